@@ -1,0 +1,63 @@
+//! Message types and the fixed header (RFC 4271 §4.1).
+
+use bytes::BytesMut;
+
+/// Octets of the header: marker 16, length 2, type 1.
+pub const HEADER_LEN: usize = 19;
+/// The largest message without extended messages, and the largest OPEN always (RFC 4271 §4.1).
+pub const MAX_LEN: usize = 4096;
+/// The largest message with extended messages (RFC 8654 §4).
+pub const MAX_EXTENDED_LEN: usize = 65535;
+
+/// The type octet of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum MessageType {
+    /// RFC 4271 §4.2.
+    Open = 1,
+    /// RFC 4271 §4.3.
+    Update = 2,
+    /// RFC 4271 §4.5.
+    Notification = 3,
+    /// RFC 4271 §4.4.
+    Keepalive = 4,
+    /// RFC 2918 §3.
+    RouteRefresh = 5,
+}
+
+impl MessageType {
+    /// The type of a type octet.
+    #[must_use]
+    pub const fn from_octet(octet: u8) -> Option<Self> {
+        match octet {
+            1 => Some(Self::Open),
+            2 => Some(Self::Update),
+            3 => Some(Self::Notification),
+            4 => Some(Self::Keepalive),
+            5 => Some(Self::RouteRefresh),
+            _ => None,
+        }
+    }
+}
+
+/// A whole KEEPALIVE (RFC 4271 §4.4).
+pub const KEEPALIVE: [u8; HEADER_LEN] =
+    [255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 0, 19, 4];
+
+/// Appends a message: the header, and what `body` appends; returns the length of the whole.
+///
+/// The caller keeps the message within the negotiated maximum; a longer one is cut from `out` again and reported as
+/// none.
+pub fn encode_message(out: &mut BytesMut, kind: MessageType, body: impl FnOnce(&mut BytesMut)) -> Option<usize> {
+    let start = out.len();
+    out.extend_from_slice(&[255; 16]);
+    out.extend_from_slice(&[0, 0, kind as u8]);
+    body(out);
+    let len = out.len() - start;
+    let Ok(wire_len) = u16::try_from(len) else {
+        out.truncate(start);
+        return None;
+    };
+    out.get_mut(start + 16..start + 18)?.copy_from_slice(&wire_len.to_be_bytes());
+    Some(len)
+}

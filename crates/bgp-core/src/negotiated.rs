@@ -1,0 +1,98 @@
+//! What two OPENs agreed on.
+
+use crate::asn::{AsWidth, Asn};
+use crate::bgp_id::BgpId;
+use crate::capability::{AddPathMode, ForwardingState};
+use crate::family::Family;
+
+/// Whether a peer is in our AS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum PeerType {
+    /// Internal: the same AS.
+    Ibgp,
+    /// External: another AS.
+    Ebgp,
+}
+
+/// BGP role of a speaker toward its peer (RFC 9234 §4.1), with the number on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Role {
+    /// 0.
+    Provider = 0,
+    /// 1: route server.
+    RouteServer = 1,
+    /// 2: route server client.
+    RouteServerClient = 2,
+    /// 3.
+    Customer = 3,
+    /// 4.
+    Peer = 4,
+}
+
+/// What both sides of a session agreed on; exists from OpenConfirm on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Negotiated {
+    /// Our AS toward this peer.
+    pub local_asn: Asn,
+    /// The peer's AS.
+    pub peer_asn: Asn,
+    /// Our BGP Identifier.
+    pub local_id: BgpId,
+    /// The peer's BGP Identifier.
+    pub peer_id: BgpId,
+    /// iBGP or eBGP.
+    pub peer_type: PeerType,
+    /// Hold time in seconds: the smaller of both; 0 turns hold and keepalive timers off (RFC 4271 §4.2).
+    pub hold_time: u16,
+    /// Width of AS numbers.
+    pub as_width: AsWidth,
+    /// The largest message in octets: 4096 or 65535 (RFC 8654 §4).
+    pub max_message_len: usize,
+    /// Families that both sides advertised.
+    pub families: Vec<NegotiatedFamily>,
+    /// Whether the peer takes ROUTE-REFRESH (RFC 2918).
+    pub route_refresh: bool,
+    /// Whether both sides do enhanced route refresh (RFC 7313).
+    pub enhanced_route_refresh: bool,
+    /// The peer's graceful restart capability, where both sides advertised one.
+    pub graceful_restart: Option<PeerGracefulRestart>,
+    /// The peer's role, where it advertised one (RFC 9234).
+    pub peer_role: Option<Role>,
+    /// The peer's host name, where it advertised one.
+    pub peer_host_name: Option<String>,
+}
+
+/// One family that both sides advertised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NegotiatedFamily {
+    /// The family.
+    pub family: Family,
+    /// Which directions carry Path Identifiers, seen from us (RFC 7911 §4).
+    pub add_path: Option<AddPathMode>,
+    /// Whether IPv4 NLRI may have IPv6 next hops (RFC 8950).
+    pub extended_next_hop: bool,
+    /// The peer's F bit where graceful restart covers the family on both sides.
+    pub graceful_restart: Option<ForwardingState>,
+    /// The peer's long-lived stale time in seconds and F bit, where both sides advertised it for the family (RFC 9494).
+    pub long_lived: Option<(u32, ForwardingState)>,
+}
+
+/// The peer's side of graceful restart (RFC 4724 §3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeerGracefulRestart {
+    /// R: it has restarted.
+    pub restarted: bool,
+    /// N on both sides: a NOTIFICATION other than Hard Reset does not end it (RFC 8538 §2).
+    pub notification: bool,
+    /// Its restart time in seconds.
+    pub restart_time: u16,
+}
+
+impl Negotiated {
+    /// What was agreed for one family; none when the family was not negotiated.
+    #[must_use]
+    pub fn family(&self, family: Family) -> Option<&NegotiatedFamily> {
+        self.families.iter().find(|f| f.family == family)
+    }
+}

@@ -1,0 +1,213 @@
+//! IP prefixes: an address with its host bits zero, and a length in bits (RFC 4271 §4.3).
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
+
+use thiserror::Error;
+
+use crate::family::Family;
+
+/// An IPv4 prefix. Host bits are zero.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Prefix4 {
+    addr: u32,
+    len: u8,
+}
+
+/// An IPv6 prefix. Host bits are zero.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Prefix6 {
+    addr: u128,
+    len: u8,
+}
+
+/// An IPv4 or IPv6 prefix; ordered by family, address, length.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Prefix {
+    /// IPv4.
+    V4(Prefix4),
+    /// IPv6.
+    V6(Prefix6),
+}
+
+impl Prefix4 {
+    /// The prefix of `addr` with `len` bits, host bits masked; none when `len` exceeds 32.
+    #[must_use]
+    pub const fn new(addr: u32, len: u8) -> Option<Self> {
+        if len > 32 {
+            return None;
+        }
+        let mask = if len == 0 { 0 } else { u32::MAX << (32 - len) };
+        Some(Self { addr: addr & mask, len })
+    }
+    /// The address as a number, host bits zero.
+    #[must_use]
+    pub const fn addr(self) -> u32 {
+        self.addr
+    }
+    /// Length in bits.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "a length in bits, not a container")]
+    pub const fn len(self) -> u8 {
+        self.len
+    }
+    /// Whether `other` is equal to or more specific than `self`.
+    #[must_use]
+    pub const fn contains(self, other: Self) -> bool {
+        other.len >= self.len && (self.len == 0 || (self.addr ^ other.addr) >> (32 - self.len) == 0)
+    }
+}
+
+impl Prefix6 {
+    /// The prefix of `addr` with `len` bits, host bits masked; none when `len` exceeds 128.
+    #[must_use]
+    pub const fn new(addr: u128, len: u8) -> Option<Self> {
+        if len > 128 {
+            return None;
+        }
+        let mask = if len == 0 { 0 } else { u128::MAX << (128 - len) };
+        Some(Self { addr: addr & mask, len })
+    }
+    /// The address as a number, host bits zero.
+    #[must_use]
+    pub const fn addr(self) -> u128 {
+        self.addr
+    }
+    /// Length in bits.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "a length in bits, not a container")]
+    pub const fn len(self) -> u8 {
+        self.len
+    }
+    /// Whether `other` is equal to or more specific than `self`.
+    #[must_use]
+    pub const fn contains(self, other: Self) -> bool {
+        other.len >= self.len && (self.len == 0 || (self.addr ^ other.addr) >> (128 - self.len) == 0)
+    }
+}
+
+impl Prefix {
+    /// The prefix of `addr` with `len` bits, host bits masked; none when `len` is longer than the address.
+    #[must_use]
+    pub fn new(addr: IpAddr, len: u8) -> Option<Self> {
+        match addr {
+            IpAddr::V4(a) => Prefix4::new(a.into(), len).map(Self::V4),
+            IpAddr::V6(a) => Prefix6::new(a.into(), len).map(Self::V6),
+        }
+    }
+    /// The address, host bits zero.
+    #[must_use]
+    pub fn addr(self) -> IpAddr {
+        match self {
+            Self::V4(p) => IpAddr::V4(Ipv4Addr::from(p.addr)),
+            Self::V6(p) => IpAddr::V6(Ipv6Addr::from(p.addr)),
+        }
+    }
+    /// Length in bits.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "a length in bits, not a container")]
+    pub const fn len(self) -> u8 {
+        match self {
+            Self::V4(p) => p.len,
+            Self::V6(p) => p.len,
+        }
+    }
+    /// Unicast family of the prefix.
+    #[must_use]
+    pub const fn family(self) -> Family {
+        match self {
+            Self::V4(_) => Family::IPV4_UNICAST,
+            Self::V6(_) => Family::IPV6_UNICAST,
+        }
+    }
+    /// Whether `other` is of the same family and equal to or more specific than `self`.
+    #[must_use]
+    pub const fn contains(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::V4(a), Self::V4(b)) => a.contains(b),
+            (Self::V6(a), Self::V6(b)) => a.contains(b),
+            (Self::V4(_), Self::V6(_)) | (Self::V6(_), Self::V4(_)) => false,
+        }
+    }
+    /// Whether `addr` lies in the prefix.
+    #[must_use]
+    pub fn contains_addr(self, addr: IpAddr) -> bool {
+        let host = if addr.is_ipv4() { 32 } else { 128 };
+        Self::new(addr, host).is_some_and(|h| self.contains(h))
+    }
+}
+
+impl From<Prefix4> for Prefix {
+    fn from(p: Prefix4) -> Self {
+        Self::V4(p)
+    }
+}
+
+impl From<Prefix6> for Prefix {
+    fn from(p: Prefix6) -> Self {
+        Self::V6(p)
+    }
+}
+
+impl fmt::Display for Prefix4 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", Ipv4Addr::from(self.addr), self.len)
+    }
+}
+impl fmt::Display for Prefix6 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", Ipv6Addr::from(self.addr), self.len)
+    }
+}
+impl fmt::Display for Prefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::V4(p) => p.fmt(f),
+            Self::V6(p) => p.fmt(f),
+        }
+    }
+}
+impl fmt::Debug for Prefix4 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+impl fmt::Debug for Prefix6 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+impl fmt::Debug for Prefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Why a text is no prefix.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum PrefixParseError {
+    /// No slash.
+    #[error("{0:?} is no prefix: write ADDRESS/LENGTH, as in 10.0.0.0/8 or 2001:db8::/32")]
+    Shape(String),
+    /// The length does not fit the address.
+    #[error("{0:?} has an impossible length: 0 to 32 for IPv4, 0 to 128 for IPv6")]
+    Length(String),
+    /// Bits beyond the length are set.
+    #[error("{0:?} has host bits set: did you mean {1}?")]
+    HostBits(String, Prefix),
+}
+
+impl FromStr for Prefix {
+    type Err = PrefixParseError;
+    /// Parses `ADDRESS/LENGTH`; host bits that are set are an error.
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        let shape = || PrefixParseError::Shape(s.to_owned());
+        let length = || PrefixParseError::Length(s.to_owned());
+        let (addr, len) = s.split_once('/').ok_or_else(shape)?;
+        let addr: IpAddr = addr.parse().map_err(|_| shape())?;
+        let len: u8 = len.parse().map_err(|_| length())?;
+        let prefix = Self::new(addr, len).ok_or_else(length)?;
+        if prefix.addr() == addr { Ok(prefix) } else { Err(PrefixParseError::HostBits(s.to_owned(), prefix)) }
+    }
+}
