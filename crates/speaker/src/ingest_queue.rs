@@ -1,0 +1,172 @@
+//! The way from sessions to the RIB: one bounded queue a peer and a list of the peers that have something.
+//!
+//! A session waits for room inside its own `select!`, so its timers and its writer go on; the RIB never waits. Peers
+//! take turns, one message a turn, so that a route of a quiet peer waits for one batch of a busy one, not for its table.
+//!
+//! | bound | number |
+//! |---|---|
+//! | batches a peer | [`MAX_BATCHES`] |
+//! | bytes of all peers' batches | [`MAX_BYTES`]; a peer that has none queued may always add one |
+//! | control messages a peer | they belong to session changes: at most an up, a down and a refresh a family and session |
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread::Thread;
+
+use tokio::sync::Notify;
+
+/// Batches that one peer may have queued.
+pub const MAX_BATCHES: usize = 4;
+/// Bytes of batches that all peers together may have queued.
+pub const MAX_BYTES: usize = 8 << 20;
+
+/// What sessions put in and the RIB thread takes out.
+#[derive(Debug)]
+pub struct IngestQueues<M> {
+    ready: Mutex<VecDeque<Arc<PeerQueue<M>>>>,
+    bytes: AtomicUsize,
+    owner: OnceLock<Thread>,
+}
+
+/// One peer's queue.
+#[derive(Debug)]
+pub struct PeerQueue<M> {
+    state: Mutex<State<M>>,
+    room: Notify,
+}
+
+#[derive(Debug)]
+struct State<M> {
+    messages: VecDeque<(M, usize)>,
+    batches: usize,
+    listed: bool,
+}
+
+fn lock<T>(m: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    m.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<M> Default for IngestQueues<M> {
+    fn default() -> Self {
+        Self { ready: Mutex::default(), bytes: AtomicUsize::new(0), owner: OnceLock::new() }
+    }
+}
+
+impl<M> Default for PeerQueue<M> {
+    fn default() -> Self {
+        Self {
+            state: Mutex::new(State { messages: VecDeque::new(), batches: 0, listed: false }),
+            room: Notify::new(),
+        }
+    }
+}
+
+impl<M> PeerQueue<M> {
+    /// Completes when a batch may have room; ask [`IngestQueues::has_room`] again then.
+    pub async fn room(&self) {
+        self.room.notified().await;
+    }
+}
+
+impl<M> IngestQueues<M> {
+    /// Names the thread that takes messages out; it is unparked when there is something.
+    pub fn set_owner(&self, thread: Thread) {
+        let _ = self.owner.set(thread);
+    }
+
+    /// Wakes the thread that takes messages out.
+    pub fn ring(&self) {
+        if let Some(t) = self.owner.get() {
+            t.unpark();
+        }
+    }
+
+    /// Whether `peer` may add a batch.
+    pub fn has_room(&self, peer: &PeerQueue<M>) -> bool {
+        let batches = lock(&peer.state).batches;
+        batches == 0 || (batches < MAX_BATCHES && self.bytes.load(Ordering::Relaxed) < MAX_BYTES)
+    }
+
+    /// Adds a control message; never refused, their number is bounded by what a session can do.
+    pub fn push_control(&self, peer: &Arc<PeerQueue<M>>, message: M) {
+        self.push(peer, message, 0);
+    }
+
+    /// Adds a batch of `bytes`. The caller asked [`has_room`](Self::has_room) before.
+    pub fn push_batch(&self, peer: &Arc<PeerQueue<M>>, message: M, bytes: usize) {
+        self.push(peer, message, bytes.max(1));
+    }
+
+    fn push(&self, peer: &Arc<PeerQueue<M>>, message: M, bytes: usize) {
+        let list = {
+            let mut s = lock(&peer.state);
+            s.messages.push_back((message, bytes));
+            s.batches += usize::from(bytes > 0);
+            !std::mem::replace(&mut s.listed, true)
+        };
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        if list {
+            lock(&self.ready).push_back(Arc::clone(peer));
+            self.ring();
+        }
+    }
+
+    /// The next message of the peer whose turn it is.
+    pub fn pop(&self) -> Option<M> {
+        let peer = lock(&self.ready).pop_front()?;
+        let (message, bytes, more) = {
+            let mut s = lock(&peer.state);
+            let Some((message, bytes)) = s.messages.pop_front() else {
+                s.listed = false;
+                return None;
+            };
+            s.batches -= usize::from(bytes > 0);
+            s.listed = !s.messages.is_empty();
+            (message, bytes, s.listed)
+        };
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        if bytes > 0 {
+            peer.room.notify_one();
+        }
+        if more {
+            lock(&self.ready).push_back(peer);
+        }
+        Some(message)
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        lock(&self.ready).is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn peers_take_turns_and_batches_are_bounded() {
+        let queues = IngestQueues::default();
+        let (busy, quiet) = (Arc::new(PeerQueue::default()), Arc::new(PeerQueue::default()));
+        for n in 0..MAX_BATCHES {
+            assert!(queues.has_room(&busy), "batch {n} has room");
+            queues.push_batch(&busy, "busy", 1000);
+        }
+        assert!(!queues.has_room(&busy));
+        queues.push_batch(&quiet, "quiet", 1);
+        queues.push_control(&busy, "down");
+        let order: Vec<_> = std::iter::from_fn(|| queues.pop()).collect();
+        assert_eq!(order, ["busy", "quiet", "busy", "busy", "busy", "down"]);
+        assert!(queues.is_empty() && queues.has_room(&busy));
+    }
+
+    #[test]
+    fn a_peer_without_a_batch_may_add_one_when_all_bytes_are_taken() {
+        let queues = IngestQueues::default();
+        let (greedy, other) = (Arc::new(PeerQueue::default()), Arc::new(PeerQueue::default()));
+        queues.push_batch(&greedy, (), MAX_BYTES);
+        assert!(!queues.has_room(&greedy));
+        assert!(queues.has_room(&other));
+    }
+}
