@@ -4,7 +4,7 @@ use bytes::{Buf, BytesMut};
 use thiserror::Error;
 
 use crate::message::{HEADER_LEN, MAX_EXTENDED_LEN, MAX_LEN, MessageType};
-use crate::notification::Notification;
+use crate::notification::{self, Notification};
 
 /// One whole message, borrowed from the framer's buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,19 +32,24 @@ pub enum HeaderError {
     /// The length is impossible for the type, or above what was negotiated.
     #[error("length {0} is impossible for this message")]
     Length(u16),
+    /// A NOTIFICATION without room for code and subcode.
+    #[error("a NOTIFICATION of length {0} is too short")]
+    NotificationLength(u16),
     /// No such message type.
     #[error("message type {0} does not exist")]
     Type(u8),
 }
 
 impl HeaderError {
-    /// What goes on the wire for it (RFC 4271 §6.1).
+    /// What goes on the wire for it before the connection is closed (RFC 4271 §6.1); none for a malformed
+    /// NOTIFICATION, which is never answered with another (RFC 4271 §6.4).
     #[must_use]
-    pub fn notification(self) -> Notification {
+    pub fn notification(self) -> Option<Notification> {
         match self {
-            Self::Marker => Notification::new(1, 1, &[]),
-            Self::Length(len) => Notification::new(1, 2, &len.to_be_bytes()),
-            Self::Type(t) => Notification::new(1, 3, &[t]),
+            Self::Marker => Some(Notification::new(notification::HEADER, 1, &[])),
+            Self::Length(len) => Some(Notification::new(notification::HEADER, 2, &len.to_be_bytes())),
+            Self::NotificationLength(_) => None,
+            Self::Type(t) => Some(Notification::new(notification::HEADER, 3, &[t])),
         }
     }
 }
@@ -99,15 +104,16 @@ impl Framer {
 
     fn header(&self) -> Result<Option<(usize, MessageType)>, HeaderError> {
         let Some((header, _)) = self.buf.split_first_chunk::<HEADER_LEN>() else { return Ok(None) };
-        let [marker @ .., l0, l1, kind] = header;
+        let [marker @ .., l0, l1, type_octet] = header;
         if *marker != [255; 16] {
             return Err(HeaderError::Marker);
         }
         let wire_len = u16::from_be_bytes([*l0, *l1]);
         let len = usize::from(wire_len);
-        let kind = MessageType::from_octet(*kind);
+        let kind = MessageType::from_octet(*type_octet);
         let max = if self.extended { MAX_EXTENDED_LEN } else { MAX_LEN };
         let (min, max) = match kind {
+            // RFC 8654 §4: OPEN and KEEPALIVE keep the old maximum.
             Some(MessageType::Open) => (29, MAX_LEN),
             Some(MessageType::Update) => (23, max),
             Some(MessageType::Notification) => (21, max),
@@ -115,10 +121,13 @@ impl Framer {
             // The length of a ROUTE-REFRESH is judged by its decoder: RFC 7313 §5 has a code of its own for it.
             Some(MessageType::RouteRefresh) | None => (19, max),
         };
+        if len < min && kind == Some(MessageType::Notification) {
+            return Err(HeaderError::NotificationLength(wire_len));
+        }
         if len < min || len > max {
             return Err(HeaderError::Length(wire_len));
         }
-        let kind = kind.ok_or(HeaderError::Type(header[HEADER_LEN - 1]))?;
+        let kind = kind.ok_or(HeaderError::Type(*type_octet))?;
         Ok(Some((len, kind)))
     }
 
@@ -127,3 +136,6 @@ impl Framer {
         self.taken = 0;
     }
 }
+
+#[cfg(test)]
+mod tests;

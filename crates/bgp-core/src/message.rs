@@ -1,5 +1,7 @@
 //! Message types and the fixed header (RFC 4271 §4.1).
 
+use std::fmt;
+
 use bytes::BytesMut;
 
 /// Octets of the header: marker 16, length 2, type 1.
@@ -37,6 +39,18 @@ impl MessageType {
             5 => Some(Self::RouteRefresh),
             _ => None,
         }
+    }
+}
+
+impl fmt::Display for MessageType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Open => "OPEN",
+            Self::Update => "UPDATE",
+            Self::Notification => "NOTIFICATION",
+            Self::Keepalive => "KEEPALIVE",
+            Self::RouteRefresh => "ROUTE-REFRESH",
+        })
     }
 }
 

@@ -30,6 +30,33 @@ pub enum Role {
     Peer = 4,
 }
 
+impl Role {
+    /// The role of a number on the wire.
+    #[must_use]
+    pub const fn from_octet(octet: u8) -> Option<Self> {
+        match octet {
+            0 => Some(Self::Provider),
+            1 => Some(Self::RouteServer),
+            2 => Some(Self::RouteServerClient),
+            3 => Some(Self::Customer),
+            4 => Some(Self::Peer),
+            _ => None,
+        }
+    }
+
+    /// The only role that the other side may have (RFC 9234 §4.2, table 2).
+    #[must_use]
+    pub const fn counterpart(self) -> Self {
+        match self {
+            Self::Provider => Self::Customer,
+            Self::Customer => Self::Provider,
+            Self::RouteServer => Self::RouteServerClient,
+            Self::RouteServerClient => Self::RouteServer,
+            Self::Peer => Self::Peer,
+        }
+    }
+}
+
 /// What both sides of a session agreed on; exists from OpenConfirm on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Negotiated {
