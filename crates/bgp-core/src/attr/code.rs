@@ -1,5 +1,7 @@
 //! Attribute type codes and flags (IANA "BGP Path Attributes"; RFC 4271 §4.3).
 
+use std::fmt;
+
 /// An attribute type code; unknown numbers are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AttrCode(pub u8);
@@ -10,6 +12,14 @@ macro_rules! codes {
             $($(#[$doc])* pub const $name: Self = Self($n);)*
             /// Every code that this crate knows, ascending.
             pub const KNOWN: &'static [Self] = &[$(Self::$name),*];
+            /// Its name in the RFCs; none for a code that this crate does not know.
+            #[must_use]
+            pub const fn name(self) -> Option<&'static str> {
+                match self {
+                    $(Self::$name => Some(stringify!($name)),)*
+                    _ => None,
+                }
+            }
         }
     };
 }
@@ -63,6 +73,15 @@ codes! {
     PREFIX_SID = 40;
     /// RFC 6368 §5.
     ATTR_SET = 128;
+}
+
+impl fmt::Display for AttrCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name() {
+            Some(name) => f.write_str(name),
+            None => write!(f, "attribute {}", self.0),
+        }
+    }
 }
 
 /// Attribute flags; the low four bits are zero in what we send and ignored in what we receive.

@@ -5,8 +5,14 @@
 //! whatever the family, no MP_REACH_NLRI, MP_UNREACH_NLRI, AS4_PATH or AS4_AGGREGATOR, discarded ones gone.
 //! [`block::BlockView`] reads it in place; [`PathAttributes`] is the owned, typed form for policy and display.
 
+pub mod aggregator;
+pub mod as_path;
 pub mod block;
 pub mod code;
+pub mod origin;
 
+pub use aggregator::Aggregator;
+pub use as_path::{AsPath, AsPathView};
 pub use block::{BlockView, NextHop, RawAttr};
 pub use code::AttrCode;
+pub use origin::Origin;

@@ -1,0 +1,39 @@
+//! ORIGIN (RFC 4271 §5.1.1).
+
+use std::fmt;
+
+/// Where a route comes from; a smaller one is preferred (RFC 4271 §9.1.2.2 b).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[repr(u8)]
+pub enum Origin {
+    /// 0: interior to the originating AS.
+    Igp = 0,
+    /// 1: learned by EGP.
+    Egp = 1,
+    /// 2: by other means.
+    #[default]
+    Incomplete = 2,
+}
+
+impl Origin {
+    /// The origin of its number.
+    #[must_use]
+    pub const fn from_octet(octet: u8) -> Option<Self> {
+        match octet {
+            0 => Some(Self::Igp),
+            1 => Some(Self::Egp),
+            2 => Some(Self::Incomplete),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Igp => "IGP",
+            Self::Egp => "EGP",
+            Self::Incomplete => "incomplete",
+        })
+    }
+}
