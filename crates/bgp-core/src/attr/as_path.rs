@@ -292,25 +292,20 @@ impl AsPath {
     /// (RFC 4271 §5.1.2 b).
     pub fn prepend(&mut self, asn: Asn, times: usize) {
         let mut old = self.view().segments();
-        let mut lead = vec![asn; times];
-        let mut tail = self.octets.as_slice();
-        if let Some(first) = old.next().filter(|s| s.kind == SegmentKind::Sequence)
-            && !lead.is_empty()
-            && (lead.len() + first.len()) % MAX_SEGMENT >= first.len() % MAX_SEGMENT
-            && first.len() < MAX_SEGMENT
-        {
-            lead.extend(first.asns());
-            tail = old.rest();
+        let first = old.next().filter(|s| s.kind == SegmentKind::Sequence);
+        // What of `times` still fits in the first segment; the rest makes segments of its own before it.
+        let joined = first.map_or(0, |s| times.min(MAX_SEGMENT - s.len()));
+        let tail = if joined > 0 { old.rest() } else { &self.octets };
+        let mut octets = Vec::with_capacity(self.octets.len() + times * 4 + 8);
+        let mut before = times - joined;
+        while before > 0 {
+            // The short one is leftmost, where the next prepend finds room.
+            let part = (before - 1) % MAX_SEGMENT + 1;
+            push_raw(&mut octets, SegmentKind::Sequence, std::iter::repeat_n(asn, part));
+            before -= part;
         }
-        let mut octets = Vec::with_capacity(tail.len() + lead.len() * 4 + 8);
-        // The short segment is the leftmost one, so that the next prepend finds room.
-        let short = lead.len() % MAX_SEGMENT;
-        let (head, full) = lead.split_at(short);
-        if !head.is_empty() {
-            push_raw(&mut octets, SegmentKind::Sequence, head.iter().copied());
-        }
-        for chunk in full.chunks(MAX_SEGMENT) {
-            push_raw(&mut octets, SegmentKind::Sequence, chunk.iter().copied());
+        if let Some(first) = first.filter(|_| joined > 0) {
+            push_raw(&mut octets, SegmentKind::Sequence, std::iter::repeat_n(asn, joined).chain(first.asns()));
         }
         octets.extend_from_slice(tail);
         self.octets = octets;

@@ -2,7 +2,20 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use thiserror::Error;
+
+use super::aggregator::Aggregator;
+use super::aigp;
+use super::as_path::AsPathView;
 use super::code::{AttrCode, AttrFlags};
+use super::community::Community;
+use super::ext_community::{ExtCommunity, Ipv6ExtCommunity};
+use super::items::{Item, Items};
+use super::large_community::LargeCommunity;
+use super::origin::Origin;
+pub use super::summary::{Marks, Summary};
+use crate::asn::Asn;
+use crate::bgp_id::{BgpId, ClusterId};
 use crate::reader::Reader;
 
 /// A canonical block; see the [module above](super) for its form. Reading never panics: bytes that are no block end
@@ -45,6 +58,18 @@ impl NextHop {
         }
     }
 
+    /// Appends its 4, 16 or 32 octets.
+    pub fn push(self, out: &mut Vec<u8>) {
+        match self {
+            Self::V4(a) => out.extend_from_slice(&a.octets()),
+            Self::V6(a) => out.extend_from_slice(&a.octets()),
+            Self::V6LinkLocal(a, b) => {
+                out.extend_from_slice(&a.octets());
+                out.extend_from_slice(&b.octets());
+            }
+        }
+    }
+
     /// The global (or only) address.
     #[must_use]
     pub const fn addr(self) -> IpAddr {
@@ -68,10 +93,106 @@ impl<'a> BlockView<'a> {
         self.iter().find(|a| a.code >= code).filter(|a| a.code == code)
     }
 
+    fn value(self, code: AttrCode) -> Option<&'a [u8]> {
+        self.get(code).map(|a| a.value)
+    }
+
+    fn u32(self, code: AttrCode) -> Option<u32> {
+        self.value(code)?.try_into().ok().map(u32::from_be_bytes)
+    }
+
+    fn items<T: Item>(self, code: AttrCode) -> Items<'a, T> {
+        Items::new(self.value(code).unwrap_or_default())
+    }
+
+    /// ORIGIN.
+    #[must_use]
+    pub fn origin(self) -> Option<Origin> {
+        Origin::from_octet(*self.value(AttrCode::ORIGIN)?.first()?)
+    }
+
+    /// AS_PATH; empty where it is absent.
+    #[must_use]
+    pub fn as_path(self) -> AsPathView<'a> {
+        AsPathView(self.value(AttrCode::AS_PATH).unwrap_or_default())
+    }
+
     /// The next hop.
     #[must_use]
     pub fn next_hop(self) -> Option<NextHop> {
-        NextHop::from_octets(self.get(AttrCode::NEXT_HOP)?.value)
+        NextHop::from_octets(self.value(AttrCode::NEXT_HOP)?)
+    }
+
+    /// MULTI_EXIT_DISC.
+    #[must_use]
+    pub fn med(self) -> Option<u32> {
+        self.u32(AttrCode::MULTI_EXIT_DISC)
+    }
+
+    /// LOCAL_PREF.
+    #[must_use]
+    pub fn local_pref(self) -> Option<u32> {
+        self.u32(AttrCode::LOCAL_PREF)
+    }
+
+    /// Whether ATOMIC_AGGREGATE is there.
+    #[must_use]
+    pub fn has_atomic_aggregate(self) -> bool {
+        self.get(AttrCode::ATOMIC_AGGREGATE).is_some()
+    }
+
+    /// AGGREGATOR.
+    #[must_use]
+    pub fn aggregator(self) -> Option<Aggregator> {
+        Aggregator::from_octets(self.value(AttrCode::AGGREGATOR)?)
+    }
+
+    /// COMMUNITIES.
+    #[must_use]
+    pub fn communities(self) -> Items<'a, Community> {
+        self.items(AttrCode::COMMUNITIES)
+    }
+
+    /// ORIGINATOR_ID.
+    #[must_use]
+    pub fn originator_id(self) -> Option<BgpId> {
+        self.u32(AttrCode::ORIGINATOR_ID).map(BgpId)
+    }
+
+    /// CLUSTER_LIST, the latest reflector first.
+    #[must_use]
+    pub fn cluster_list(self) -> Items<'a, ClusterId> {
+        self.items(AttrCode::CLUSTER_LIST)
+    }
+
+    /// EXTENDED_COMMUNITIES.
+    #[must_use]
+    pub fn ext_communities(self) -> Items<'a, ExtCommunity> {
+        self.items(AttrCode::EXTENDED_COMMUNITIES)
+    }
+
+    /// IPV6_EXTENDED_COMMUNITIES.
+    #[must_use]
+    pub fn ipv6_ext_communities(self) -> Items<'a, Ipv6ExtCommunity> {
+        self.items(AttrCode::IPV6_EXTENDED_COMMUNITIES)
+    }
+
+    /// The metric of AIGP.
+    #[must_use]
+    pub fn aigp(self) -> Option<u64> {
+        aigp::metric(self.value(AttrCode::AIGP)?).ok().flatten()
+    }
+
+    /// LARGE_COMMUNITIES.
+    #[must_use]
+    pub fn large_communities(self) -> Items<'a, LargeCommunity> {
+        self.items(AttrCode::LARGE_COMMUNITIES)
+    }
+
+    /// OTC.
+    #[must_use]
+    pub fn otc(self) -> Option<Asn> {
+        self.u32(AttrCode::OTC).map(Asn)
     }
 }
 
@@ -103,15 +224,36 @@ impl<'a> Iterator for RawAttrs<'a> {
     }
 }
 
+/// A value of an attribute has more octets than a length field can say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("{code} has {len} octets; an attribute has at most 65535")]
+pub struct AttributeTooLong {
+    /// The attribute.
+    pub code: AttrCode,
+    /// Octets of its value.
+    pub len: usize,
+}
+
 /// Appends one attribute: low flag bits zero, Extended Length exactly where the value has more than 255 octets.
-pub fn push_attr(out: &mut Vec<u8>, flags: u8, code: AttrCode, value: &[u8]) {
+///
+/// # Errors
+/// The value has more than 65,535 octets; nothing was appended.
+#[inline]
+pub fn try_push_attr(out: &mut Vec<u8>, flags: u8, code: AttrCode, value: &[u8]) -> Result<(), AttributeTooLong> {
     let flags = flags & (AttrFlags::OPTIONAL | AttrFlags::TRANSITIVE | AttrFlags::PARTIAL);
-    match u8::try_from(value.len()) {
-        Ok(len) => out.extend_from_slice(&[flags, code.0, len]),
-        Err(_) => {
-            let [l0, l1] = u16::try_from(value.len()).unwrap_or(u16::MAX).to_be_bytes();
-            out.extend_from_slice(&[flags | AttrFlags::EXTENDED_LENGTH, code.0, l0, l1]);
-        }
+    if let Ok(len) = u8::try_from(value.len()) {
+        out.extend_from_slice(&[flags, code.0, len]);
+    } else {
+        let len = u16::try_from(value.len()).map_err(|_| AttributeTooLong { code, len: value.len() })?;
+        let [l0, l1] = len.to_be_bytes();
+        out.extend_from_slice(&[flags | AttrFlags::EXTENDED_LENGTH, code.0, l0, l1]);
     }
     out.extend_from_slice(value);
+    Ok(())
+}
+
+/// Appends one attribute as [`try_push_attr`] does; one that no message could carry is left out.
+#[inline]
+pub fn push_attr(out: &mut Vec<u8>, flags: u8, code: AttrCode, value: &[u8]) {
+    let _: Result<(), AttributeTooLong> = try_push_attr(out, flags, code, value);
 }

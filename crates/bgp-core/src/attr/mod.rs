@@ -6,13 +6,26 @@
 //! [`block::BlockView`] reads it in place; [`PathAttributes`] is the owned, typed form for policy and display.
 
 pub mod aggregator;
+pub mod aigp;
 pub mod as_path;
 pub mod block;
 pub mod code;
+pub mod community;
+pub mod ext_community;
+pub mod items;
+pub mod large_community;
 pub mod origin;
+pub mod otc;
+pub mod path_attributes;
+mod summary;
 
 pub use aggregator::Aggregator;
 pub use as_path::{AsPath, AsPathView};
-pub use block::{BlockView, NextHop, RawAttr};
-pub use code::AttrCode;
+pub use block::{AttributeTooLong, BlockView, NextHop, RawAttr};
+pub use code::{AttrCode, AttrFlags};
+pub use community::Community;
+pub use ext_community::{Administrator, ExtCommunity, Ipv6ExtCommunity};
+pub use items::Items;
+pub use large_community::LargeCommunity;
 pub use origin::Origin;
+pub use path_attributes::{AtomicAggregate, OtherAttr, PathAttributes};
