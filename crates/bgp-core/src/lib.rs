@@ -2,6 +2,48 @@
 //!
 //! Framing, the five message types, capabilities, path attributes, NLRI and NOTIFICATION codes; no I/O, no clock,
 //! no allocation that grows with a length field that a peer sent.
+//!
+//! # Call order
+//!
+//! 1. [`Framer::push`] what was read, then [`Framer::next`] until it wants more.
+//! 2. By [`Frame::kind`]: [`Open::decode`] (body), [`update`] (body, in the context of what was negotiated),
+//!    [`Notification::decode`] (body), [`RouteRefresh::decode`](route_refresh::RouteRefresh::decode) (whole message);
+//!    a KEEPALIVE is its header.
+//! 3. Each error has `notification()`: what goes on the wire before the connection is closed.
+//! 4. To send: `encode` of the same types into a `BytesMut`, and [`message::KEEPALIVE`]. What can be constructed can be
+//!    sent.
+//!
+//! # RFCs
+//!
+//! | RFC | what | code | test |
+//! |---|---|---|---|
+//! | 4271 §4.1, §6.1 | header, framing | [`framer`], [`message`] | `framer/tests.rs`, `tests/bad_messages.rs` |
+//! | 4271 §4.2, §6.2 | OPEN | [`open`] | `open/tests.rs`, `tests/bad_messages.rs` |
+//! | 4271 §4.4 | KEEPALIVE | [`message`] | `framer/tests.rs` |
+//! | 4271 §4.5, §6 | NOTIFICATION | [`notification`] | `notification/tests.rs` |
+//! | 2918, 7313 | route refresh, enhanced | [`route_refresh`] | `route_refresh/tests.rs` |
+//! | 4486, 9384 | subcodes of Cease | [`notification::cease`] | `notification/tests.rs` |
+//! | 4724 §3, 8538 §2 | graceful restart: capability | [`capability`] | `capability/tests.rs` |
+//! | 4760 §8 | multiprotocol: capability | [`capability`] | `capability/tests.rs` |
+//! | 5492 | capabilities | [`capability`], [`open`] | `capability/tests.rs`, `open/tests.rs` |
+//! | 6286 §2.1 | BGP Identifier | [`open`] | `open/tests.rs` |
+//! | 6608 | subcodes of FSM errors | [`notification`] | `notification/tests.rs` |
+//! | 6793 §3, §4.1, §9 | 4-octet AS: capability, AS_TRANS in OPEN | [`open`] | `open/tests.rs` |
+//! | 7607 §2 | AS 0 in OPEN | [`open`] | `open/tests.rs` |
+//! | 7911 §4 | ADD-PATH: capability | [`capability`] | `capability/tests.rs` |
+//! | 8538 §3.1 | Hard Reset | [`notification`] | `notification/tests.rs` |
+//! | 8654 | extended messages | [`framer`], [`capability`] | `framer/tests.rs` |
+//! | 8950 §4 | extended next hop: capability | [`capability`] | `capability/tests.rs` |
+//! | 9003 | shutdown communication | [`notification`] | `notification/tests.rs` |
+//! | 9072 | extended optional parameters | [`open`] | `open/tests.rs` |
+//! | 9234 §4 | roles: capability, which fit | [`capability`], [`open`], [`Role`] | `open/tests.rs` |
+//! | 9494 §3 | long-lived graceful restart: capability | [`capability`] | `capability/tests.rs` |
+//! | 9687 | Send Hold Timer Expired | [`notification`] | `notification/tests.rs` |
+
+#![cfg_attr(
+    not(test),
+    warn(clippy::indexing_slicing, clippy::cast_possible_truncation, clippy::wildcard_enum_match_arm)
+)]
 
 pub mod asn;
 pub mod attr;
@@ -29,6 +71,7 @@ pub use message::MessageType;
 pub use negotiated::{Negotiated, PeerType, Role};
 pub use nlri::{Nlri, NlriSlice, PathId};
 pub use notification::Notification;
-pub use open::Open;
+pub use open::{Open, OpenError};
 pub use prefix::{Prefix, Prefix4, Prefix6};
+pub use route_refresh::{RefreshSubtype, RouteRefresh};
 pub use time::Timestamp;

@@ -197,13 +197,13 @@ pub fn encode_nlri(out: &mut bytes::BytesMut, nlri: Nlri, path_ids: PathIds) {
             let mut buf = [0; 5];
             buf[0] = len;
             buf[1..].copy_from_slice(&p.addr().to_be_bytes());
-            out.extend_from_slice(&buf[..=octets]);
+            out.extend_from_slice(buf.get(..=octets).unwrap_or(&buf));
         }
         Prefix::V6(p) => {
             let mut buf = [0; 17];
             buf[0] = len;
             buf[1..].copy_from_slice(&p.addr().to_be_bytes());
-            out.extend_from_slice(&buf[..=octets]);
+            out.extend_from_slice(buf.get(..=octets).unwrap_or(&buf));
         }
     }
 }

@@ -196,14 +196,13 @@ impl Open {
     fn roles(&self) -> impl Iterator<Item = AdvertisedRole> {
         self.capabilities.iter().filter_map(|c| {
             if let Capability::Role(role) = c {
-                return Some(AdvertisedRole::Known(*role));
-            }
-            match c {
-                Capability::Unknown { code: code::ROLE, value } => match value[..] {
-                    [octet] => Some(AdvertisedRole::Unassigned(octet)),
-                    _ => None,
-                },
-                _ => None,
+                Some(AdvertisedRole::Known(*role))
+            } else if let Capability::Unknown { code: code::ROLE, value } = c
+                && let [octet] = value[..]
+            {
+                Some(AdvertisedRole::Unassigned(octet))
+            } else {
+                None
             }
         })
     }
