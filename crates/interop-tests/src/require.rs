@@ -1,0 +1,66 @@
+//! What a test needs of the machine, and what happens where it is missing.
+
+use std::env;
+use std::path::Path;
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// Something that must be there before a test can run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Network namespaces, veth pairs and bridges: root and iproute2.
+    Namespaces,
+    /// BIRD 2 (`bird`).
+    Bird,
+    /// FRR's `bgpd`.
+    Frr,
+    /// GoBGP (`gobgpd`, `gobgp`).
+    Gobgp,
+    /// OpenBGPD (`bgpd`, `bgpctl`).
+    Openbgpd,
+    /// ExaBGP.
+    Exabgp,
+}
+
+impl Need {
+    /// The files without which it does not work, and the Debian package that brings them.
+    fn files(self) -> (&'static [&'static str], &'static str) {
+        match self {
+            Need::Namespaces => (&["/usr/bin/setpriv"], "iproute2 and util-linux"),
+            Need::Bird => (&["/usr/sbin/bird"], "bird2"),
+            Need::Frr => (&["/usr/lib/frr/bgpd"], "frr"),
+            Need::Gobgp => (&["/usr/bin/gobgpd", "/usr/bin/gobgp"], "gobgpd"),
+            Need::Openbgpd => (&["/usr/sbin/bgpd", "/usr/sbin/bgpctl"], "openbgpd"),
+            Need::Exabgp => (&["/usr/sbin/exabgp"], "exabgp"),
+        }
+    }
+
+    /// Why it is not usable here, or `None` when it is.
+    #[must_use]
+    pub fn missing(self) -> Option<String> {
+        let (files, package) = self.files();
+        if let Some(file) = files.iter().find(|file| !Path::new(file).exists()) {
+            return Some(format!("{file} is not installed (Debian package {package})"));
+        }
+        if self == Need::Namespaces { namespaces_refused().clone() } else { None }
+    }
+}
+
+/// Tries a namespace once for the whole run.
+fn namespaces_refused() -> &'static Option<String> {
+    static REFUSED: OnceLock<Option<String>> = OnceLock::new();
+    REFUSED.get_or_init(|| match Command::new("unshare").args(["--net", "ip", "link", "set", "lo", "up"]).output() {
+        Ok(output) if output.status.success() => None,
+        Ok(output) => Some(format!(
+            "network namespaces cannot be made, run as root ({})",
+            String::from_utf8_lossy(&output.stderr).trim()
+        )),
+        Err(error) => Some(format!("unshare and ip (Debian packages util-linux and iproute2) do not run: {error}")),
+    })
+}
+
+/// Whether a missing need fails the run (`CI=true`) or skips the test.
+#[must_use]
+pub fn strict() -> bool {
+    env::var("CI").is_ok_and(|value| value == "true" || value == "1")
+}

@@ -1,0 +1,51 @@
+//! The cases. They mostly wait for timers of others, so more of them run at once than there are cores.
+//!
+//! Arguments are those of any Rust test program: a part of a name, `--list`, `--test-threads N`.
+
+mod harness;
+
+use std::env;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::time::Instant;
+
+use heddle_interop_tests::require::{Need, strict};
+use libtest_mimic::{Arguments, Failed, Trial};
+
+/// A case: what it needs, and what it does.
+struct Case {
+    name: &'static str,
+    needs: &'static [Need],
+    run: fn(),
+}
+
+/// How many run at once: they wait more than they work.
+const THREADS: usize = 6;
+
+fn main() {
+    // The test command asks every test program for times in this way; they are printed here in any case.
+    let ours = env::args().filter(|argument| !matches!(argument.as_str(), "-Z" | "unstable-options" | "--report-time"));
+    let mut arguments = Arguments::from_iter(ours);
+    arguments.test_threads.get_or_insert(THREADS);
+    let trials = harness::CASES.iter().map(trial).collect();
+    libtest_mimic::run(&arguments, trials).exit();
+}
+
+fn trial(case: &'static Case) -> Trial {
+    let all = [Need::Namespaces].iter().chain(case.needs);
+    let missing: Vec<String> = all.filter_map(|need| need.missing()).collect();
+    let skipped = !missing.is_empty() && !strict();
+    if skipped {
+        eprintln!("{} is skipped: {}", case.name, missing.join("; "));
+    }
+    Trial::test(case.name, move || {
+        if !missing.is_empty() {
+            return Err(Failed::from(format!("needed, and CI skips nothing: {}", missing.join("; "))));
+        }
+        let start = Instant::now();
+        let result = catch_unwind(AssertUnwindSafe(case.run));
+        println!("test {} ... took <{:.3}s>", case.name, start.elapsed().as_secs_f64());
+        result.unwrap_or_else(|panic| resume_unwind(panic));
+        Ok(())
+    })
+    .with_ignored_flag(skipped)
+}
