@@ -5,6 +5,7 @@
 
 pub mod ingest;
 pub mod journal;
+pub mod policy;
 pub mod route;
 
 pub use ingest::{Batch, BatchBuilder, IngestContext};

@@ -38,8 +38,10 @@ pub const NO_ADVERTISE: u32 = 0xffff_ff02;
 /// RFC 1997: to no external peer, nor to other member ASes.
 pub const NO_EXPORT_SUBCONFED: u32 = 0xffff_ff03;
 
-const STANDARD_FORM: &str = "ASN:VALUE with numbers up to 65535, or a name such as no-export; in matches also * and A-B";
-const EXTENDED_FORM: &str = "rt:ASN:VALUE, soo:ASN:VALUE, rt:IPV4:VALUE or 0x and 16 hex digits; in matches also * and A-B";
+const STANDARD_FORM: &str =
+    "ASN:VALUE with numbers up to 65535, or a name such as no-export; in matches also * and A-B";
+const EXTENDED_FORM: &str =
+    "rt:ASN:VALUE, soo:ASN:VALUE, rt:IPV4:VALUE or 0x and 16 hex digits; in matches also * and A-B";
 const LARGE_FORM: &str = "ASN:VALUE:VALUE with numbers up to 4294967295; in matches also * and A-B";
 
 /// A closed range of numbers; the way in which each part of a pattern is kept.
@@ -83,7 +85,8 @@ impl Span {
 
     /// `*`, `N` or `A-B`, none above `limit`.
     fn parse(text: &str, limit: u32) -> Option<Self> {
-        let number = |t: &str| t.parse::<u32>().ok().filter(|&n| n <= limit && t.starts_with(|c: char| c.is_ascii_digit()));
+        let number =
+            |t: &str| t.parse::<u32>().ok().filter(|&n| n <= limit && t.starts_with(|c: char| c.is_ascii_digit()));
         if text == "*" {
             return Some(Self::ANY);
         }
@@ -108,7 +111,7 @@ impl fmt::Display for Span {
 }
 
 /// A kind of community: how wide its values are, how they are matched, and what a text of it means.
-pub trait CommunityKind: Sized {
+pub trait CommunityKind: Sized + 'static {
     /// One community in wire form.
     type Value: Copy + Ord + AsRef<[u8]>;
     /// Octets of one.

@@ -87,7 +87,10 @@ pub enum PolicyError {
         reason: String,
     },
     /// A regular expression that compiles to more than the size limit.
-    #[error("{} {text:?} is too large: it compiles to more than {limit} bytes; use smaller repetition counts", PolicyField::AsPath)]
+    #[error(
+        "{} {text:?} is too large: it compiles to more than {limit} bytes; use smaller repetition counts",
+        PolicyField::AsPath
+    )]
     RegexTooLarge {
         /// The whole expression, as the user wrote it.
         text: String,

@@ -63,12 +63,15 @@ impl PrefixRange {
     pub fn parse(text: &str) -> Result<Self, PolicyError> {
         let mut words = text.split_ascii_whitespace();
         let prefix = words.next().unwrap_or("");
-        let prefix = prefix
-            .parse::<Prefix>()
-            .map_err(|error| PolicyError::Prefix { field: PolicyField::PrefixSet, column: 1, error })?;
+        let prefix = prefix.parse::<Prefix>().map_err(|error| PolicyError::Prefix {
+            field: PolicyField::PrefixSet,
+            column: 1,
+            error,
+        })?;
         let (mut ge, mut le) = (None, None);
         while let Some(word) = words.next() {
-            let bad = |at: &str| PolicyError::syntax(PolicyField::PrefixSet, text, at, "PREFIX [ge LENGTH] [le LENGTH]");
+            let bad =
+                |at: &str| PolicyError::syntax(PolicyField::PrefixSet, text, at, "PREFIX [ge LENGTH] [le LENGTH]");
             let slot = match word {
                 "ge" if ge.is_none() => &mut ge,
                 "le" if le.is_none() => &mut le,
@@ -231,7 +234,7 @@ mod tests {
         let mut entries = Vec::new();
         for i in 0..60u32 {
             let len = u8::try_from(8 + i % 17).expect("small");
-            let p = Prefix::new(std::net::Ipv4Addr::from(0x0a00_0000 | (i * 2_654_435_761) >> 9).into(), len);
+            let p = Prefix::new(std::net::Ipv4Addr::from(0x0a00_0000 | i.wrapping_mul(2_654_435_761) >> 9).into(), len);
             let p = p.expect("a length up to 32");
             entries.push(PrefixRange::new(p, None, Some(len + u8::try_from(i % 5).expect("small"))).expect("bounds"));
         }

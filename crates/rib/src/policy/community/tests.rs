@@ -62,8 +62,13 @@ fn extended_values_and_patterns() {
 fn large_patterns() {
     let value = Large::parse_value("4200000000:1:2").expect("value");
     assert_eq!(value, [0xfa, 0x56, 0xea, 0, 0, 0, 0, 1, 0, 0, 0, 2]);
-    let rows =
-        [("4200000000:1:2", true), ("4200000000:*:2", true), ("*:*:1-2", true), ("4200000000:2:2", false), ("1:1:2", false)];
+    let rows = [
+        ("4200000000:1:2", true),
+        ("4200000000:*:2", true),
+        ("*:*:1-2", true),
+        ("4200000000:2:2", false),
+        ("1:1:2", false),
+    ];
     for (pattern, expected) in rows {
         assert_eq!(Large::parse(pattern).expect(pattern).matches(value), expected, "{pattern}");
     }

@@ -1,0 +1,95 @@
+//! Import: what becomes of a route between Adj-RIB-In and Loc-RIB.
+//!
+//! The order is that of FRR: AS numbers of `local_as` first, so that policies see the path as others will; then the
+//! policy; then GRACEFUL_SHUTDOWN, which no policy undoes by accident.
+
+use heddle_bgp_core::Asn;
+use heddle_bgp_core::attr::AttrCode;
+
+use super::community::{self, GRACEFUL_SHUTDOWN, Standard};
+use super::definition::{PolicyChain, Verdict};
+use super::eval::{EvalContext, EvalScratch, prepend};
+use super::overlay::Overlay;
+use crate::route::{RouteView, SourceKind};
+
+/// What the import of one peer's routes depends on. Equal settings give equal results.
+#[derive(Clone, Debug)]
+pub struct ImportSettings {
+    /// The policies, [resolved](PolicyChain::resolve) for the peer.
+    pub policy: PolicyChain,
+    /// The AS that received paths get in front: the peer's `local_as` unless it says no-prepend.
+    pub prepend: Option<Asn>,
+    /// What GRACEFUL_SHUTDOWN from an external peer does.
+    pub graceful_shutdown: GracefulShutdown,
+    /// What evaluation knows beside the route.
+    pub context: EvalContext,
+}
+
+/// What GRACEFUL_SHUTDOWN (RFC 8326) from an external peer does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum GracefulShutdown {
+    /// LOCAL_PREF becomes 0 (RFC 8326 §4.2).
+    Honor,
+    /// Nothing.
+    Ignore,
+}
+
+/// The outcome of import.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Imported<'s> {
+    /// Accepted as it came.
+    Unchanged,
+    /// Accepted with these attributes, a canonical block.
+    Changed(&'s [u8]),
+    /// Rejected.
+    Rejected,
+}
+
+/// Buffers that import reuses; the block of [`Imported::Changed`] lies here.
+#[derive(Clone, Debug, Default)]
+pub struct ImportScratch {
+    eval: EvalScratch,
+    out: Vec<u8>,
+}
+
+impl ImportSettings {
+    /// Whether the outcome may be remembered by attributes alone, for the routes of one source and family.
+    #[must_use]
+    pub fn depends_on_prefix(&self) -> bool {
+        self.policy.depends_on_prefix()
+    }
+}
+
+/// Imports a route: pure, the same input gives the same outcome.
+pub fn import<'s>(settings: &ImportSettings, route: &RouteView<'_>, scratch: &'s mut ImportScratch) -> Imported<'s> {
+    if settings.policy.is_reject_all() {
+        return Imported::Rejected;
+    }
+    let mut overlay = Overlay::new(route.block);
+    let external = route.source.kind == SourceKind::Ebgp;
+    if let Some(asn) = settings.prepend.filter(|_| external) {
+        prepend(&mut overlay, asn, 1);
+    }
+    match settings.policy.evaluate(route, &mut overlay, &settings.context, &mut scratch.eval) {
+        Verdict::Reject => return Imported::Rejected,
+        Verdict::Accept => {}
+    }
+    // RFC 8326 §4.2: routes from an external session that carry the community get a LOCAL_PREF of 0. It is looked for
+    // in what the peer sent: a policy that cleans communities does not hide it.
+    if external && settings.graceful_shutdown == GracefulShutdown::Honor && has_graceful_shutdown(route) {
+        overlay.set_number(AttrCode::LOCAL_PREF, 0);
+    }
+    if !overlay.is_changed() {
+        return Imported::Unchanged;
+    }
+    match overlay.write_to(&mut scratch.out) {
+        Ok(()) if scratch.out == route.block.0 => Imported::Unchanged,
+        Ok(()) => Imported::Changed(&scratch.out),
+        Err(super::overlay::BlockTooLong) => Imported::Rejected,
+    }
+}
+
+fn has_graceful_shutdown(route: &RouteView<'_>) -> bool {
+    let value = route.block.get(AttrCode::COMMUNITIES).map_or(&[][..], |a| a.value);
+    community::values::<Standard>(value).any(|v| u32::from_be_bytes(v) == GRACEFUL_SHUTDOWN)
+}
