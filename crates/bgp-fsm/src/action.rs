@@ -1,6 +1,7 @@
 //! What the shell is to do.
 
 use bytes::Bytes;
+use heddle_bgp_core::open::OptionalParameters;
 use heddle_bgp_core::{Negotiated, Notification, Open};
 
 use crate::connection::ConnectionId;
@@ -45,20 +46,11 @@ pub enum Action {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
     /// OPEN.
-    Open(Open, OpenForm),
+    Open(Open, OptionalParameters),
     /// KEEPALIVE.
     Keepalive,
     /// NOTIFICATION.
     Notification(Notification),
-}
-
-/// How the optional parameters of an OPEN are encoded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum OpenForm {
-    /// Extended only when they do not fit otherwise (RFC 9072 §2).
-    WhenNeeded,
-    /// Always extended.
-    AlwaysExtended,
 }
 
 impl Message {

@@ -6,9 +6,8 @@
 use std::time::Duration;
 
 use heddle_bgp_core::capability::{AddPathMode, ForwardingState};
+use heddle_bgp_core::open::OptionalParameters;
 use heddle_bgp_core::{Asn, BgpId, Family, Role};
-
-use crate::action::OpenForm;
 
 /// The configuration of one peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,7 +54,7 @@ pub struct PeerConfig {
     /// The host name that we advertise.
     pub host_name: Option<HostName>,
     /// How the optional parameters of our OPEN are encoded (RFC 9072).
-    pub open_form: OpenForm,
+    pub open_form: OptionalParameters,
     /// Whether a second connection may take over from an established session by RFC 4271 §6.8.
     pub collision_detect_established: bool,
 }
@@ -100,10 +99,11 @@ pub enum ConnectMode {
 
 /// Damping of a session that comes and goes (RFC 4271 §8.1.1, DampPeerOscillations and IdleHoldTime).
 ///
-/// *Errors* (a NOTIFICATION that is not a Cease, either way; a hold timer) beyond the tolerated number hold the peer
-/// in Idle, where its connections are refused, passive or not, for `damped`, doubling to `max`. *Losses* (TCP ended,
-/// the peer sent a Cease) only delay our own attempts, from `min` doubling to `damped`; beyond `tolerated_losses` in a
-/// row they hold in Idle too. Both counts outlive the next session; a session that lasts `stable_after` ends them.
+/// *Errors* (somebody broke the protocol: a NOTIFICATION that is not a Cease, either way) hold the peer in Idle, where
+/// its connections are refused, passive or not: for `min`, beyond the tolerated number for `damped`, doubling to `max`.
+/// *Losses* (TCP ended, the hold timer ran out, the peer sent a Cease) only delay our own attempts, from `min` doubling
+/// to `damped`; beyond `tolerated_losses` they hold in Idle too. Both counts outlive the next session; only one that
+/// lasts `stable_after`, a start by the operator, or a configuration that changes what is negotiated ends them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IdleHold {
     /// The shortest delay before a new attempt.
@@ -114,8 +114,11 @@ pub struct IdleHold {
     pub tolerated_losses: u32,
     /// The first hold beyond the tolerated errors.
     pub damped: Duration,
-    /// The longest hold.
+    /// The longest hold after errors of established sessions.
     pub max: Duration,
+    /// The longest hold after errors before the session was established: a configuration that does not fit, and that
+    /// somebody may be correcting on the other side.
+    pub max_before_established: Duration,
     /// A session that was up so long counts as stable.
     pub stable_after: Duration,
 }
@@ -128,6 +131,7 @@ impl Default for IdleHold {
             tolerated_losses: 5,
             damped: Duration::from_secs(30),
             max: Duration::from_secs(3600),
+            max_before_established: Duration::from_secs(120),
             stable_after: Duration::from_secs(600),
         }
     }
@@ -240,7 +244,7 @@ impl PeerConfig {
             }),
             role: None,
             host_name: None,
-            open_form: OpenForm::WhenNeeded,
+            open_form: OptionalParameters::WhereNeeded,
             collision_detect_established: false,
         }
     }

@@ -15,17 +15,22 @@
 //! [`Action::Up`] changes how the next frame is read. `now` never goes back.
 
 pub mod action;
+mod backoff;
+mod collision;
 pub mod config;
 pub mod connection;
 pub mod counters;
 pub mod down;
 mod encode;
 pub mod event;
+mod jitter;
 pub mod negotiate;
+mod open;
 pub mod peer;
 pub mod state;
+mod timers;
 
-pub use action::{Action, Message, OpenForm};
+pub use action::{Action, Message};
 pub use config::{
     ConnectMode, FamilyConfig, GracefulRestartConfig, GracefulRestartMode, HostName, IdleHold, PeerAsn, PeerConfig,
     RoleConfig, SendHold,

@@ -1,0 +1,81 @@
+//! The deadlines of a peer, in one array: the shell needs one sleep.
+
+use std::time::Duration;
+
+use heddle_bgp_core::Timestamp;
+
+/// A timer of the state machine (RFC 4271 §8.1.3, RFC 9687 §4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Timer {
+    /// ConnectRetryTimer.
+    ConnectRetry,
+    /// HoldTimer.
+    Hold,
+    /// KeepaliveTimer.
+    Keepalive,
+    /// DelayOpenTimer.
+    DelayOpen,
+    /// IdleHoldTimer.
+    IdleHold,
+    /// SendHoldTimer.
+    SendHold,
+    /// HoldTimer of the second connection.
+    SecondHold,
+    /// Until the session counts as stable.
+    Stable,
+}
+
+impl Timer {
+    pub(crate) const ALL: [Self; 8] = [
+        Self::ConnectRetry,
+        Self::Hold,
+        Self::Keepalive,
+        Self::DelayOpen,
+        Self::IdleHold,
+        Self::SendHold,
+        Self::SecondHold,
+        Self::Stable,
+    ];
+}
+
+/// When each timer runs out; none when it does not run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Timers([Option<Timestamp>; Timer::ALL.len()]);
+
+impl Timers {
+    fn slot(&mut self, timer: Timer) -> &mut Option<Timestamp> {
+        // A Timer's discriminant is its place in ALL, which is as long as the array.
+        &mut self.0[timer as usize]
+    }
+
+    pub(crate) fn get(&self, timer: Timer) -> Option<Timestamp> {
+        self.0[timer as usize]
+    }
+
+    pub(crate) fn start(&mut self, timer: Timer, now: Timestamp, after: Duration) {
+        *self.slot(timer) = Some(now + after);
+    }
+
+    pub(crate) fn set(&mut self, timer: Timer, at: Option<Timestamp>) {
+        *self.slot(timer) = at;
+    }
+
+    pub(crate) fn stop(&mut self, timer: Timer) {
+        *self.slot(timer) = None;
+    }
+
+    /// Stops `timer` if it is due; says whether it was.
+    pub(crate) fn take_due(&mut self, timer: Timer, now: Timestamp) -> bool {
+        let slot = self.slot(timer);
+        let due = slot.is_some_and(|at| at <= now);
+        if due {
+            *slot = None;
+        }
+        due
+    }
+
+    /// The earliest deadline.
+    pub(crate) fn next(&self) -> Option<Timestamp> {
+        self.0.iter().flatten().min().copied()
+    }
+}
