@@ -3,10 +3,13 @@
 //! One owner drives a `Rib`; sessions hand it [`Batch`](ingest::Batch)es of decoded routes and read what
 //! they have to send through [`JournalReader`](journal::JournalReader)s. Time is an argument.
 
+pub mod decision;
 pub mod ingest;
 pub mod journal;
 pub mod policy;
 pub mod route;
+#[cfg(test)]
+mod test_route;
 
 pub use ingest::{Batch, BatchBuilder, IngestContext};
 pub use journal::{JournalReader, Progress, TakeStatus};

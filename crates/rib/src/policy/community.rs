@@ -9,34 +9,9 @@
 use std::fmt;
 use std::net::Ipv4Addr;
 
-use super::error::{PolicyError, PolicyField};
+use heddle_bgp_core::attr::Community;
 
-/// The well-known communities (IANA "BGP Well-known Communities") and their names, as users write them.
-pub const WELL_KNOWN: &[(&str, u32)] = &[
-    ("graceful-shutdown", GRACEFUL_SHUTDOWN),
-    ("accept-own", 0xffff_0001),
-    ("llgr-stale", LLGR_STALE),
-    ("no-llgr", NO_LLGR),
-    ("blackhole", BLACKHOLE),
-    ("no-export", NO_EXPORT),
-    ("no-advertise", NO_ADVERTISE),
-    ("no-export-subconfed", NO_EXPORT_SUBCONFED),
-    ("no-peer", 0xffff_ff04),
-];
-/// RFC 8326 §4.
-pub const GRACEFUL_SHUTDOWN: u32 = 0xffff_0000;
-/// RFC 9494 §4.7.
-pub const LLGR_STALE: u32 = 0xffff_0006;
-/// RFC 9494 §4.7.
-pub const NO_LLGR: u32 = 0xffff_0007;
-/// RFC 7999 §5.
-pub const BLACKHOLE: u32 = 0xffff_029a;
-/// RFC 1997: not outside the AS or confederation.
-pub const NO_EXPORT: u32 = 0xffff_ff01;
-/// RFC 1997: to no peer.
-pub const NO_ADVERTISE: u32 = 0xffff_ff02;
-/// RFC 1997: to no external peer, nor to other member ASes.
-pub const NO_EXPORT_SUBCONFED: u32 = 0xffff_ff03;
+use super::error::{PolicyError, PolicyField};
 
 const STANDARD_FORM: &str =
     "ASN:VALUE with numbers up to 65535, or a name such as no-export; in matches also * and A-B";
@@ -159,8 +134,8 @@ pub struct Standard {
 impl Standard {
     /// Exactly this community.
     #[must_use]
-    pub const fn exactly(community: u32) -> Self {
-        Self { asn: Span::exactly(community >> 16), value: Span::exactly(community & 0xffff) }
+    pub const fn exactly(community: Community) -> Self {
+        Self { asn: Span::exactly(community.0 >> 16), value: Span::exactly(community.0 & 0xffff) }
     }
 }
 
@@ -175,8 +150,8 @@ impl CommunityKind for Standard {
         Some((self.asn.single()? << 16 | self.value.single()?).to_be_bytes())
     }
     fn parse(text: &str) -> Result<Self, PolicyError> {
-        if let Some((_, community)) = WELL_KNOWN.iter().find(|(name, _)| *name == text) {
-            return Ok(Self::exactly(*community));
+        if let Some(community) = Community::from_name(text) {
+            return Ok(Self::exactly(community));
         }
         let bad = |part: &str| PolicyError::syntax(PolicyField::Community, text, part, STANDARD_FORM);
         let (asn, value) = text.split_once(':').ok_or_else(|| bad(text))?;

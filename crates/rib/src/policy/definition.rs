@@ -7,6 +7,7 @@ use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use heddle_bgp_core::attr::Origin;
 use heddle_bgp_core::{Asn, Family, PeerType};
 
 use super::as_path::AsPathRegex;
@@ -17,18 +18,6 @@ use crate::route::SourceKind;
 
 /// The most times that one action prepends an AS number.
 pub const MAX_PREPEND: usize = 64;
-
-/// ORIGIN (RFC 4271 §5.1.1), with the number on the wire; smaller is preferred.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-pub enum Origin {
-    /// Interior to the originating AS.
-    Igp = 0,
-    /// Learned by EGP (RFC 904).
-    Egp = 1,
-    /// Learned by some other means.
-    Incomplete = 2,
-}
 
 /// From what kind of source a route came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

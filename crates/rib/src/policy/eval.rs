@@ -1,7 +1,7 @@
 //! Evaluation of a policy chain over a route. Nothing is allocated while nothing changes: the text of the AS_PATH, for
 //! regular expressions, is written into a buffer that is reused.
 
-use heddle_bgp_core::attr::{AttrCode, NextHop};
+use heddle_bgp_core::attr::{AsPathView, AttrCode, Community, NextHop};
 use heddle_bgp_core::{Asn, Prefix};
 
 use super::as_path;
@@ -98,7 +98,7 @@ impl Rule {
 impl Match {
     fn holds(&self, route: &RouteView<'_>, overlay: &Overlay<'_>, scratch: &mut EvalScratch) -> bool {
         let value = |code| overlay.value(code).unwrap_or_default();
-        let path = || value(AttrCode::AS_PATH);
+        let path = || AsPathView(value(AttrCode::AS_PATH));
         match self {
             Self::Prefix(set) => set.matches(route.prefix),
             Self::Communities(list) => list.matches(value(AttrCode::COMMUNITIES)),
@@ -106,14 +106,14 @@ impl Match {
             Self::LargeCommunities(list) => list.matches(value(AttrCode::LARGE_COMMUNITIES)),
             Self::AsPath(list) => {
                 if !scratch.path_text_valid {
-                    as_path::write_text(path(), &mut scratch.path_text);
+                    as_path::write_text(path().0, &mut scratch.path_text);
                     scratch.path_text_valid = true;
                 }
                 list.iter().any(|regex| regex.matches(&scratch.path_text))
             }
-            Self::AsPathLength(span) => span.contains(u32::try_from(as_path::length(path())).unwrap_or(u32::MAX)),
-            Self::OriginAs(list) => as_path::origin_as(path()).is_some_and(|asn| list.contains(&asn)),
-            Self::FirstAs(list) => as_path::first_as(path()).is_some_and(|asn| list.contains(&asn)),
+            Self::AsPathLength(span) => span.contains(u32::try_from(path().hops()).unwrap_or(u32::MAX)),
+            Self::OriginAs(list) => path().origin_as().is_some_and(|asn| list.contains(&asn)),
+            Self::FirstAs(list) => path().neighbor_as().is_some_and(|asn| list.contains(&asn)),
             Self::NextHop(set) => overlay.next_hop().is_some_and(|n| set.matches_addr(n.addr())),
             Self::Origin(origin) => overlay.value(AttrCode::ORIGIN) == Some(&[*origin as u8]),
             Self::Med(span) => span.contains(overlay.number(AttrCode::MULTI_EXIT_DISC).unwrap_or(0)),
@@ -155,13 +155,14 @@ impl Action {
 
 /// Prepends an AS number in the overlay's AS_PATH (RFC 4271 §5.1.2).
 pub(crate) fn prepend(overlay: &mut Overlay<'_>, asn: Asn, times: u8) {
-    let path = as_path::prepend(overlay.value(AttrCode::AS_PATH).unwrap_or_default(), asn, times);
-    overlay.set(AttrCode::AS_PATH, &path);
+    let mut path = AsPathView(overlay.value(AttrCode::AS_PATH).unwrap_or_default()).to_owned();
+    path.prepend(asn, usize::from(times));
+    overlay.set(AttrCode::AS_PATH, path.octets());
 }
 
 /// Adds a standard community, unless it is there.
-pub(crate) fn add_community(overlay: &mut Overlay<'_>, community: u32) {
-    add_values::<Standard>(overlay, AttrCode::COMMUNITIES, &[community.to_be_bytes()]);
+pub(crate) fn add_community(overlay: &mut Overlay<'_>, community: Community) {
+    add_values::<Standard>(overlay, AttrCode::COMMUNITIES, &[community.0.to_be_bytes()]);
 }
 
 fn set_next_hop(overlay: &mut Overlay<'_>, edit: NextHopEdit, ctx: &EvalContext) {

@@ -4,9 +4,9 @@
 //! policy; then GRACEFUL_SHUTDOWN, which no policy undoes by accident.
 
 use heddle_bgp_core::Asn;
-use heddle_bgp_core::attr::AttrCode;
+use heddle_bgp_core::attr::{AttrCode, Community};
 
-use super::community::{self, GRACEFUL_SHUTDOWN, Standard};
+use super::community::{self, Standard};
 use super::definition::{PolicyChain, Verdict};
 use super::eval::{EvalContext, EvalScratch, prepend};
 use super::overlay::Overlay;
@@ -91,5 +91,5 @@ pub fn import<'s>(settings: &ImportSettings, route: &RouteView<'_>, scratch: &'s
 
 fn has_graceful_shutdown(route: &RouteView<'_>) -> bool {
     let value = route.block.get(AttrCode::COMMUNITIES).map_or(&[][..], |a| a.value);
-    community::values::<Standard>(value).any(|v| u32::from_be_bytes(v) == GRACEFUL_SHUTDOWN)
+    community::values::<Standard>(value).any(|v| Community(u32::from_be_bytes(v)) == Community::GRACEFUL_SHUTDOWN)
 }

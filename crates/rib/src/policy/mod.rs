@@ -42,11 +42,12 @@ mod set;
 pub use as_path::AsPathRegex;
 pub use community::{CommunityList, Extended, Large, Quantifier, Span, Standard};
 pub use definition::{
-    Action, CommunityEdit, Match, NextHopEdit, NumberEdit, Origin, PeerContext, Policy, PolicyChain, RouteType, Rule,
-    Then, Verdict,
+    Action, CommunityEdit, Match, NextHopEdit, NumberEdit, PeerContext, Policy, PolicyChain, RouteType, Rule, Then,
+    Verdict,
 };
 pub use error::{PolicyError, PolicyField};
 pub use eval::{EvalContext, EvalScratch};
+pub use heddle_bgp_core::attr::Origin;
 pub use import::{GracefulShutdown, ImportScratch, ImportSettings, Imported, import};
 pub use overlay::Overlay;
 pub use prefix_set::{PrefixRange, PrefixSet};

@@ -1,58 +1,37 @@
 use super::*;
 
-fn path(parts: &[(u8, &[u32])]) -> Vec<u8> {
-    let mut out = Vec::new();
+use heddle_bgp_core::attr::as_path::SegmentKind;
+
+fn path(parts: &[(SegmentKind, &[u32])]) -> AsPath {
+    let mut path = AsPath::new();
     for (kind, asns) in parts {
-        out.extend_from_slice(&[*kind, u8::try_from(asns.len()).expect("short")]);
-        asns.iter().for_each(|a| out.extend_from_slice(&a.to_be_bytes()));
+        path.push_segment(*kind, &asns.iter().copied().map(Asn).collect::<Vec<_>>());
     }
-    out
+    path
 }
 
-fn text(value: &[u8]) -> String {
+fn text(path: &AsPath) -> String {
     let mut out = "left over".to_owned();
-    write_text(value, &mut out);
+    write_text(path.octets(), &mut out);
     out
 }
 
 #[test]
-fn text_length_and_ends() {
-    let rows: &[(Vec<u8>, &str, usize, Option<u32>, Option<u32>)] = &[
-        (path(&[]), "", 0, None, None),
-        (path(&[(2, &[65001])]), "65001", 1, Some(65001), Some(65001)),
-        (path(&[(2, &[1, 2]), (1, &[3, 4])]), "1 2 {3,4}", 3, Some(1), None),
-        (path(&[(1, &[3, 4]), (2, &[4_200_000_000])]), "{3,4} 4200000000", 2, None, Some(4_200_000_000)),
-        (path(&[(3, &[7, 8]), (4, &[9]), (2, &[1])]), "(7 8) [9] 1", 1, None, Some(1)),
-    ];
-    for (value, expected, len, first, origin) in rows {
-        assert_eq!(text(value), *expected);
-        assert_eq!(length(value), *len, "{expected}");
-        assert_eq!(first_as(value), first.map(Asn), "{expected}");
-        assert_eq!(origin_as(value), origin.map(Asn), "{expected}");
-    }
-    // A cut path ends early and does not panic.
-    assert_eq!(text(&[2, 2, 0, 0, 0, 1]), "");
+fn the_text_is_that_of_frr() {
+    use SegmentKind::{ConfedSequence, ConfedSet, Sequence, Set};
+    assert_eq!(text(&path(&[])), "");
+    assert_eq!(text(&path(&[(Sequence, &[1, 2]), (Set, &[3, 4])])), "1 2 {3,4}");
+    assert_eq!(text(&path(&[(ConfedSequence, &[7, 8]), (ConfedSet, &[9]), (Sequence, &[1])])), "(7 8) [9] 1");
 }
 
 #[test]
-fn prepending() {
-    assert_eq!(text(&prepend(&[], Asn(9), 2)), "9 9");
-    assert_eq!(prepend(&path(&[(2, &[1])]), Asn(9), 1), path(&[(2, &[9, 1])]), "one segment");
-    assert_eq!(prepend(&path(&[(1, &[1])]), Asn(9), 1), path(&[(2, &[9]), (1, &[1])]), "a set stays");
-    let full = path(&[(2, &[1; 254])]);
-    assert_eq!(prepend(&full, Asn(9), 1).get(..2), Some(&[2, 255][..]));
-    // RFC 4271 §5.1.2: more than 255 in a segment opens a new one.
-    assert_eq!(prepend(&full, Asn(9), 2), [path(&[(2, &[9, 9])]), full.clone()].concat());
-    assert_eq!(prepend(&full, Asn(9), 0), full);
-}
-
-#[test]
-fn mapping() {
-    let value = path(&[(2, &[1, 64512, 2]), (1, &[64513]), (2, &[64512])]);
-    let kept = map_asns(&value, |a| (!a.is_private()).then_some(a));
-    assert_eq!(kept, path(&[(2, &[1, 2])]), "empty segments go");
-    let replaced = map_asns(&value, |a| Some(if a == Asn(64512) { Asn(9) } else { a }));
-    assert_eq!(text(&replaced), "1 9 2 {64513} 9");
+fn leading_private_ones() {
+    use SegmentKind::{Sequence, Set};
+    let value = path(&[(Sequence, &[64512, 64513, 1, 64514]), (Set, &[64515])]);
+    assert_eq!(text(&without_leading_private(value.octets(), None)), "1 64514 {64515}");
+    assert_eq!(text(&without_leading_private(value.octets(), Some(Asn(64513)))), "64513 1 64514 {64515}");
+    let value = path(&[(Sequence, &[64512]), (Set, &[64515]), (Sequence, &[2])]);
+    assert_eq!(text(&without_leading_private(value.octets(), None)), "2", "empty segments go");
 }
 
 #[test]
