@@ -11,21 +11,50 @@ use thiserror::Error;
 pub enum Community {
     /// RFC 1997: `65001:100`, or the name of a well-known one.
     Standard(u32),
-    /// RFC 4360 and 5668: `rt:65001:100`, `soo:192.0.2.1:100`, or `ext:` and 16 hexadecimal digits.
+    /// RFC 4360 and 5668: `rt:65001:100`, `soo:192.0.2.1:100`, or `0x` and 16 hexadecimal digits.
     Extended([u8; 8]),
     /// RFC 8092: `65001:1:2`.
     Large([u32; 3]),
 }
 
-/// One community or, with `*` in place of a number, many.
+/// One community or, with `*` or `A-B` in place of a number, many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum CommunityPattern {
-    /// RFC 1997: high and low half, none is any.
-    Standard([Option<u16>; 2]),
-    /// RFC 4360, exactly this one.
-    Extended([u8; 8]),
-    /// RFC 8092, none is any.
-    Large([Option<u32>; 3]),
+    /// RFC 1997: both halves.
+    Standard([Span; 2]),
+    /// RFC 4360, exactly these octets.
+    Raw([u8; 8]),
+    /// RFC 4360: a transitive community with an administrator, of any of the three types that the number allows.
+    Extended(ExtendedKind, Administrator, Span),
+    /// RFC 8092: the three parts.
+    Large([Span; 3]),
+}
+
+/// Numbers from `min` to `max`, both included; one part of a pattern.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span {
+    /// Least.
+    pub min: u32,
+    /// Greatest.
+    pub max: u32,
+}
+
+/// The two kinds of extended communities that have names (RFC 4360 §4 and §5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ExtendedKind {
+    /// `rt`
+    RouteTarget,
+    /// `soo`
+    RouteOrigin,
+}
+
+/// Who defined an extended community.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Administrator {
+    /// An AS, in two octets where it fits, in four (RFC 5668) where it does not.
+    Asn(Span),
+    /// An IPv4 address.
+    Ipv4(Ipv4Addr),
 }
 
 /// Why a text is no community.
@@ -33,20 +62,20 @@ pub enum CommunityPattern {
 pub enum CommunityError {
     /// Unknown shape.
     #[error(
-        "write \"65001:100\", a name such as \"no-export\", \"rt:65001:100\" or \"soo:65001:100\" (extended), \
-         \"ext:\" and 16 hexadecimal digits, or \"65001:1:2\" (large)"
+        "write \"65001:100\", a name such as \"no-export\", \"65001:1:2\" (large), \"rt:65001:100\" or \
+         \"soo:65001:100\" (extended), or \"0x\" and 16 hexadecimal digits"
     )]
     Shape,
-    /// A number beyond what its field holds.
-    #[error("{0:?} does not fit: {1}")]
-    TooBig(String, &'static str),
-    /// A `*` where one value is needed.
-    #[error("a \"*\" can be matched and removed, but not set or added; write a number")]
-    Wildcard,
+    /// One part of it is no number, or one that its field does not hold.
+    #[error("{0:?} does not fit: write a number from 0 to {1}, \"*\", or a range as in \"100-199\"")]
+    Part(String, u32),
+    /// A `*` or a range where one value is needed.
+    #[error("a \"*\" or a range can be matched and removed, but not set or added; write one number")]
+    Pattern,
 }
 
 /// Well-known communities by the names of the IANA registry.
-const WELL_KNOWN: [(&str, u32); 8] = [
+const WELL_KNOWN: [(&str, u32); 9] = [
     ("graceful-shutdown", 0xffff_0000),   // RFC 8326
     ("accept-own", 0xffff_0001),          // RFC 7611
     ("llgr-stale", 0xffff_0006),          // RFC 9494
@@ -55,34 +84,90 @@ const WELL_KNOWN: [(&str, u32); 8] = [
     ("no-export", 0xffff_ff01),           // RFC 1997
     ("no-advertise", 0xffff_ff02),        // RFC 1997
     ("no-export-subconfed", 0xffff_ff03), // RFC 1997
+    ("no-peer", 0xffff_ff04),             // RFC 3765
 ];
 
-impl CommunityPattern {
-    /// Whether a community matches.
+impl Span {
+    /// Every number.
+    pub const ANY: Self = Self { min: 0, max: u32::MAX };
+
+    /// One number.
     #[must_use]
-    pub fn matches(&self, community: Community) -> bool {
-        match (*self, community) {
-            (Self::Standard([high, low]), Community::Standard(n)) => {
-                let halves = [(n >> 16) as u16, (n & 0xffff) as u16];
-                [high, low].into_iter().zip(halves).all(|(want, have)| want.is_none_or(|w| w == have))
-            }
-            (Self::Extended(want), Community::Extended(have)) => want == have,
-            (Self::Large(want), Community::Large(have)) => {
-                want.into_iter().zip(have).all(|(want, have)| want.is_none_or(|w| w == have))
-            }
-            (Self::Standard(_), Community::Extended(_) | Community::Large(_))
-            | (Self::Extended(_), Community::Standard(_) | Community::Large(_))
-            | (Self::Large(_), Community::Standard(_) | Community::Extended(_)) => false,
+    pub const fn exactly(n: u32) -> Self {
+        Self { min: n, max: n }
+    }
+
+    /// The only number inside, where there is only one.
+    #[must_use]
+    pub const fn single(self) -> Option<u32> {
+        if self.min == self.max { Some(self.min) } else { None }
+    }
+
+    /// `N`, `*` or `A-B`, nothing above `limit`.
+    fn parse(text: &str, limit: u32) -> Result<Self, CommunityError> {
+        if text == "*" {
+            return Ok(Self::ANY);
         }
+        let number = |t: &str| {
+            let plain = !t.is_empty() && t.bytes().all(|b| b.is_ascii_digit());
+            t.parse::<u32>().ok().filter(|&n| plain && n <= limit)
+        };
+        let span = match text.split_once('-') {
+            None => number(text).map(Self::exactly),
+            Some((a, b)) => match (number(a), number(b)) {
+                (Some(min), Some(max)) if min <= max => Some(Self { min, max }),
+                (Some(_) | None, Some(_) | None) => None,
+            },
+        };
+        span.ok_or_else(|| CommunityError::Part(text.to_owned(), limit))
+    }
+}
+
+impl ExtendedKind {
+    /// Low octet of the type.
+    const fn sub_type(self) -> u8 {
+        match self {
+            Self::RouteTarget => 0x02,
+            Self::RouteOrigin => 0x03,
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::RouteTarget => "rt",
+            Self::RouteOrigin => "soo",
+        }
+    }
+}
+
+/// The pattern that matches just these octets, with a name where they have one.
+const fn named_extended(octets: [u8; 8]) -> CommunityPattern {
+    let [kind, sub_type, a, b, c, d, e, f] = octets;
+    let name = match sub_type {
+        0x02 => ExtendedKind::RouteTarget,
+        0x03 => ExtendedKind::RouteOrigin,
+        _ => return CommunityPattern::Raw(octets),
+    };
+    let wide = u32::from_be_bytes([a, b, c, d]);
+    let low = Span::exactly(u32::from_be_bytes([0, 0, e, f]));
+    match kind {
+        0x00 => {
+            let asn = Administrator::Asn(Span::exactly(u32::from_be_bytes([0, 0, a, b])));
+            CommunityPattern::Extended(name, asn, Span::exactly(u32::from_be_bytes([c, d, e, f])))
+        }
+        0x01 => CommunityPattern::Extended(name, Administrator::Ipv4(Ipv4Addr::from_bits(wide)), low),
+        // An AS that fits into two octets, in the form for four (RFC 5668 §2 does not allow it), has no name.
+        0x02 if wide > 0xffff => CommunityPattern::Extended(name, Administrator::Asn(Span::exactly(wide)), low),
+        _ => CommunityPattern::Raw(octets),
     }
 }
 
 impl From<Community> for CommunityPattern {
     fn from(c: Community) -> Self {
         match c {
-            Community::Standard(n) => Self::Standard([Some((n >> 16) as u16), Some((n & 0xffff) as u16)]),
-            Community::Extended(octets) => Self::Extended(octets),
-            Community::Large(parts) => Self::Large(parts.map(Some)),
+            Community::Standard(n) => Self::Standard([Span::exactly(n >> 16), Span::exactly(n & 0xffff)]),
+            Community::Extended(octets) => named_extended(octets),
+            Community::Large(parts) => Self::Large(parts.map(Span::exactly)),
         }
     }
 }
@@ -90,68 +175,46 @@ impl From<Community> for CommunityPattern {
 impl TryFrom<CommunityPattern> for Community {
     type Error = CommunityError;
     fn try_from(p: CommunityPattern) -> Result<Self, Self::Error> {
+        let one = |span: Span| span.single().ok_or(CommunityError::Pattern);
         match p {
-            CommunityPattern::Standard([Some(high), Some(low)]) => {
-                Ok(Self::Standard(u32::from(high) << 16 | u32::from(low)))
+            CommunityPattern::Standard([high, low]) => Ok(Self::Standard(one(high)? << 16 | one(low)? & 0xffff)),
+            CommunityPattern::Raw(octets) => Ok(Self::Extended(octets)),
+            CommunityPattern::Extended(kind, administrator, value) => {
+                let value = one(value)?;
+                let too_big = |_| CommunityError::Part(value.to_string(), 0xffff);
+                let [v0, v1, v2, v3] = value.to_be_bytes();
+                let (form, [a, b, c, d, e, f]) = match administrator {
+                    Administrator::Asn(asn) => match u16::try_from(one(asn)?).map(u16::to_be_bytes) {
+                        Ok([a, b]) => (0x00, [a, b, v0, v1, v2, v3]),
+                        Err(_) => {
+                            let [a, b, c, d] = one(asn)?.to_be_bytes();
+                            let [e, f] = u16::try_from(value).map_err(too_big)?.to_be_bytes();
+                            (0x02, [a, b, c, d, e, f])
+                        }
+                    },
+                    Administrator::Ipv4(address) => {
+                        let [a, b, c, d] = address.octets();
+                        let [e, f] = u16::try_from(value).map_err(too_big)?.to_be_bytes();
+                        (0x01, [a, b, c, d, e, f])
+                    }
+                };
+                Ok(Self::Extended([form, kind.sub_type(), a, b, c, d, e, f]))
             }
-            CommunityPattern::Extended(octets) => Ok(Self::Extended(octets)),
-            CommunityPattern::Large([Some(a), Some(b), Some(c)]) => Ok(Self::Large([a, b, c])),
-            CommunityPattern::Standard(_) | CommunityPattern::Large(_) => Err(CommunityError::Wildcard),
+            CommunityPattern::Large([a, b, c]) => Ok(Self::Large([one(a)?, one(b)?, one(c)?])),
         }
     }
 }
 
-/// A number or `*`.
-fn part<T: FromStr>(text: &str, range: &'static str) -> Result<Option<T>, CommunityError> {
-    if text == "*" {
-        return Ok(None);
-    }
-    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(CommunityError::Shape);
-    }
-    text.parse().map(Some).map_err(|_| CommunityError::TooBig(text.to_owned(), range))
-}
-
-/// Low octet of the type of an extended community (RFC 4360 §4 and §5).
-fn extended_sub_type(name: &str) -> Option<u8> {
-    match name {
-        "rt" => Some(0x02),
-        "soo" | "ro" => Some(0x03),
-        _ => None,
-    }
-}
-
 /// `rt:A:N` and `soo:A:N` with A a 2-octet AS, a 4-octet AS (RFC 5668) or an IPv4 address.
-fn extended(sub_type: u8, administrator: &str, number: &str) -> Result<[u8; 8], CommunityError> {
-    let mut octets = [0; 8];
-    let value: u32 = match part(number, "the last number has 32 bits at most")? {
-        Some(n) => n,
-        None => return Err(CommunityError::Shape),
+fn extended(kind: ExtendedKind, administrator: &str, number: &str) -> Result<CommunityPattern, CommunityError> {
+    let (administrator, limit) = match administrator.parse::<Ipv4Addr>() {
+        Ok(address) => (Administrator::Ipv4(address), 0xffff),
+        Err(_) => {
+            let asn = Span::parse(administrator, u32::MAX)?;
+            (Administrator::Asn(asn), if asn.min > 0xffff { 0xffff } else { u32::MAX })
+        }
     };
-    let address = administrator.parse::<Ipv4Addr>().ok();
-    let asn = match address {
-        Some(_) => None,
-        None => part::<u32>(administrator, "an AS number has 32 bits at most")?,
-    };
-    let narrow = || u16::try_from(value).map_err(|_| CommunityError::TooBig(number.to_owned(), "at most 65535 here"));
-    let (kind, wide) = match (address, asn) {
-        (Some(address), _) => (0x01, u32::from(address)),
-        (None, Some(asn)) => match u16::try_from(asn) {
-            Ok(asn) => {
-                octets = [0x00, sub_type, 0, 0, 0, 0, 0, 0];
-                octets[2..4].copy_from_slice(&asn.to_be_bytes());
-                octets[4..].copy_from_slice(&value.to_be_bytes());
-                return Ok(octets);
-            }
-            Err(_) => (0x02, asn),
-        },
-        (None, None) => return Err(CommunityError::Shape),
-    };
-    octets[0] = kind;
-    octets[1] = sub_type;
-    octets[2..6].copy_from_slice(&wide.to_be_bytes());
-    octets[6..].copy_from_slice(&narrow()?.to_be_bytes());
-    Ok(octets)
+    Ok(CommunityPattern::Extended(kind, administrator, Span::parse(number, limit)?))
 }
 
 impl FromStr for CommunityPattern {
@@ -160,25 +223,20 @@ impl FromStr for CommunityPattern {
         if let Some((_, n)) = WELL_KNOWN.iter().find(|(name, _)| *name == s) {
             return Ok(Community::Standard(*n).into());
         }
+        if let Some(hex) = s.strip_prefix("0x") {
+            let plain = hex.len() == 16 && hex.bytes().all(|b| b.is_ascii_hexdigit());
+            let n = u64::from_str_radix(hex, 16).ok().filter(|_| plain).ok_or(CommunityError::Shape)?;
+            return Ok(Self::Raw(n.to_be_bytes()));
+        }
         let parts: Vec<&str> = s.split(':').collect();
         match *parts.as_slice() {
-            ["ext", hex] => {
-                let hex = hex.strip_prefix("0x").unwrap_or(hex);
-                let digits = hex.len() == 16 && hex.bytes().all(|b| b.is_ascii_hexdigit());
-                let n = u64::from_str_radix(hex, 16).ok().filter(|_| digits).ok_or(CommunityError::Shape)?;
-                Ok(Self::Extended(n.to_be_bytes()))
+            [high, low] => Ok(Self::Standard([Span::parse(high, 0xffff)?, Span::parse(low, 0xffff)?])),
+            ["rt", a, b] => extended(ExtendedKind::RouteTarget, a, b),
+            ["soo", a, b] => extended(ExtendedKind::RouteOrigin, a, b),
+            [a, b, c] => {
+                let part = |t| Span::parse(t, u32::MAX);
+                Ok(Self::Large([part(a)?, part(b)?, part(c)?]))
             }
-            [high, low] => {
-                let range = "each half of a community is 0 to 65535; a large community has three parts";
-                Ok(Self::Standard([part(high, range)?, part(low, range)?]))
-            }
-            [a, b, c] => match extended_sub_type(a) {
-                Some(sub_type) => extended(sub_type, b, c).map(Self::Extended),
-                None => {
-                    let range = "each part of a large community is 0 to 4294967295";
-                    Ok(Self::Large([part(a, range)?, part(b, range)?, part(c, range)?]))
-                }
-            },
             _ => Err(CommunityError::Shape),
         }
     }
@@ -197,51 +255,30 @@ impl fmt::Display for Community {
     }
 }
 
-impl fmt::Display for CommunityPattern {
+impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fn write_parts<T: fmt::Display>(f: &mut fmt::Formatter<'_>, parts: &[Option<T>]) -> fmt::Result {
-            for (i, part) in parts.iter().enumerate() {
-                let colon = if i == 0 { "" } else { ":" };
-                match part {
-                    Some(n) => write!(f, "{colon}{n}")?,
-                    None => write!(f, "{colon}*")?,
-                }
-            }
-            Ok(())
-        }
-        match self {
-            Self::Standard(parts) => {
-                let name = Community::try_from(*self).ok().and_then(|c| match c {
-                    Community::Standard(n) => WELL_KNOWN.iter().find(|(_, known)| *known == n),
-                    Community::Extended(_) | Community::Large(_) => None,
-                });
-                match name {
-                    Some((name, _)) => f.write_str(name),
-                    None => write_parts(f, parts),
-                }
-            }
-            Self::Large(parts) => write_parts(f, parts),
-            Self::Extended(octets) => write_extended(f, *octets),
+        match (*self, self.single()) {
+            (Self::ANY, _) => f.write_str("*"),
+            (_, Some(n)) => n.fmt(f),
+            (Self { min, max }, None) => write!(f, "{min}-{max}"),
         }
     }
 }
 
-/// The text that parses to these octets.
-fn write_extended(f: &mut fmt::Formatter<'_>, octets: [u8; 8]) -> fmt::Result {
-    let [kind, sub_type, a, b, c, d, e, g] = octets;
-    let name = match sub_type {
-        0x02 => "rt",
-        0x03 => "soo",
-        _ => "",
-    };
-    let wide = u32::from_be_bytes([a, b, c, d]);
-    let low = u16::from_be_bytes([e, g]);
-    match kind {
-        0x00 if !name.is_empty() => {
-            write!(f, "{name}:{}:{}", u16::from_be_bytes([a, b]), u32::from_be_bytes([c, d, e, g]))
+impl fmt::Display for CommunityPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Standard([high, low]) => {
+                let whole = high.single().zip(low.single()).map(|(h, l)| h << 16 | l & 0xffff);
+                match WELL_KNOWN.iter().find(|(_, n)| whole == Some(*n)) {
+                    Some((name, _)) => f.write_str(name),
+                    None => write!(f, "{high}:{low}"),
+                }
+            }
+            Self::Raw(octets) => write!(f, "0x{:016x}", u64::from_be_bytes(*octets)),
+            Self::Extended(kind, Administrator::Asn(asn), n) => write!(f, "{}:{asn}:{n}", kind.name()),
+            Self::Extended(kind, Administrator::Ipv4(address), n) => write!(f, "{}:{address}:{n}", kind.name()),
+            Self::Large([a, b, c]) => write!(f, "{a}:{b}:{c}"),
         }
-        0x01 if !name.is_empty() => write!(f, "{name}:{}:{low}", Ipv4Addr::from(wide)),
-        0x02 if !name.is_empty() && wide > 0xffff => write!(f, "{name}:{wide}:{low}"),
-        _ => write!(f, "ext:{:016x}", u64::from_be_bytes(octets)),
     }
 }

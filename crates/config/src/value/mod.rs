@@ -9,8 +9,8 @@ mod policy;
 mod router;
 mod seconds;
 
-pub use address::{ListenAddress, PeerAddress};
-pub use community::{Community, CommunityPattern};
+pub use address::{AddressError, ListenAddress, PeerAddress};
+pub use community::{Administrator, Community, CommunityError, CommunityPattern, ExtendedKind, Span};
 pub use located::{Located, Location};
 pub use network::Network;
 pub use peer::{
@@ -18,8 +18,8 @@ pub use peer::{
     NextHopMode, Peer, PeerAs, PeerFamily, PeerGroup, PeerSettings, PrefixLimit, RemovePrivateAs, Role,
 };
 pub use policy::{
-    Add, AsPathSet, CommunitySet, Conditions, Modifications, NextHopAction, Origin, Policy, PolicyDefault, PrefixRange,
-    PrefixSet, Prepend, Range, Remove, Rule, RuleAction, SetAttributes,
+    Add, AsPathSet, CommunityMatch, CommunitySet, Conditions, Modifications, NextHopAction, Origin, Policy,
+    PolicyDefault, PrefixRange, PrefixRangeError, PrefixSet, Prepend, Range, Remove, Rule, RuleAction, SetAttributes,
 };
 pub use router::{Api, Decision, GracefulRestart, Log, LogFormat, LongLived, Multipath, Router};
 pub use seconds::Seconds;

@@ -126,7 +126,7 @@ pub struct AsPathSet {
     /// Its name.
     pub name: String,
     /// An AS_PATH is in the set when one of these matches it. They are compiled elsewhere;
-    /// [`Config::check_expressions`](crate::Config::check_expressions) turns an error there into one with line and
+    /// [`Config::from_toml_with`](crate::Config::from_toml_with) takes the compiler and tells its errors with line and
     /// column.
     pub expressions: Vec<Located<String>>,
 }
@@ -186,10 +186,12 @@ pub struct Conditions {
     pub prefix_sets: Vec<String>,
     /// See `prefix_sets`.
     pub prefixes: Vec<PrefixRange>,
-    /// One community of the route is in one of these sets, or in `communities`.
+    /// Communities of the route are in one of these sets, or in `communities`.
     pub community_sets: Vec<String>,
     /// See `community_sets`.
     pub communities: Vec<CommunityPattern>,
+    /// How `community_sets` and `communities` together match.
+    pub community_match: CommunityMatch,
     /// The AS_PATH is in one of these sets, or matches one of `as_paths`.
     pub as_path_sets: Vec<String>,
     /// See `as_path_sets`.
@@ -200,7 +202,7 @@ pub struct Conditions {
     pub next_hops: Vec<PrefixRange>,
     /// ORIGIN is one of these.
     pub origins: Vec<Origin>,
-    /// MULTI_EXIT_DISC, 0 where the route has none.
+    /// MULTI_EXIT_DISC; a route without it does not match.
     pub med: Option<Range>,
     /// LOCAL_PREF, 100 where the route has none.
     pub local_pref: Option<Range>,
@@ -208,6 +210,18 @@ pub struct Conditions {
     pub peers: Vec<PeerAddress>,
     /// The family of the route is one of these.
     pub families: Vec<Family>,
+}
+
+/// How the communities of a route match a list of patterns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum CommunityMatch {
+    /// One community or more matches a pattern.
+    #[default]
+    Any,
+    /// Every pattern is matched by a community.
+    All,
+    /// No community matches a pattern.
+    None,
 }
 
 /// Numbers from `ge` to `le`, both included.
@@ -280,7 +294,7 @@ pub struct Add {
 /// NEXT_HOP as a rule sets it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NextHopAction {
-    /// Our address on the session (export), or that of the peer (import).
+    /// Our address on the session.
     SelfAddress,
     /// As received, whatever the peer's `next_hop` says.
     Unchanged,
@@ -291,9 +305,9 @@ pub enum NextHopAction {
 /// What a rule puts before the AS_PATH.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Prepend {
-    /// The AS; none: ours toward the peer (export), or the first of the path (import).
+    /// The AS; none: ours toward the peer.
     pub asn: Option<Asn>,
-    /// How many times, 1 to 255.
+    /// How many times, 1 to 32.
     pub times: u8,
 }
 
