@@ -210,10 +210,21 @@ pub struct RawAttrs<'a> {
     rest: Reader<'a>,
 }
 
-impl<'a> Iterator for RawAttrs<'a> {
-    type Item = RawAttr<'a>;
+impl<'a> RawAttrs<'a> {
+    /// Over attributes in wire form.
+    #[must_use]
+    pub const fn new(octets: &'a [u8]) -> Self {
+        Self { rest: Reader::new(octets) }
+    }
+
+    /// What was not read: empty after the last attribute when none is cut.
+    #[must_use]
+    pub const fn rest(&self) -> &'a [u8] {
+        self.rest.rest()
+    }
+
     #[inline]
-    fn next(&mut self) -> Option<RawAttr<'a>> {
+    fn split(&mut self) -> Option<RawAttr<'a>> {
         let [flags, code] = self.rest.array().ok()?;
         let len = if flags & AttrFlags::EXTENDED_LENGTH != 0 {
             usize::from(self.rest.u16().ok()?)
@@ -221,6 +232,19 @@ impl<'a> Iterator for RawAttrs<'a> {
             usize::from(self.rest.u8().ok()?)
         };
         Some(RawAttr { flags: AttrFlags(flags), code: AttrCode(code), value: self.rest.take(len).ok()? })
+    }
+}
+
+impl<'a> Iterator for RawAttrs<'a> {
+    type Item = RawAttr<'a>;
+    #[inline]
+    fn next(&mut self) -> Option<RawAttr<'a>> {
+        let before = self.rest.clone();
+        let attr = self.split();
+        if attr.is_none() {
+            self.rest = before;
+        }
+        attr
     }
 }
 

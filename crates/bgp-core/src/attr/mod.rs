@@ -18,6 +18,8 @@ pub mod origin;
 pub mod otc;
 pub mod path_attributes;
 mod summary;
+pub mod table;
+pub(crate) mod tlv;
 
 pub use aggregator::Aggregator;
 pub use as_path::{AsPath, AsPathView};

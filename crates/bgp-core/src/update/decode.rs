@@ -3,15 +3,17 @@
 use smallvec::SmallVec;
 
 use super::context::UpdateContext;
-use super::fault::{AttrFault, FaultAction, SessionReset};
+use super::fault::{AttrFault, FaultAction, FaultKind, ResetReason, SessionReset};
+use super::walk::{Buffers, Walk};
 use crate::family::Family;
-use crate::nlri::NlriSlice;
+use crate::nlri::{NlriSlice, PathIds};
+use crate::reader::Reader;
 
 /// Buffers that decoding uses again and again; what [`decode`] returns borrows from them.
 #[derive(Debug, Default)]
 pub struct Scratch {
+    buffers: Buffers,
     blocks: [Vec<u8>; 2],
-    faults: Vec<AttrFault>,
 }
 
 impl Scratch {
@@ -52,13 +54,40 @@ pub struct Update<'a> {
     pub end_of_rib: Option<Family>,
     /// Why the routes of `reach` must not be used, though they are well-formed.
     pub ineligible: Option<Ineligible>,
-    /// What is wrong with it.
+    /// What is wrong with it; of very many faults the first ones.
     pub faults: &'a [AttrFault],
     /// The strongest action of the faults.
     pub action: Option<FaultAction>,
 }
 
+/// The three fields of an UPDATE (RFC 4271 §4.3).
+struct Fields<'a> {
+    withdrawn: &'a [u8],
+    attrs: &'a [u8],
+    nlri: &'a [u8],
+}
+
+impl<'a> Fields<'a> {
+    /// RFC 7606 §3(b): lengths that go beyond the message end the session.
+    fn split(body: &'a [u8]) -> Result<Self, SessionReset> {
+        let lengths = |_| SessionReset::malformed(ResetReason::Lengths);
+        let mut r = Reader::new(body);
+        let len = usize::from(r.u16().map_err(lengths)?);
+        let withdrawn = r.take(len).map_err(lengths)?;
+        let len = usize::from(r.u16().map_err(lengths)?);
+        let attrs = r.take(len).map_err(lengths)?;
+        Ok(Self { withdrawn, attrs, nlri: r.rest() })
+    }
+
+    fn is_empty(&self) -> bool {
+        self.withdrawn.is_empty() && self.attrs.is_empty() && self.nlri.is_empty()
+    }
+}
+
 /// Decodes the body of an UPDATE (what follows the header).
+///
+/// Nothing is allocated once the scratch has grown to what the peer's messages need, faults aside. When the
+/// attributes came in canonical form already, the block is the message's own bytes.
 ///
 /// # Errors
 /// The session has to end (RFC 7606 §3).
@@ -67,6 +96,75 @@ pub fn decode<'a>(
     context: &UpdateContext,
     scratch: &'a mut Scratch,
 ) -> Result<Update<'a>, SessionReset> {
-    let _ = (body, context, scratch);
-    todo!("lands next")
+    let Scratch { buffers, blocks } = scratch;
+    buffers.clear();
+    let fields = Fields::split(body)?;
+    let path_ids = Walk::ipv4_path_ids(context);
+    // The NLRI field comes first: whatever is wrong with attributes, the prefixes have to be known (RFC 7606 §3(j)).
+    let withdrawn = ipv4_field(fields.withdrawn, path_ids)?;
+    let nlri = ipv4_field(fields.nlri, path_ids)?;
+    let base = 4 + fields.withdrawn.len();
+    let mut walk = Walk::new(context, buffers, fields.attrs, base, nlri.is_some());
+    walk.run()?;
+    if path_ids.is_none() && !(fields.withdrawn.is_empty() && fields.nlri.is_empty()) {
+        walk.message_fault(FaultKind::Family(Family::IPV4_UNICAST), FaultAction::AttributeDiscard, "RFC 4760 §6");
+    }
+    let advertises = walk.advertises();
+    if advertises {
+        walk.finish();
+    }
+    let withdraw = walk.action >= Some(FaultAction::TreatAsWithdraw);
+    if withdraw && !advertises && !walk.has_mp_reach && fields.nlri.is_empty() && walk.others {
+        // RFC 7606 §5.2: nothing that could be treated as withdrawn, so that the NLRI cannot be trusted to be all.
+        if let Some(fault) = walk.strongest() {
+            return Err(SessionReset::malformed(ResetReason::NoNlri(fault)));
+        }
+    }
+    let mp_reach = walk.mp_reach.filter(|m| !m.nlri.is_empty());
+    let mp_unreach = walk.mp_unreach;
+    let end_of_rib = match mp_unreach {
+        // RFC 4724 §2: nothing but MP_UNREACH_NLRI, and nothing in it.
+        Some(n) if n.is_empty() && !walk.others && withdrawn.is_none() && fields.nlri.is_empty() => Some(n.family()),
+        None if fields.is_empty() && path_ids.is_some() => Some(Family::IPV4_UNICAST),
+        _ => None,
+    };
+    let mut update = Update {
+        withdrawn: withdrawn.into_iter().chain(mp_unreach.filter(|n| !n.is_empty())).collect(),
+        reach: SmallVec::new(),
+        end_of_rib,
+        ineligible: walk.leak.then_some(Ineligible::RouteLeak),
+        faults: &[],
+        action: walk.action,
+    };
+    if withdraw {
+        update.withdrawn.extend(nlri.into_iter().chain(mp_reach.map(|m| m.nlri)));
+    } else {
+        let [ipv4_block, mp_block] = blocks;
+        if let Some(nlri) = nlri {
+            let block = match walk.as_block() {
+                Some(block) => block,
+                None => {
+                    walk.sort();
+                    walk.write_block(ipv4_block, None);
+                    &*ipv4_block
+                }
+            };
+            update.reach.push(Reach { nlri, block });
+        }
+        if let Some(mp_reach) = mp_reach {
+            walk.sort();
+            walk.write_block(mp_block, Some(mp_reach));
+            update.reach.push(Reach { nlri: mp_reach.nlri, block: &*mp_block });
+        }
+    }
+    update.faults = buffers.faults();
+    Ok(update)
+}
+
+/// The Withdrawn Routes or NLRI field; none when it is empty or IPv4 unicast was not negotiated.
+fn ipv4_field(field: &[u8], path_ids: Option<PathIds>) -> Result<Option<NlriSlice<'_>>, SessionReset> {
+    let Some(path_ids) = path_ids.filter(|_| !field.is_empty()) else { return Ok(None) };
+    NlriSlice::parse(Family::IPV4_UNICAST, path_ids, field)
+        .map(Some)
+        .map_err(|e| SessionReset::network_field(ResetReason::Nlri(e)))
 }

@@ -8,10 +8,13 @@
 //! [`Encoder`] writes the same routes for a session: attributes are prepared once a block, NLRI fill each message to
 //! the negotiated size.
 
+mod as4;
 mod context;
 mod decode;
 mod encode;
 mod fault;
+mod next_hop;
+mod walk;
 
 pub use context::{AigpSession, AsSets, DecodeOptions, FamilyContext, UpdateContext};
 pub use decode::{Ineligible, Reach, Scratch, Update, Withdrawn, decode};
