@@ -1,8 +1,20 @@
 //! The admin socket: HTTP/1.1 with JSON over a Unix socket, as `docs/api.md` says, and a client for it.
+//!
+//! A speaker implements [`AdminBackend`], binds an [`AdminServer`] and serves. Everything is bounded: connections
+//! ([`server::MAX_CONNECTIONS`]), streams ([`server::MAX_STREAMS`]), bodies ([`server::MAX_BODY`]), events that wait for a
+//! slow reader ([`events::EVENT_RING`]). Routes are pulled from the backend when the reader's socket has room.
 
 pub mod backend;
+pub mod client;
 pub mod events;
+mod metrics;
+pub mod server;
+pub mod socket;
+mod stream;
 pub mod types;
 
 pub use backend::{AdminBackend, RouteCursor};
+pub use client::{Client, ClientError};
 pub use events::{EventHub, EventReader};
+pub use server::AdminServer;
+pub use socket::BindError;

@@ -185,6 +185,12 @@ impl WallTime {
         Self(jiff::Timestamp::from_millisecond(ms).unwrap_or(jiff::Timestamp::UNIX_EPOCH))
     }
 
+    /// Seconds since 1970.
+    #[must_use]
+    pub fn unix_seconds(self) -> u64 {
+        u64::try_from(self.0.as_second()).unwrap_or(0)
+    }
+
     /// Date and time to the second with a space between: `2026-05-04 10:00:00`.
     #[must_use]
     pub fn to_seconds(self) -> String {
