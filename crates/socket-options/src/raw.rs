@@ -1,0 +1,43 @@
+//! The system calls themselves.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+
+use libc::{c_int, c_ulong, socklen_t};
+
+/// `setsockopt(2)` with an option of any shape.
+pub(crate) fn set(socket: &impl AsFd, level: c_int, name: c_int, value: &[u8]) -> io::Result<()> {
+    let length = socklen_t::try_from(value.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let fd = socket.as_fd().as_raw_fd();
+    // SAFETY: the descriptor is open while `socket` is borrowed; the kernel reads exactly `length` octets of `value`,
+    // which is that long and lives until the call returns.
+    let result = unsafe { libc::setsockopt(fd, level, name, value.as_ptr().cast(), length) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// `setsockopt(2)` with a number.
+pub(crate) fn set_number(socket: &impl AsFd, level: c_int, name: c_int, value: c_int) -> io::Result<()> {
+    set(socket, level, name, &value.to_ne_bytes())
+}
+
+/// `getsockopt(2)` of a number.
+pub(crate) fn get_number(socket: &impl AsFd, level: c_int, name: c_int) -> io::Result<c_int> {
+    let mut value: c_int = 0;
+    let mut length = socklen_t::try_from(size_of::<c_int>()).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let fd = socket.as_fd().as_raw_fd();
+    // SAFETY: the descriptor is open while `socket` is borrowed; the kernel writes at most `length` octets to `value`,
+    // which has that many, and the new length to `length`; both live until the call returns. Any bit pattern is a
+    // valid number.
+    let result = unsafe { libc::getsockopt(fd, level, name, (&raw mut value).cast(), &raw mut length) };
+    if result == 0 { Ok(value) } else { Err(io::Error::last_os_error()) }
+}
+
+/// `ioctl(2)` that writes a number, and nothing else.
+pub(crate) fn ioctl_number(socket: &impl AsFd, request: c_ulong) -> io::Result<c_int> {
+    let mut value: c_int = 0;
+    let fd = socket.as_fd().as_raw_fd();
+    // SAFETY: the descriptor is open while `socket` is borrowed; the only caller passes SIOCOUTQNSD or SIOCOUTQ, which
+    // write one `int` to the address given, and `value` lives until the call returns.
+    let result = unsafe { libc::ioctl(fd, request as _, &raw mut value) };
+    if result == 0 { Ok(value) } else { Err(io::Error::last_os_error()) }
+}
