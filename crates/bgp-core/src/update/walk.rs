@@ -510,6 +510,12 @@ impl<'a, 's> Walk<'a, 's> {
         let start = self.buffers.made.len();
         self.make(AttrCode::AS_PATH, AttrFlags::TRANSITIVE, |out| as4::merge_path(out, as_path, as4_path));
         let path = self.buffers.made.get(start..).unwrap_or_default();
+        if path.len() > usize::from(u16::MAX) {
+            // Nothing could carry it on.
+            let kind = FaultKind::PathTooLong(u16::MAX);
+            let fault = Fault(kind, FaultAction::TreatAsWithdraw, "a limit of this speaker");
+            return self.fault(Some(AttrCode::AS_PATH), at, fault);
+        }
         if let Err(fault) = self.check_first_as(path) {
             self.fault(Some(AttrCode::AS_PATH), at, fault);
         }
