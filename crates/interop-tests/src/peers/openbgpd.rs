@@ -150,15 +150,15 @@ fn read_entry(entry: &Value) -> Option<Route> {
 
 fn read_attribute(attributes: &mut Attributes, attribute: &Value) {
     match text(attribute, "type") {
-        "ATOMIC-AGGREGATE" | "Atomic Aggregate" => attributes.atomic_aggregate = true,
-        "AGGREGATOR" | "Aggregator" => {
+        "Atomic Aggregate" => attributes.atomic_aggregate = true,
+        "Aggregator" => {
             let asn = attribute.get("AS").map(|asn| asn.as_str().map_or_else(|| asn.to_string(), str::to_owned));
             attributes.aggregator = asn.map(|asn| format!("{asn} {}", text(attribute, "address")));
         }
-        "ORIGINATOR-ID" | "Originator Id" => {
+        "Originator Id" => {
             attributes.originator_id = attribute.get("originator").and_then(Value::as_str).map(str::to_owned);
         }
-        "CLUSTER-LIST" | "Cluster Id List" => attributes.cluster_list = strings(attribute, "cluster_ids"),
+        "Cluster Id List" => attributes.cluster_list = strings(attribute, "cluster_list"),
         other => {
             attributes.unknown.insert(0, format!("{other} {attribute}"));
         }

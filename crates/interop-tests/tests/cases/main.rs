@@ -2,7 +2,10 @@
 //!
 //! Arguments are those of any Rust test program: a part of a name, `--list`, `--test-threads N`.
 
+mod attributes;
+mod common;
 mod harness;
+mod reflection;
 
 use std::env;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -18,6 +21,11 @@ struct Case {
     run: fn(),
 }
 
+/// All cases, the longest ones first.
+fn cases() -> impl Iterator<Item = &'static Case> {
+    [reflection::CASES, attributes::CASES, harness::CASES].into_iter().flatten()
+}
+
 /// How many run at once: they wait more than they work.
 const THREADS: usize = 6;
 
@@ -26,7 +34,7 @@ fn main() {
     let ours = env::args().filter(|argument| !matches!(argument.as_str(), "-Z" | "unstable-options" | "--report-time"));
     let mut arguments = Arguments::from_iter(ours);
     arguments.test_threads.get_or_insert(THREADS);
-    let trials = harness::CASES.iter().map(trial).collect();
+    let trials = cases().map(trial).collect();
     libtest_mimic::run(&arguments, trials).exit();
 }
 
