@@ -4,8 +4,10 @@
 //! they have to send through [`JournalReader`](journal::JournalReader)s. Time is an argument.
 
 pub mod decision;
+pub mod export;
 pub mod ingest;
 pub mod journal;
+pub mod nexthop;
 pub mod policy;
 pub mod route;
 #[cfg(test)]

@@ -44,7 +44,8 @@ impl RouteType {
 
 /// A condition of a rule. All conditions of a rule have to hold.
 ///
-/// What is compared is the route as the rules before left it; an absent LOCAL_PREF counts as 100, an absent MED as 0.
+/// What is compared is the route as the rules before left it; an absent LOCAL_PREF counts as 100, an absent MED matches no
+/// number.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Match {
     /// The prefix is in a set.

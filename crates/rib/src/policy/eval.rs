@@ -116,7 +116,7 @@ impl Match {
             Self::FirstAs(list) => path().neighbor_as().is_some_and(|asn| list.contains(&asn)),
             Self::NextHop(set) => overlay.next_hop().is_some_and(|n| set.matches_addr(n.addr())),
             Self::Origin(origin) => overlay.value(AttrCode::ORIGIN) == Some(&[*origin as u8]),
-            Self::Med(span) => span.contains(overlay.number(AttrCode::MULTI_EXIT_DISC).unwrap_or(0)),
+            Self::Med(span) => overlay.number(AttrCode::MULTI_EXIT_DISC).is_some_and(|n| span.contains(n)),
             Self::LocalPref(span) => span.contains(overlay.number(AttrCode::LOCAL_PREF).unwrap_or(DEFAULT_LOCAL_PREF)),
             // Resolved before evaluation; without a peer they hold for none.
             Self::PeerAddress(_) | Self::PeerGroup(_) | Self::PeerAs(_) => false,
