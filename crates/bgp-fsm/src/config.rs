@@ -214,6 +214,23 @@ pub struct HostName {
 }
 
 impl PeerConfig {
+    /// Whether a session under this configuration is negotiated otherwise than under `other`: another OPEN, or another
+    /// judgement of the peer's.
+    #[must_use]
+    pub fn negotiates_otherwise(&self, other: &Self) -> bool {
+        let required = |c: &Self| -> Vec<Family> {
+            let mut families: Vec<_> = c.families.iter().filter(|f| f.required).map(|f| f.family).collect();
+            families.sort_unstable();
+            families
+        };
+        crate::open::build(self) != crate::open::build(other)
+            || self.open_form != other.open_form
+            || self.peer_asn != other.peer_asn
+            || self.role != other.role
+            || self.minimum_hold_time != other.minimum_hold_time
+            || required(self) != required(other)
+    }
+
     /// A peer with the defaults: IPv4 unicast, hold time 90 s, all harmless capabilities on.
     #[must_use]
     pub fn new(local_asn: Asn, local_id: BgpId, peer_asn: PeerAsn) -> Self {

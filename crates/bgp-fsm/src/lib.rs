@@ -14,6 +14,11 @@
 //! Actions are to be polled after every event, before the next frame is taken from the same connection: an
 //! [`Action::Up`] changes how the next frame is read. `now` never goes back.
 
+#![cfg_attr(
+    not(test),
+    warn(clippy::indexing_slicing, clippy::cast_possible_truncation, clippy::wildcard_enum_match_arm)
+)]
+
 pub mod action;
 mod backoff;
 mod collision;
@@ -22,7 +27,9 @@ pub mod connection;
 pub mod counters;
 pub mod down;
 mod encode;
+mod ending;
 pub mod event;
+mod input;
 mod jitter;
 pub mod negotiate;
 mod open;

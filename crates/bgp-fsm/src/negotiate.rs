@@ -190,9 +190,9 @@ fn add_path(sent: &Open, received: &Open, family: Family) -> Option<AddPathMode>
 }
 
 fn add_path_mode(open: &Open, family: Family) -> Option<AddPathMode> {
-    open.capabilities.iter().find_map(|c| match c {
-        Capability::AddPath(tuples) => tuples.iter().find(|(f, _)| *f == family).map(|(_, mode)| *mode),
-        _ => None,
+    open.capabilities.iter().find_map(|c| {
+        let Capability::AddPath(tuples) = c else { return None };
+        tuples.iter().find(|(f, _)| *f == family).map(|(_, mode)| *mode)
     })
 }
 
@@ -204,10 +204,7 @@ fn extended_next_hop(open: &Open, family: Family) -> bool {
 }
 
 fn graceful_restart(open: &Open) -> Option<&GracefulRestart> {
-    open.capabilities.iter().find_map(|c| match c {
-        Capability::GracefulRestart(gr) => Some(gr),
-        _ => None,
-    })
+    open.capabilities.iter().find_map(|c| if let Capability::GracefulRestart(gr) = c { Some(gr) } else { None })
 }
 
 /// RFC 4724 §3, RFC 8538 §2: N counts when both sides set it.
@@ -233,9 +230,9 @@ fn long_lived(sent: &Open, received: &Open, family: Family) -> Option<(u32, Forw
     graceful_restart(sent)?;
     graceful_restart(received)?;
     let tuple = |open: &Open| {
-        open.capabilities.iter().find_map(|c| match c {
-            Capability::LongLivedGracefulRestart(tuples) => tuples.iter().find(|t| t.family == family).copied(),
-            _ => None,
+        open.capabilities.iter().find_map(|c| {
+            let Capability::LongLivedGracefulRestart(tuples) = c else { return None };
+            tuples.iter().find(|t| t.family == family).copied()
         })
     };
     tuple(sent)?;
@@ -243,10 +240,11 @@ fn long_lived(sent: &Open, received: &Open, family: Family) -> Option<(u32, Forw
 }
 
 fn host_name(open: &Open) -> Option<String> {
-    open.capabilities.iter().find_map(|c| match c {
-        Capability::HostName { host, .. } => Some(host.clone()),
-        _ => None,
-    })
+    open.capabilities.iter().find_map(
+        |c| {
+            if let Capability::HostName { host, .. } = c { Some(host.clone()) } else { None }
+        },
+    )
 }
 
 #[cfg(test)]

@@ -1,25 +1,62 @@
-//! The session of one peer.
+//! The session of one peer: the state machine's outside.
+//!
+//! ```text
+//!             start                TCP up, OPEN sent            OPENs agree             KEEPALIVE
+//!   Idle ------------> Connect ----------------------> OpenSent ----------> OpenConfirm ----------> Established
+//!    ^  \               |   ^                           |  ^                     |                      |
+//!    |   \ passive,     |   | connect retry             |  | the peer connected  |                      |
+//!    |    \ or a loss   v   |                           |  |                     |                      |
+//!    |     `---------> Active <----- TCP ended ---------'  |                     |                      |
+//!    |                  `----------------------------------'                     |                      |
+//!    `---- every other end, then at once to Active, or after the idle hold time -+----------------------'
+//! ```
+//!
+//! Beside the connection of the state there may be a second one, in the other direction, that has not got the peer's
+//! OPEN yet (RFC 4271 §6.8); the state is always that of the connection that is further.
+//!
+//! Deviations from RFC 4271 §8.2.2, all of which keep a peer reachable that the RFC's machine would refuse for a while:
+//! - Connect, event 18: to Active rather than Idle, so that the peer's connection is accepted meanwhile.
+//! - After a loss the idle hold time is zero; our own next attempt waits instead.
+//! - The end of one connection does not end another that is being set up.
+//! - A timer that does not run cannot expire; such an event is ignored.
+//! - No NOTIFICATION answers a NOTIFICATION (§6.4).
+//! - A passive peer is never connected to, not even when the connect retry timer expires in Active.
+
+mod act;
+mod established;
+mod opening;
+mod second;
+mod waiting;
 
 use std::collections::VecDeque;
 
 use heddle_bgp_core::{Negotiated, Timestamp};
 
 use crate::action::Action;
-use crate::config::PeerConfig;
-use crate::connection::ConnectionId;
+use crate::backoff::Backoff;
+use crate::config::{ConnectMode, PeerConfig};
+use crate::connection::{ConnectionId, Reading};
 use crate::counters::Counters;
 use crate::event::Event;
-use crate::state::{IdleWhy, State, StateKind};
+use crate::input::{Input, Report, Routed, route};
+use crate::jitter::Jitter;
+use crate::state::{Connecting, IdleWhy, Second, State, StateKind};
+use crate::timers::{Timer, Timers};
 
 /// The session of one peer: a pure function of its state, the event and the time. See the [crate's page](crate).
 #[derive(Clone, Debug)]
 pub struct Peer {
     config: PeerConfig,
     state: State,
+    second: Second,
+    timers: Timers,
+    jitter: Jitter,
+    backoff: Backoff,
+    /// Attempts to connect that failed in a row.
+    failed_attempts: u32,
     actions: VecDeque<Action>,
     counters: Counters,
     next_connection: u64,
-    _seed: u64,
 }
 
 /// Whether UPDATEs that came on a connection may enter the RIB.
@@ -32,6 +69,15 @@ pub enum Door {
     Shut,
 }
 
+/// When a new configuration acts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConfigEffect {
+    /// All of it at once.
+    AtOnce,
+    /// Some of it with the next session: reset the peer ([`Stop::ConfigurationChange`](crate::Stop)) to have it now.
+    NextSession,
+}
+
 impl Peer {
     /// A peer that is Idle until [`Event::ManualStart`]; `seed` is for its jitter.
     #[must_use]
@@ -39,15 +85,34 @@ impl Peer {
         Self {
             config,
             state: State::Idle(IdleWhy::Stopped),
+            second: Second::None,
+            timers: Timers::default(),
+            jitter: Jitter::new(seed),
+            backoff: Backoff::default(),
+            failed_attempts: 0,
             actions: VecDeque::new(),
             counters: Counters::default(),
             next_connection: 0,
-            _seed: seed,
         }
     }
 
-    /// Takes an event in. Poll the actions and the timeout afterwards.
-    pub fn handle(&mut self, _now: Timestamp, _event: Event) {}
+    /// Takes an event in. Poll the actions and the timeout afterwards. An event of a connection that the machine has
+    /// closed is ignored.
+    pub fn handle(&mut self, now: Timestamp, event: Event) {
+        self.count_in(&event);
+        match route(event) {
+            Routed::Peer(input) => self.step(now, input),
+            Routed::Connection(id, input) if self.state.connection_id() == Some(id) => self.step(now, input),
+            Routed::Connection(id, input) if self.second.id() == Some(id) => self.step_second(now, input),
+            // We gave this attempt up before its success was reported.
+            Routed::Connection(id, Input::TcpAcked) => self.actions.push_back(Action::Close(id)),
+            Routed::Connection(..) => {}
+            Routed::Incoming(id) if self.knows(id) => {}
+            Routed::Incoming(id) => self.step(now, Input::TcpConfirmed(id)),
+            Routed::Report(id, report) => self.report(now, id, report),
+            Routed::Stable => self.backoff.clear(),
+        }
+    }
 
     /// The fast path of [`Event::UpdateMsg`]: `count` UPDATEs came on `connection`; says whether they may enter the
     /// RIB.
@@ -56,8 +121,27 @@ impl Peer {
         if self.established().is_some_and(|(id, _)| id == connection) { Door::Open } else { Door::Shut }
     }
 
-    /// Lets the timers that are due at `now` run out. Poll the actions and the timeout afterwards.
-    pub fn handle_timeout(&mut self, _now: Timestamp) {}
+    /// Lets the timers that are due at `now` run out, each once. Poll the actions and the timeout afterwards.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        for timer in Timer::ALL {
+            if self.timers.take_due(timer, now) {
+                self.expire(now, timer);
+            }
+        }
+    }
+
+    fn expire(&mut self, now: Timestamp, timer: Timer) {
+        match timer {
+            Timer::ConnectRetry => self.handle(now, Event::ConnectRetryTimerExpires),
+            Timer::Hold => self.hold_is_due(self.state.connection_id()),
+            Timer::SecondHold => self.hold_is_due(self.second.id()),
+            Timer::Keepalive => self.handle(now, Event::KeepaliveTimerExpires),
+            Timer::DelayOpen => self.handle(now, Event::DelayOpenTimerExpires),
+            Timer::IdleHold => self.handle(now, Event::IdleHoldTimerExpires),
+            Timer::SendHold => self.handle(now, Event::SendHoldTimerExpires),
+            Timer::Stable => self.handle(now, Event::StableTimerExpires),
+        }
+    }
 
     /// The next thing to do; poll until none after each call that takes `now`.
     pub fn poll_action(&mut self) -> Option<Action> {
@@ -67,7 +151,7 @@ impl Peer {
     /// When [`handle_timeout`](Self::handle_timeout) is to be called next; ask after the actions.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Timestamp> {
-        None
+        self.timers.next()
     }
 
     /// A fresh name for a connection that the peer opened.
@@ -77,9 +161,56 @@ impl Peer {
     }
 
     /// Replaces the configuration; says whether something in it waits for the next session.
-    pub fn set_config(&mut self, _now: Timestamp, config: PeerConfig) -> ConfigEffect {
-        self.config = config;
-        ConfigEffect::AtOnce
+    ///
+    /// Timers act when they are set next, the send hold time and the mode of connecting at once. A change of what is
+    /// negotiated ends damping: what went wrong before may have been just that.
+    pub fn set_config(&mut self, now: Timestamp, config: PeerConfig) -> ConfigEffect {
+        let old = std::mem::replace(&mut self.config, config);
+        let renegotiates = self.config.negotiates_otherwise(&old);
+        if renegotiates {
+            self.backoff.clear();
+            if self.state == State::Idle(IdleWhy::Holding) {
+                self.step(now, Input::IdleHold);
+            }
+        }
+        if old.mode != self.config.mode {
+            self.mode_changed(now);
+        }
+        if old.send_hold != self.config.send_hold {
+            self.restart_send_hold(now);
+        }
+        match self.state {
+            State::OpenSent(_) | State::OpenConfirm(_) | State::Established(_) if renegotiates => {
+                ConfigEffect::NextSession
+            }
+            State::Idle(_)
+            | State::Connect(_)
+            | State::Active(_)
+            | State::OpenSent(_)
+            | State::OpenConfirm(_)
+            | State::Established(_) => ConfigEffect::AtOnce,
+        }
+    }
+
+    fn mode_changed(&mut self, now: Timestamp) {
+        match (self.config.mode, &self.state) {
+            (ConnectMode::Passive, State::Connect(Connecting::Dialing(id))) => {
+                let id = *id;
+                self.actions.push_back(Action::Close(id));
+                self.wait_for_peer(now, None);
+            }
+            (ConnectMode::Passive, State::Active(None)) => self.timers.stop(Timer::ConnectRetry),
+            (ConnectMode::Active, State::Active(None)) => self.dial(now),
+            (
+                ConnectMode::Active | ConnectMode::Passive,
+                State::Idle(_)
+                | State::Connect(_)
+                | State::Active(_)
+                | State::OpenSent(_)
+                | State::OpenConfirm(_)
+                | State::Established(_),
+            ) => {}
+        }
     }
 
     /// The configuration.
@@ -107,18 +238,24 @@ impl Peer {
         }
     }
 
+    /// When the idle hold time ends; none unless it runs.
+    #[must_use]
+    pub fn idle_until(&self) -> Option<Timestamp> {
+        self.timers.get(Timer::IdleHold)
+    }
+
     /// The established session.
     #[must_use]
-    pub fn established(&self) -> Option<(ConnectionId, &Negotiated)> {
+    pub const fn established(&self) -> Option<(ConnectionId, &Negotiated)> {
         match &self.state {
-            State::Established(e) => Some((e.connection.id, &e.negotiated)),
+            State::Established(e) => Some((e.session.connection.id, &e.session.negotiated)),
             State::Idle(_) | State::Connect(_) | State::Active(_) | State::OpenSent(_) | State::OpenConfirm(_) => None,
         }
     }
 
     /// Since when the session is established.
     #[must_use]
-    pub fn established_since(&self) -> Option<Timestamp> {
+    pub const fn established_since(&self) -> Option<Timestamp> {
         match &self.state {
             State::Established(e) => Some(e.since),
             State::Idle(_) | State::Connect(_) | State::Active(_) | State::OpenSent(_) | State::OpenConfirm(_) => None,
@@ -130,13 +267,120 @@ impl Peer {
     pub const fn counters(&self) -> &Counters {
         &self.counters
     }
+
+    fn knows(&self, id: ConnectionId) -> bool {
+        self.state.connection_id() == Some(id) || self.second.id() == Some(id)
+    }
+
+    /// The transition function of RFC 4271 §8.2.2 for the connection that carries the state.
+    fn step(&mut self, now: Timestamp, input: Input) {
+        match self.state.kind() {
+            StateKind::Idle => self.in_idle(now, input),
+            StateKind::Connect => self.in_connect(now, input),
+            StateKind::Active => self.in_active(now, input),
+            StateKind::OpenSent => self.in_open_sent(now, input),
+            StateKind::OpenConfirm => self.in_open_confirm(now, input),
+            StateKind::Established => self.in_established(now, input),
+        }
+    }
+
+    /// The hold timer of a connection ran out. It is judged only after the socket was read empty.
+    fn hold_is_due(&mut self, id: Option<ConnectionId>) {
+        let Some(id) = id else { return };
+        let Some(reading) = self.reading_mut(id) else { return };
+        match *reading {
+            Reading::Flowing | Reading::Checking => {
+                *reading = Reading::Checking;
+                self.actions.push_back(Action::CheckHold(id));
+            }
+            Reading::Paused | Reading::PausedPastHold => *reading = Reading::PausedPastHold,
+        }
+    }
+
+    fn reading_mut(&mut self, id: ConnectionId) -> Option<&mut Reading> {
+        let main = self.state.connection_mut().filter(|c| c.id == id);
+        let second = match &mut self.second {
+            Second::Waiting(c, _) if c.id == id => Some(c),
+            Second::None | Second::Dialing(_) | Second::Waiting(..) => None,
+        };
+        main.or(second).map(|c| &mut c.reading)
+    }
+
+    fn report(&mut self, now: Timestamp, id: ConnectionId, report: Report) {
+        let Some(reading) = self.reading_mut(id) else { return };
+        match (report, *reading) {
+            (Report::ReadPaused, Reading::Flowing) => *reading = Reading::Paused,
+            (Report::ReadPaused, Reading::Checking) => *reading = Reading::PausedPastHold,
+            (Report::ReadResumed, Reading::Paused) => *reading = Reading::Flowing,
+            (Report::ReadResumed, Reading::PausedPastHold) => {
+                *reading = Reading::Checking;
+                self.actions.push_back(Action::CheckHold(id));
+            }
+            (Report::ReadEmpty, Reading::Checking) => self.handle(now, Event::HoldTimerExpires(id)),
+            (Report::ReadPaused, Reading::Paused | Reading::PausedPastHold)
+            | (Report::ReadResumed, Reading::Flowing | Reading::Checking)
+            | (Report::ReadEmpty, Reading::Flowing | Reading::Paused | Reading::PausedPastHold) => {}
+            (
+                Report::WriteProgress,
+                Reading::Flowing | Reading::Paused | Reading::PausedPastHold | Reading::Checking,
+            ) => self.restart_send_hold(now),
+            (
+                Report::UpdatesSent(count),
+                Reading::Flowing | Reading::Paused | Reading::PausedPastHold | Reading::Checking,
+            ) => self.updates_sent(now, count),
+        }
+    }
+
+    fn updates_sent(&mut self, now: Timestamp, count: u32) {
+        if self.established().is_some() {
+            self.counters.messages_out.update += u64::from(count);
+            self.restart_send_hold(now);
+            // RFC 4271 §8.2.2: each UPDATE sent restarts the keepalive timer.
+            self.restart_keepalive(now);
+        }
+    }
+
+    fn count_in(&mut self, event: &Event) {
+        let counts = &mut self.counters.messages_in;
+        match event {
+            Event::BgpOpen(..) | Event::BgpOpenWithDelayOpenTimerRunning(..) | Event::BgpOpenMsgErr(..) => {
+                counts.open += 1;
+            }
+            Event::NotifMsg(..) | Event::NotifMsgVerErr(..) => counts.notification += 1,
+            Event::KeepAliveMsg(_) => counts.keepalive += 1,
+            Event::UpdateMsg(_, n) => counts.update += u64::from(*n),
+            Event::UpdateMsgErr(..) => counts.update += 1,
+            Event::RouteRefreshMsg(_) | Event::RouteRefreshMsgErr(..) => counts.route_refresh += 1,
+            Event::ManualStart
+            | Event::ManualStop(_)
+            | Event::AutomaticStart
+            | Event::ManualStartWithPassiveTcpEstablishment
+            | Event::AutomaticStartWithPassiveTcpEstablishment
+            | Event::AutomaticStartWithDampPeerOscillations
+            | Event::AutomaticStartWithDampPeerOscillationsAndPassiveTcpEstablishment
+            | Event::AutomaticStop(_)
+            | Event::ConnectRetryTimerExpires
+            | Event::HoldTimerExpires(_)
+            | Event::KeepaliveTimerExpires
+            | Event::DelayOpenTimerExpires
+            | Event::IdleHoldTimerExpires
+            | Event::TcpConnectionValid(_)
+            | Event::TcpCrInvalid(_)
+            | Event::TcpCrAcked(_)
+            | Event::TcpConnectionConfirmed(_)
+            | Event::TcpConnectionFails(..)
+            | Event::BgpHeaderErr(..)
+            | Event::OpenCollisionDump(_)
+            | Event::SendHoldTimerExpires
+            | Event::WriteProgress(_)
+            | Event::UpdatesSent(..)
+            | Event::ReadPaused(_)
+            | Event::ReadResumed(_)
+            | Event::ReadEmpty(_)
+            | Event::StableTimerExpires => {}
+        }
+    }
 }
 
-/// When a new configuration acts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ConfigEffect {
-    /// All of it at once.
-    AtOnce,
-    /// Some of it with the next session: reset the peer ([`Stop::ConfigurationChange`](crate::Stop)) to have it now.
-    NextSession,
-}
+#[cfg(test)]
+mod tests;

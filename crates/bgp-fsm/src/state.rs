@@ -75,17 +75,28 @@ pub(crate) struct OpenSent {
 
 /// A connection on which OPENs agreed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct OpenConfirm {
+pub(crate) struct Session {
     pub(crate) connection: Connection,
+    pub(crate) sent: Open,
     pub(crate) negotiated: Box<Negotiated>,
 }
 
-/// A session.
+/// An established session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Established {
-    pub(crate) connection: Connection,
-    pub(crate) negotiated: Box<Negotiated>,
+    pub(crate) session: Session,
     pub(crate) since: Timestamp,
+}
+
+/// What there is besides the connection of the state (RFC 4271 §6.8).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Second {
+    /// Nothing.
+    None,
+    /// Our own attempt, still waiting for TCP while the peer's connection carries the state.
+    Dialing(ConnectionId),
+    /// A connection without the peer's OPEN. In Established ours is not sent before the peer's came.
+    Waiting(Connection, Option<Open>),
 }
 
 /// A state with its data.
@@ -95,7 +106,7 @@ pub(crate) enum State {
     Connect(Connecting),
     Active(Option<Connection>),
     OpenSent(OpenSent),
-    OpenConfirm(OpenConfirm),
+    OpenConfirm(Session),
     Established(Established),
 }
 
@@ -108,6 +119,62 @@ impl State {
             Self::OpenSent(_) => StateKind::OpenSent,
             Self::OpenConfirm(_) => StateKind::OpenConfirm,
             Self::Established(_) => StateKind::Established,
+        }
+    }
+
+    /// The connection that carries the state; none where TCP is not up.
+    pub(crate) const fn connection(&self) -> Option<&Connection> {
+        match self {
+            Self::Idle(_) | Self::Connect(Connecting::Dialing(_)) | Self::Active(None) => None,
+            Self::Connect(Connecting::Delaying(c)) | Self::Active(Some(c)) => Some(c),
+            Self::OpenSent(s) => Some(&s.connection),
+            Self::OpenConfirm(s) => Some(&s.connection),
+            Self::Established(e) => Some(&e.session.connection),
+        }
+    }
+
+    pub(crate) const fn connection_mut(&mut self) -> Option<&mut Connection> {
+        match self {
+            Self::Idle(_) | Self::Connect(Connecting::Dialing(_)) | Self::Active(None) => None,
+            Self::Connect(Connecting::Delaying(c)) | Self::Active(Some(c)) => Some(c),
+            Self::OpenSent(s) => Some(&mut s.connection),
+            Self::OpenConfirm(s) => Some(&mut s.connection),
+            Self::Established(e) => Some(&mut e.session.connection),
+        }
+    }
+
+    /// The connection that carries the state, or that is being opened for it.
+    pub(crate) const fn connection_id(&self) -> Option<ConnectionId> {
+        match self {
+            Self::Connect(Connecting::Dialing(id)) => Some(*id),
+            Self::Idle(_)
+            | Self::Connect(Connecting::Delaying(_))
+            | Self::Active(_)
+            | Self::OpenSent(_)
+            | Self::OpenConfirm(_)
+            | Self::Established(_) => match self.connection() {
+                Some(c) => Some(c.id),
+                None => None,
+            },
+        }
+    }
+
+    /// What the OPENs agreed on, with ours.
+    pub(crate) const fn session(&self) -> Option<&Session> {
+        match self {
+            Self::OpenConfirm(s) => Some(s),
+            Self::Established(e) => Some(&e.session),
+            Self::Idle(_) | Self::Connect(_) | Self::Active(_) | Self::OpenSent(_) => None,
+        }
+    }
+}
+
+impl Second {
+    pub(crate) const fn id(&self) -> Option<ConnectionId> {
+        match self {
+            Self::None => None,
+            Self::Dialing(id) => Some(*id),
+            Self::Waiting(c, _) => Some(c.id),
         }
     }
 }

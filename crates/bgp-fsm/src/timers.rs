@@ -43,33 +43,29 @@ impl Timer {
 pub(crate) struct Timers([Option<Timestamp>; Timer::ALL.len()]);
 
 impl Timers {
-    fn slot(&mut self, timer: Timer) -> &mut Option<Timestamp> {
-        // A Timer's discriminant is its place in ALL, which is as long as the array.
-        &mut self.0[timer as usize]
-    }
-
     pub(crate) fn get(&self, timer: Timer) -> Option<Timestamp> {
-        self.0[timer as usize]
-    }
-
-    pub(crate) fn start(&mut self, timer: Timer, now: Timestamp, after: Duration) {
-        *self.slot(timer) = Some(now + after);
+        self.0.get(timer as usize).copied().flatten()
     }
 
     pub(crate) fn set(&mut self, timer: Timer, at: Option<Timestamp>) {
-        *self.slot(timer) = at;
+        if let Some(slot) = self.0.get_mut(timer as usize) {
+            *slot = at;
+        }
+    }
+
+    pub(crate) fn start(&mut self, timer: Timer, now: Timestamp, after: Duration) {
+        self.set(timer, Some(now + after));
     }
 
     pub(crate) fn stop(&mut self, timer: Timer) {
-        *self.slot(timer) = None;
+        self.set(timer, None);
     }
 
     /// Stops `timer` if it is due; says whether it was.
     pub(crate) fn take_due(&mut self, timer: Timer, now: Timestamp) -> bool {
-        let slot = self.slot(timer);
-        let due = slot.is_some_and(|at| at <= now);
+        let due = self.get(timer).is_some_and(|at| at <= now);
         if due {
-            *slot = None;
+            self.stop(timer);
         }
         due
     }
