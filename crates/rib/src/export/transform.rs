@@ -37,6 +37,10 @@ impl From {
 /// Applies the transformation.
 pub(super) fn apply(key: &ExportKey, from: From, overlay: &mut Overlay<'_>) -> Result<(), Withheld> {
     set_next_hop(key, from, overlay)?;
+    if from.llgr_stale {
+        // RFC 9494 §4.2, §4.3: the mark is attached and never taken off.
+        add_community(overlay, Community::LLGR_STALE);
+    }
     match key.receiver {
         Receiver::Ebgp => external(key, from, overlay),
         Receiver::Client | Receiver::NonClient => internal(key, from, overlay),
@@ -56,10 +60,6 @@ pub(super) fn apply(key: &ExportKey, from: From, overlay: &mut Overlay<'_>) -> R
     // RFC 8326 §4.1: while draining, every route toward the peer says so.
     if key.drain == Drain::On {
         add_community(overlay, Community::GRACEFUL_SHUTDOWN);
-    }
-    if from.llgr_stale {
-        // RFC 9494 §4.2, §4.3: the mark is attached and never taken off.
-        add_community(overlay, Community::LLGR_STALE);
     }
     Ok(())
 }
