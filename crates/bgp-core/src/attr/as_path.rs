@@ -81,7 +81,7 @@ impl<'a> Segment<'a> {
     /// Its AS numbers in order.
     pub fn asns(self) -> impl DoubleEndedIterator<Item = Asn> + ExactSizeIterator + Clone + 'a {
         let width = self.width;
-        self.octets.chunks_exact(octets_of(width)).map(move |octets| asn_of(octets))
+        self.octets.chunks_exact(octets_of(width)).map(asn_of)
     }
 }
 
@@ -367,3 +367,6 @@ impl fmt::Debug for AsPath {
         self.view().fmt(f)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -30,4 +30,4 @@ pub use ext_community::{Administrator, ExtCommunity, Ipv6ExtCommunity};
 pub use items::Items;
 pub use large_community::LargeCommunity;
 pub use origin::Origin;
-pub use path_attributes::{AtomicAggregate, OtherAttr, PathAttributes};
+pub use path_attributes::{AtomicAggregate, OtherAttr, Partial, PathAttributes};

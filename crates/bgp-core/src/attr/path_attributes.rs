@@ -22,7 +22,7 @@ const OPTIONAL_TRANSITIVE: u8 = AttrFlags::OPTIONAL | AttrFlags::TRANSITIVE;
 pub struct OtherAttr {
     /// Its type.
     pub code: AttrCode,
-    /// Its flags.
+    /// Optional, Transitive and Partial; other bits are not written.
     pub flags: AttrFlags,
     /// Its value.
     pub value: Vec<u8>,
@@ -36,6 +36,23 @@ pub enum AtomicAggregate {
     Absent,
     /// It is.
     Present,
+}
+
+/// The types, among those that are optional, transitive and known, whose Partial bit is set; it must not be cleared
+/// when a route is passed on (RFC 4271 §5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Partial(u64);
+
+impl Partial {
+    fn set(&mut self, code: AttrCode) {
+        self.0 |= 1_u64.checked_shl(code.0.into()).unwrap_or(0);
+    }
+
+    /// Whether the bit is set for a type.
+    #[must_use]
+    pub fn contains(self, code: AttrCode) -> bool {
+        self.0 & 1_u64.checked_shl(code.0.into()).unwrap_or(0) != 0
+    }
 }
 
 /// The attributes of a route. An empty list stands for an absent attribute.
@@ -75,8 +92,8 @@ pub struct PathAttributes {
     pub otc: Option<Asn>,
     /// All others, ascending by type.
     pub others: Vec<OtherAttr>,
-    /// Types whose Partial bit is set, among the ones above that are optional and transitive (RFC 4271 §5).
-    partial: u64,
+    /// Which of the ones above have the Partial bit.
+    pub partial: Partial,
 }
 
 impl PathAttributes {
@@ -92,9 +109,11 @@ impl PathAttributes {
         let mut attributes = Self::default();
         for attr in BlockView(block) {
             if attributes.read(attr).is_none() {
-                attributes.others.push(OtherAttr { code: attr.code, flags: attr.flags, value: attr.value.to_vec() });
-            } else if attr.flags.0 & AttrFlags::PARTIAL != 0 && attr.code.0 < 64 {
-                attributes.partial |= 1 << attr.code.0;
+                // Whether a length is extended is a matter of its value, not a flag of the attribute.
+                let flags = AttrFlags(attr.flags.0 & !AttrFlags::EXTENDED_LENGTH);
+                attributes.others.push(OtherAttr { code: attr.code, flags, value: attr.value.to_vec() });
+            } else if attr.flags.0 & AttrFlags::PARTIAL != 0 {
+                attributes.partial.set(attr.code);
             }
         }
         attributes
@@ -199,9 +218,8 @@ impl PathAttributes {
         if let Some(path) = &self.as_path {
             w.attr(WELL_KNOWN, AttrCode::AS_PATH, path.octets())?;
         }
-        match self.next_hop {
-            Some(next_hop) => w.next_hop(next_hop)?,
-            None => {}
+        if let Some(next_hop) = self.next_hop {
+            w.next_hop(next_hop)?;
         }
         if let Some(med) = self.med {
             w.attr(OPTIONAL, AttrCode::MULTI_EXIT_DISC, &med.to_be_bytes())?;
@@ -237,7 +255,7 @@ impl PathAttributes {
 struct Writer<'a> {
     out: &'a mut Vec<u8>,
     others: std::iter::Peekable<std::slice::Iter<'a, OtherAttr>>,
-    partial: u64,
+    partial: Partial,
     value: Vec<u8>,
 }
 
@@ -246,7 +264,7 @@ impl Writer<'_> {
         while let Some(other) = self.others.next_if(|o| o.code < code) {
             try_push_attr(self.out, other.flags.0, other.code, &other.value)?;
         }
-        let partial = code.0 < 64 && self.partial >> code.0 & 1 == 1 && flags == OPTIONAL_TRANSITIVE;
+        let partial = flags == OPTIONAL_TRANSITIVE && self.partial.contains(code);
         try_push_attr(self.out, if partial { flags | AttrFlags::PARTIAL } else { flags }, code, value)
     }
 
@@ -285,3 +303,6 @@ fn add<T: PartialEq>(list: &mut Vec<T>, item: T) {
         list.push(item);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -160,3 +160,59 @@ impl Summary {
         self.marks.intersects(mark)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attr::{AsPath, PathAttributes};
+    use crate::bgp_id::{BgpId, ClusterId};
+
+    #[test]
+    fn of_a_full_block() {
+        let mut attributes = PathAttributes {
+            origin: Some(Origin::Egp),
+            as_path: Some(AsPath::from_asns(&[Asn(65001), Asn(65002)])),
+            next_hop: Some(NextHop::V4([10, 0, 0, 2].into())),
+            med: Some(5),
+            local_pref: Some(200),
+            originator_id: Some(BgpId(1)),
+            cluster_list: vec![ClusterId(1), ClusterId(2), ClusterId(3)],
+            otc: Some(Asn(1)),
+            ..PathAttributes::default()
+        };
+        attributes.set_aigp_metric(Some(77));
+        let s = Summary::of(&attributes.to_block().expect("short values"));
+        assert_eq!((s.origin, s.as_path_len, s.neighbor_as), (Origin::Egp, 2, Some(Asn(65001))));
+        assert_eq!((s.med, s.local_pref, s.aigp, s.cluster_list_len), (Some(5), Some(200), Some(77), 3));
+        assert_eq!(s.next_hop, attributes.next_hop);
+        assert_eq!(s.marks, Marks::ORIGINATOR_ID.union(Marks::OTC).union(Marks::AIGP));
+    }
+
+    #[test]
+    fn of_nothing() {
+        let s = Summary::of(&[]);
+        assert_eq!((s.origin, s.as_path_len, s.neighbor_as, s.med), (Origin::Incomplete, 0, None, None));
+        assert_eq!((s.local_pref, s.next_hop, s.aigp, s.marks), (None, None, None, Marks::default()));
+    }
+
+    /// Each well-known community has its own mark, among others and alone.
+    #[test]
+    fn well_known_communities() {
+        let rows = [
+            (Community::NO_EXPORT, Marks::NO_EXPORT),
+            (Community::NO_ADVERTISE, Marks::NO_ADVERTISE),
+            (Community::NO_EXPORT_SUBCONFED, Marks::NO_EXPORT_SUBCONFED),
+            (Community::GRACEFUL_SHUTDOWN, Marks::GRACEFUL_SHUTDOWN),
+            (Community::BLACKHOLE, Marks::BLACKHOLE),
+            (Community::LLGR_STALE, Marks::LLGR_STALE),
+            (Community::NO_LLGR, Marks::NO_LLGR),
+        ];
+        for (community, mark) in rows {
+            let communities = vec![Community::new(65001, 1), community, Community::new(65001, 2)];
+            let attributes = PathAttributes { communities, ..PathAttributes::default() };
+            let s = Summary::of(&attributes.to_block().expect("short values"));
+            assert_eq!(s.marks, mark, "{community}");
+            assert!(s.has(mark));
+        }
+    }
+}

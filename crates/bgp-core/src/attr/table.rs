@@ -176,6 +176,7 @@ pub static ROWS: [Row; AttrCode::KNOWN.len()] = [
 const NO_ROW: u8 = u8::MAX;
 
 /// Position in [`ROWS`] by type; rows stand in the order of [`AttrCode::KNOWN`], as a test sees to.
+#[expect(clippy::indexing_slicing, reason = "evaluated when the crate is built")]
 static POSITIONS: [u8; 256] = {
     let mut positions = [NO_ROW; 256];
     let mut n: u8 = 0;
@@ -190,7 +191,7 @@ static POSITIONS: [u8; 256] = {
 #[must_use]
 #[inline]
 pub fn lookup(code: AttrCode) -> Option<&'static Row> {
-    ROWS.get(usize::from(POSITIONS[usize::from(code.0)]))
+    ROWS.get(usize::from(*POSITIONS.get(usize::from(code.0))?))
 }
 
 #[cfg(test)]

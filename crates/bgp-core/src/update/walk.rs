@@ -278,7 +278,7 @@ impl<'a, 's> Walk<'a, 's> {
         match attr.code {
             AttrCode::ORIGIN if v.first().is_none_or(|o| *o > 2) => Err(malformed(FaultKind::Value)),
             AttrCode::AS_PATH => {
-                self.check_as_path(v)?;
+                self.check_as_path(v, self.context.as_width)?;
                 self.as_path = Some((v, at));
                 if self.context.as_width == AsWidth::Four { self.check_first_as(v) } else { Ok(()) }
             }
@@ -322,9 +322,9 @@ impl<'a, 's> Walk<'a, 's> {
 
     /// AS_PATH (RFC 7606 §7.2): whole segments of known types, none empty, no AS 0 (RFC 7607 §2), no confederation
     /// segments, as there are no confederation peers (RFC 5065 §5), sets as configured (RFC 9774 §3).
-    fn check_as_path(&self, value: &[u8]) -> Result<(), Fault> {
+    fn check_as_path(&self, value: &[u8], width: AsWidth) -> Result<(), Fault> {
         let withdraw = |kind, section| Err(Fault(kind, FaultAction::TreatAsWithdraw, section));
-        let mut segments = Segments::new(value, self.context.as_width);
+        let mut segments = Segments::new(value, width);
         let mut hops = 0;
         for segment in segments.by_ref() {
             hops += segment.hops();
@@ -516,7 +516,8 @@ impl<'a, 's> Walk<'a, 's> {
             let fault = Fault(kind, FaultAction::TreatAsWithdraw, "a limit of this speaker");
             return self.fault(Some(AttrCode::AS_PATH), at, fault);
         }
-        if let Err(fault) = self.check_first_as(path) {
+        // AS4_PATH may have brought sets (RFC 9774 §3) and AS numbers that AS_PATH did not show.
+        if let Err(fault) = self.check_as_path(path, AsWidth::Four).and_then(|()| self.check_first_as(path)) {
             self.fault(Some(AttrCode::AS_PATH), at, fault);
         }
     }
