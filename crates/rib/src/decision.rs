@@ -22,6 +22,7 @@
 //! | 13 | lowest peer address | g |
 //! | 14 | lowest Path Identifier | between paths of one peer (RFC 7911 §3 leaves it open) |
 
+use std::cmp::Reverse;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -29,7 +30,7 @@ use heddle_bgp_core::attr::{AsPathView, AttrCode, aigp as aigp_attr};
 use heddle_bgp_core::{Asn, BgpId, PathId, PeerType};
 use smallvec::SmallVec;
 
-use crate::route::{AttrBits, Candidate, SourceKind};
+use crate::route::{AttrBits, Candidate, Ineligible, SourceKind};
 
 /// How an absent MULTI_EXIT_DISC counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -224,6 +225,20 @@ impl fmt::Display for Reason {
     }
 }
 
+impl fmt::Display for Ineligible {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::OwnAsLoop => "our AS is in the AS path",
+            Self::OriginatorLoop => "originator ID is ours",
+            Self::ClusterLoop => "our cluster ID is in the cluster list",
+            Self::FirstAs => "the AS path does not begin with the peer's AS",
+            Self::OtcLeak => "route leak (only to customer)",
+            Self::ImportPolicy => "import policy",
+            Self::NextHopUnreachable => "next hop unreachable",
+        })
+    }
+}
+
 /// The outcome for one destination, as indices into the candidates.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Selection {
@@ -260,6 +275,20 @@ pub fn select_best(candidates: &[Candidate<'_>], options: &DecisionOptions) -> O
         [_] => Some(0),
         _ => Some(best_of_many(candidates, options)),
     }
+}
+
+/// The `n` best, the best first: each is the best of those that are left. What `add_path = { send = N }` sends
+/// (RFC 7911 leaves the choice to the sender).
+#[must_use]
+pub fn select_few(candidates: &[Candidate<'_>], options: &DecisionOptions, n: usize) -> SmallVec<[u16; 8]> {
+    let mut left = all(candidates);
+    let mut few = SmallVec::new();
+    while few.len() < n && !left.is_empty() {
+        let best = best_of(candidates, options, left.clone());
+        left.retain(|i| *i != best);
+        few.push(best);
+    }
+    few
 }
 
 /// The standing of every candidate, in their order.
@@ -318,20 +347,20 @@ fn deciding_step(candidates: &[Candidate<'_>], options: &DecisionOptions, best: 
 }
 
 fn best_of_many(candidates: &[Candidate<'_>], options: &DecisionOptions) -> usize {
-    let mut alive = all(candidates);
+    usize::from(best_of(candidates, options, all(candidates)))
+}
+
+/// The best of those of `alive`, which is not empty.
+fn best_of(candidates: &[Candidate<'_>], options: &DecisionOptions, mut alive: Alive) -> u16 {
     match options.med_order {
-        MedOrder::Deterministic => usize::from(filter_down(candidates, options, &mut alive)),
+        MedOrder::Deterministic => filter_down(candidates, options, &mut alive),
         MedOrder::Arrival => {
             // Newest first; paths of one second in the order of their addresses, so that the outcome is still a
             // function of the candidates and not of their places in the slice.
-            alive.sort_by_key(|&i| candidate(candidates, i).map(|c| (std::cmp::Reverse(c.since), tie_key(c))));
+            alive.sort_by_key(|&i| candidate(candidates, i).map(|c| (Reverse(c.since), tie_key(c))));
             let mut rest = alive.into_iter();
             let first = rest.next().unwrap_or(0);
-            usize::from(
-                rest.fold(first, |best, next| {
-                    filter_down(candidates, options, &mut [best, next].into_iter().collect())
-                }),
-            )
+            rest.fold(first, |best, next| filter_down(candidates, options, &mut [best, next].into_iter().collect()))
         }
     }
 }

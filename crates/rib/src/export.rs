@@ -11,7 +11,7 @@
 //! 2. The export policy. It sees the attributes of the Loc-RIB, not those of the wire: no own AS in front, LOCAL_PREF
 //!    still there. A next hop or MED that it sets survives what follows; AS numbers that it prepends stand behind our
 //!    own.
-//! 3. The transformation that the peer's type and settings ask for, in [`transform`].
+//! 3. The transformation that the peer's type and settings ask for: next hop, AS_PATH, what stays within the AS, marks.
 //!
 //! The peer's AS being in the path is not looked at (the receiver drops such a route, RFC 4271 §9.1.2), nor is
 //! ORIGINATOR_ID being the receiver's identifier: either would give each peer a group of its own.

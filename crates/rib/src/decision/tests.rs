@@ -19,7 +19,7 @@ fn permutations(n: usize) -> Vec<Vec<usize>> {
         }
         for i in 0..k {
             heap(k - 1, items, out);
-            let j = if k % 2 == 0 { i } else { 0 };
+            let j = if k.is_multiple_of(2) { i } else { 0 };
             items.swap(j, k - 1);
         }
     }
@@ -238,6 +238,30 @@ fn multipath_leaves_out_what_med_removed() {
         |n: u8, asn: u32, med: u32| TestRoute::new(EBGP, &[asn]).med(med).next_hop(hop(n)).peer(n).bgp_id(u32::from(n));
     let routes = [route(1, 65001, 5), route(2, 65002, 50), route(3, 65002, 10)];
     assert_eq!(multipath_of(&routes, &options), (Some(0), vec![2]));
+}
+
+/// RFC 7911: the best few, each being the best without those before it.
+#[test]
+fn the_best_few() {
+    let options = DecisionOptions::default();
+    // As in `med_is_no_total_order`: C is best of all; without C it is A; B comes last although it beats C alone.
+    let a = TestRoute::new(EBGP, &[80, 90]).med(10).bgp_id(3).peer(3);
+    let b = TestRoute::new(EBGP, &[80, 91]).med(20).bgp_id(1).peer(1);
+    let c = TestRoute::new(EBGP, &[81, 92]).med(30).bgp_id(2).peer(2);
+    let routes = [a, b, c];
+    let expected = [2, 0, 1];
+    for order in permutations(3) {
+        let candidates: Vec<_> = order.iter().map(|&i| routes[i].candidate()).collect();
+        for n in 0..5 {
+            let few: Vec<_> = select_few(&candidates, &options, n).iter().map(|&i| order[usize::from(i)]).collect();
+            assert_eq!(few, expected[..n.min(3)], "{n} of {order:?}");
+        }
+    }
+    let by_arrival = DecisionOptions { med_order: MedOrder::Arrival, ..options };
+    let candidates: Vec<_> = routes.iter().map(TestRoute::candidate).collect();
+    let first = select_few(&candidates, &by_arrival, 1).first().map(|&i| usize::from(i));
+    assert_eq!(first, select_best(&candidates, &by_arrival));
+    assert_eq!(select_few(&[], &options, 3).len(), 0);
 }
 
 #[test]

@@ -103,7 +103,7 @@ fn reflected_attributes() {
     }
     let again = TestRoute::new(NON_CLIENT, &[65001]).bgp_id(7).local_pref(100).originator(9).clusters(&[3, 2]);
     let block = exported(&key(Receiver::Client), &again);
-    assert_eq!(block, again.clone().clusters(&[0x0101_0101, 3, 2]).block, "the originator stays");
+    assert_eq!(block, again.clusters(&[0x0101_0101, 3, 2]).block, "the originator stays");
     // Next hop self leaves reflected routes alone (§10); those from outside it does not.
     let own = ExportKey { next_hop: NextHopMode::SelfAddress, ..key(Receiver::Client) };
     assert_eq!(BlockView(&exported(&own, &route)).next_hop(), route.view().next_hop());
@@ -139,9 +139,9 @@ fn med_toward_external_peers() {
         |key: &ExportKey, kind| number(&exported(key, &TestRoute::new(kind, &[]).med(5)), AttrCode::MULTI_EXIT_DISC);
     let plain = key(Receiver::Ebgp);
     assert_eq!([LOCAL, EBGP, CLIENT, NON_CLIENT].map(|kind| med(&plain, kind)), [Some(5), None, None, None]);
-    let set = ExportKey { policy: doing(vec![Action::Med(NumberEdit::Set(9))]), ..plain.clone() };
+    let set = ExportKey { policy: doing(vec![Action::Med(NumberEdit::Set(9))]), ..plain };
     assert_eq!([LOCAL, EBGP].map(|kind| med(&set, kind)), [Some(9); 2]);
-    let added = ExportKey { policy: doing(vec![Action::Med(NumberEdit::Add(2))]), ..plain };
+    let added = ExportKey { policy: doing(vec![Action::Med(NumberEdit::Add(2))]), ..key(Receiver::Ebgp) };
     assert_eq!(med(&added, EBGP), Some(7), "policy sees what is in the Loc-RIB");
 }
 

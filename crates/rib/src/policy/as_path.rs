@@ -61,7 +61,7 @@ impl AsPathRegex {
     pub fn new(text: &str) -> Result<Self, PolicyError> {
         let (pattern, columns) = expand(text);
         let fault = |span: &regex_syntax::ast::Span, reason: String| {
-            let column = columns.get(span.start.offset).or(columns.last()).copied().unwrap_or(1);
+            let column = columns.get(span.start.offset).or_else(|| columns.last()).copied().unwrap_or(1);
             PolicyError::Regex { text: text.to_owned(), column, reason }
         };
         let hir = regex_syntax::ParserBuilder::new().unicode(false).utf8(false).nest_limit(64).build().parse(&pattern);
