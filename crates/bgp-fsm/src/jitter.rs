@@ -28,6 +28,14 @@ impl Jitter {
 }
 
 #[cfg(test)]
+impl Jitter {
+    /// A number below `n`; for simulations.
+    pub(crate) fn below(&mut self, n: u64) -> u64 {
+        self.next() % n
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

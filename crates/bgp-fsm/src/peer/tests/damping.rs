@@ -1,1 +1,138 @@
+//! Damping (RFC 4271 §8.1.1): S11 of the list of bad input, and what must not be damped.
 
+use heddle_bgp_core::Notification;
+
+use super::*;
+use crate::TcpFailure;
+use crate::event::Stop;
+
+/// The peer connects, establishes, and poisons the session; says for how long it is refused then.
+fn poison(peer: &mut Peer, now: Timestamp) -> Duration {
+    let id = peer.new_connection_id();
+    assert!(feed(peer, now, Event::TcpConnectionConfirmed(id)).contains("OPEN"), "not refused at {now:?}");
+    feed(peer, now, Event::BgpOpen(id, peer_open()));
+    feed(peer, now, Event::KeepAliveMsg(id));
+    assert_eq!(peer.state(), StateKind::Established);
+    feed(peer, now, Event::UpdateMsgErr(id, Notification::new(3, 1, &[])));
+    assert_eq!(peer.idle_why(), Some(IdleWhy::Holding));
+    peer.idle_until().unwrap().since(now)
+}
+
+/// A session that is poisoned each time: at most one round in 30 s after three, doubling to an hour; for a passive
+/// peer too, whose connections are refused meanwhile.
+#[test]
+fn poisoned_sessions_back_off_although_they_establish() {
+    let mut peer = Peer::new(passive(), 1);
+    feed(&mut peer, at(0), Event::ManualStart);
+    let mut now = at(1);
+    for expected in [1, 1, 30, 60, 120, 240, 480, 960, 1920, 3600, 3600] {
+        assert_eq!(poison(&mut peer, now), secs(expected));
+        let early = peer.new_connection_id();
+        let just_before = now + secs(expected) - Duration::from_millis(1);
+        let refused = feed(&mut peer, just_before, Event::TcpConnectionConfirmed(early));
+        assert_eq!(refused, format!("6/5#{early} close#{early}"));
+        now = now + secs(expected);
+        assert_eq!(pass(&mut peer, now), ">Active");
+    }
+    assert_eq!(peer.counters().refused, 11);
+    assert_eq!(peer.counters().flaps, 11);
+}
+
+/// Only a session that lasts ends it.
+#[test]
+fn a_stable_session_ends_damping() {
+    let mut peer = Peer::new(PeerConfig { hold_time: 0, ..passive() }, 1);
+    feed(&mut peer, at(0), Event::ManualStart);
+    let mut now = at(1);
+    for _ in 0..4 {
+        now = now + poison(&mut peer, now);
+        pass(&mut peer, now);
+    }
+    for (lasts, expected) in [(599, secs(120)), (600, secs(1))] {
+        let id = peer.new_connection_id();
+        feed(&mut peer, now, Event::TcpConnectionConfirmed(id));
+        feed(&mut peer, now, Event::BgpOpen(id, peer_open()));
+        feed(&mut peer, now, Event::KeepAliveMsg(id));
+        now = now + secs(lasts);
+        run_until(&mut peer, now);
+        feed(&mut peer, now, Event::UpdateMsgErr(id, Notification::new(3, 1, &[])));
+        assert_eq!(peer.idle_until().unwrap().since(now), expected, "a session of {lasts} s");
+        now = now + expected;
+        pass(&mut peer, now);
+    }
+}
+
+/// A lost session may come back at once: a peer that restarts is not refused.
+#[test]
+fn a_lost_session_may_come_back_at_once() {
+    let mut peer = in_state(config(), StateKind::Established);
+    let lost = Event::TcpConnectionFails(ConnectionId(1), TcpFailure::Reset);
+    assert_eq!(feed(&mut peer, at(10), lost), "down#1 >Idle >Active");
+    let next = peer.poll_timeout().unwrap().since(at(10));
+    assert!(next <= secs(1) && next >= Duration::from_millis(750), "our own attempt waits: {next:?}");
+    let id = peer.new_connection_id();
+    assert_eq!(feed(&mut peer, at(10), Event::TcpConnectionConfirmed(id)), "OPEN#2 >OpenSent");
+}
+
+/// Losses without end are oscillation too.
+#[test]
+fn losses_without_end_are_refused() {
+    let mut peer = Peer::new(passive(), 1);
+    feed(&mut peer, at(0), Event::ManualStart);
+    let mut refused_at = None;
+    for n in 1..20 {
+        let id = peer.new_connection_id();
+        feed(&mut peer, at(n), Event::TcpConnectionConfirmed(id));
+        feed(&mut peer, at(n), Event::BgpOpen(id, peer_open()));
+        feed(&mut peer, at(n), Event::KeepAliveMsg(id));
+        feed(&mut peer, at(n), Event::TcpConnectionFails(id, TcpFailure::Closed));
+        if peer.state() == StateKind::Idle {
+            refused_at = Some(n);
+            break;
+        }
+    }
+    assert_eq!(refused_at, Some(6));
+    assert_eq!(peer.idle_until(), Some(at(6 + 30)));
+}
+
+/// A configuration that does not fit is refused for two minutes at most; correcting ours ends that at once.
+#[test]
+fn a_misconfigured_peer() {
+    let us = PeerConfig { peer_asn: PeerAsn::Exactly(Asn(64999)), ..passive() };
+    let mut peer = Peer::new(us, 1);
+    feed(&mut peer, at(0), Event::ManualStart);
+    let mut now = at(1);
+    for expected in [1, 1, 30, 60, 120, 120] {
+        let id = peer.new_connection_id();
+        feed(&mut peer, now, Event::TcpConnectionConfirmed(id));
+        let said = feed(&mut peer, now, Event::BgpOpen(id, peer_open()));
+        assert_eq!(said, format!("2/2#{id} close#{id} >Idle"));
+        assert_eq!(peer.idle_until().unwrap().since(now), secs(expected));
+        now = now + secs(expected);
+        pass(&mut peer, now);
+    }
+    let id = peer.new_connection_id();
+    feed(&mut peer, now, Event::TcpConnectionConfirmed(id));
+    feed(&mut peer, now, Event::BgpOpen(id, peer_open()));
+    assert_eq!(peer.state(), StateKind::Idle);
+    peer.set_config(now, passive());
+    assert_eq!(words(&drain(&mut peer)), ">Active");
+    assert!(poison(&mut peer, now) == secs(1), "and nothing is remembered");
+}
+
+/// The operator's start ends it too; his stop is final.
+#[test]
+fn the_operator_decides() {
+    let mut peer = in_state(config(), StateKind::Established);
+    feed(&mut peer, at(1), Event::UpdateMsgErr(ConnectionId(1), Notification::new(3, 1, &[])));
+    let mut stopped = peer.clone();
+    assert_eq!(feed(&mut peer, at(1), Event::ManualStart), "connect#2 >Connect");
+    feed(&mut stopped, at(1), Event::ManualStop(Stop::AdministrativeShutdown(String::new())));
+    assert_eq!((stopped.idle_why(), stopped.poll_timeout()), (Some(IdleWhy::Stopped), None));
+    assert_eq!(run_until(&mut stopped, at(100_000)), "");
+    // RFC 4271 §8.1.2: events 6 and 7 wait for the idle hold timer, 13 does not.
+    let mut peer = in_state(config(), StateKind::Established);
+    feed(&mut peer, at(1), Event::UpdateMsgErr(ConnectionId(1), Notification::new(3, 1, &[])));
+    assert_eq!(feed(&mut peer, at(1), Event::AutomaticStartWithDampPeerOscillations), "");
+    assert_eq!(pass(&mut peer, at(2)), "connect#2 >Connect");
+}
