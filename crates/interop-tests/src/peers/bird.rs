@@ -64,6 +64,13 @@ impl Bird {
         self.expect("configure");
     }
 
+    /// Replaces the configuration without telling peers of changed filters (`configure soft`).
+    #[track_caller]
+    pub fn configure_soft(&self, config: &str) {
+        self.host.write("bird.conf", &with_preface(&self.host, config));
+        self.expect("configure soft");
+    }
+
     /// Runs a command that must succeed.
     #[track_caller]
     pub fn expect(&self, command: &str) -> String {

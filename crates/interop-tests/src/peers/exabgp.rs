@@ -45,7 +45,7 @@ impl Exabgp {
             "api.sh",
             &format!("tail -n +1 -f --pid=$$ {} &\ncat >> {}\n", commands.display(), events.display()),
         );
-        let api = "api { processes [ api ]; neighbor-changes; receive { parsed; update; notification; open; refresh; } send { parsed; notification; } }";
+        let api = "api { processes [ api ]; neighbor-changes; receive { parsed; packets; update; notification; open; refresh; } send { parsed; notification; } }";
         let text = format!(
             "process api {{ run /bin/sh {}; encoder json; }}\n{}\n",
             program.display(),
@@ -92,6 +92,16 @@ impl Exabgp {
         let mut events = self.events();
         events.retain(|event| event.pointer("/neighbor/address/peer").and_then(Value::as_str) == Some(peer));
         events
+    }
+
+    /// The bodies of all UPDATEs from a peer, in lower-case hex.
+    #[must_use]
+    pub fn update_bodies(&self, peer: &str) -> Vec<String> {
+        let events = self.events_of(peer);
+        let updates = events.iter().filter(|event| text(event, "type") == "update");
+        let bodies =
+            updates.filter_map(|event| event.pointer("/neighbor/message/body")?.as_str().map(str::to_lowercase));
+        bodies.collect()
     }
 
     /// The process, for signals.

@@ -2,10 +2,15 @@
 //!
 //! Arguments are those of any Rust test program: a part of a name, `--list`, `--test-threads N`.
 
+mod add_path;
 mod attributes;
 mod common;
+mod extended_messages;
+mod extended_next_hop;
+mod four_octet_as;
 mod harness;
 mod reflection;
+mod route_refresh;
 
 use std::env;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -23,7 +28,18 @@ struct Case {
 
 /// All cases, the longest ones first.
 fn cases() -> impl Iterator<Item = &'static Case> {
-    [reflection::CASES, attributes::CASES, harness::CASES].into_iter().flatten()
+    [
+        reflection::CASES,
+        attributes::CASES,
+        add_path::CASES,
+        extended_messages::CASES,
+        extended_next_hop::CASES,
+        four_octet_as::CASES,
+        route_refresh::CASES,
+        harness::CASES,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// How many run at once: they wait more than they work.
