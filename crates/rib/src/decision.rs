@@ -457,10 +457,14 @@ fn keep_med_by_neighbor(candidates: &[Candidate<'_>], options: &DecisionOptions,
     });
 }
 
-/// RFC 4271 §9.1.2.2 c: the neighbouring AS is the first of the path; for a path without one (originated in our AS, or
-/// led by a set) it is our own.
+/// RFC 4271 §9.1.2.2 c: the neighbouring AS is the one that the route came from. That is the first of the path; where
+/// there is none (a leading set, or a route that originated inside) it is the peer's AS, which inside is our own.
 fn neighbor_as(c: &Candidate<'_>) -> Asn {
-    if c.meta.neighbor_as == Asn(0) { c.source.local_asn } else { c.meta.neighbor_as }
+    match (c.meta.neighbor_as, c.source.kind) {
+        (Asn(0), SourceKind::Ebgp) => c.source.peer_asn,
+        (Asn(0), SourceKind::Local | SourceKind::Client | SourceKind::NonClient) => c.source.local_asn,
+        (asn, _) => asn,
+    }
 }
 
 fn med(c: &Candidate<'_>, options: &DecisionOptions) -> u32 {

@@ -1,4 +1,4 @@
-use heddle_bgp_core::attr::{Community, NextHop};
+use heddle_bgp_core::attr::{AsPath, Community, NextHop};
 
 use super::*;
 use crate::test_route::TestRoute;
@@ -156,6 +156,12 @@ fn a_path_without_neighbor_as_counts_to_ours() {
     // Two internal paths that originated in our AS: MED is compared between them.
     let low = TestRoute::new(IBGP, &[]).med(1).bgp_id(9);
     let high = TestRoute::new(IBGP, &[]).med(2).bgp_id(1);
+    assert_eq!(best_in_all_orders(&[low, high], &DecisionOptions::default()), 0);
+    // A path that a set leads came from the peer's AS.
+    let set = AsPath::from_octets(&[1, 1, 0, 0, 0, 9], heddle_bgp_core::AsWidth::Four).expect("one set");
+    let low = TestRoute::new(EBGP, &[65001]).med(1).bgp_id(9);
+    let high = low.clone().edit(|o| o.set(AttrCode::AS_PATH, set.octets())).med(2).bgp_id(1);
+    assert_eq!((high.meta.neighbor_as, high.source.peer_asn), (Asn(0), Asn(65001)));
     assert_eq!(best_in_all_orders(&[low, high], &DecisionOptions::default()), 0);
 }
 
