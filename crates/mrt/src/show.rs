@@ -329,10 +329,31 @@ impl<'a> RecordedUpdate<'a> {
         if MessageType::from_octet(r.u8()?) != Some(MessageType::Update) {
             return Ok(None);
         }
-        let mut rest = message.get(heddle_bgp_core::message::HEADER_LEN..len).unwrap_or(r.rest());
+        let mut rest = message.get(heddle_bgp_core::message::HEADER_LEN..len).unwrap_or_else(|| r.rest());
         let withdrawn = counted(&mut rest);
         let attributes = counted(&mut rest);
         Ok(Some(Self { withdrawn, attributes, nlri: rest }))
+    }
+}
+
+impl<'a> RecordedUpdate<'a> {
+    /// Whether it says nothing.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.withdrawn.is_empty() && self.attributes.is_empty() && self.nlri.is_empty()
+    }
+
+    /// Like [`RecordedUpdate::read`], but all lengths must fit.
+    pub(crate) fn read_sound(message: &'a [u8]) -> Result<Option<Self>, MalformedRecord> {
+        let Some(update) = Self::read(message)? else { return Ok(None) };
+        let mut r = heddle_bgp_core::reader::Reader::new(message);
+        r.array::<16>()?;
+        let whole = usize::from(r.u16()?) == message.len();
+        r.u8()?;
+        let len = usize::from(r.u16()?);
+        r.take(len)?;
+        let len = usize::from(r.u16()?);
+        r.take(len)?;
+        if whole { Ok(Some(update)) } else { Err(MalformedRecord::Cut) }
     }
 }
 

@@ -1,6 +1,5 @@
 //! The fields of a line, into a buffer: no formatting machinery on the hot path.
 
-use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use heddle_bgp_core::Prefix;
@@ -45,14 +44,41 @@ fn push_v4(out: &mut Vec<u8>, addr: Ipv4Addr) {
     }
 }
 
-/// As `inet_ntop` has it, which writes the last 32 bits of IPv4-compatible addresses with dots.
+/// As bgpdump writes it: the first of the longest runs of zeros is `::`, a single zero too; IPv4-mapped and
+/// IPv4-compatible addresses have dots.
 fn push_v6(out: &mut Vec<u8>, addr: Ipv6Addr) {
-    match addr.segments() {
-        [0, 0, 0, 0, 0, 0, high, low] if high != 0 => {
-            out.extend_from_slice(b"::");
-            push_v4(out, Ipv4Addr::from(u32::from(high) << 16 | u32::from(low)));
+    let segments = addr.segments();
+    if let [0, 0, 0, 0, 0, mapped @ (0 | 0xffff), high, low] = segments
+        && (mapped != 0 || high != 0 || low > 1)
+    {
+        out.extend_from_slice(if mapped == 0 { b"::" } else { b"::ffff:" });
+        return push_v4(out, Ipv4Addr::from(u32::from(high) << 16 | u32::from(low)));
+    }
+    let run = |from: usize| segments.iter().skip(from).take_while(|s| **s == 0).count();
+    let longest = (0..8).map(run).max().unwrap_or(0);
+    let zeros = (0..8).find(|from| longest > 0 && run(*from) == longest).map(|from| from..from + longest);
+    for (i, segment) in segments.into_iter().enumerate() {
+        match &zeros {
+            Some(zeros) if zeros.start == i => out.extend_from_slice(if i == 0 { b"::" } else { b":" }),
+            Some(zeros) if zeros.contains(&i) => {}
+            Some(_) | None => {
+                push_hex(out, segment);
+                if i != 7 {
+                    out.push(b':');
+                }
+            }
         }
-        _ => write!(out, "{addr}").unwrap_or_default(),
+    }
+}
+
+fn push_hex(out: &mut Vec<u8>, n: u16) {
+    let mut started = false;
+    for shift in [12, 8, 4, 0] {
+        let digit = u8::try_from(n >> shift & 15).unwrap_or(0);
+        started |= digit != 0 || shift == 0;
+        if started {
+            out.push(if digit < 10 { b'0' + digit } else { b'a' + digit - 10 });
+        }
     }
 }
 
