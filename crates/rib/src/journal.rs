@@ -13,8 +13,8 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use reader::{MemberLink, lock};
 pub use reader::{JournalReader, Progress, TakeStatus};
-pub(crate) use reader::MemberLink;
 pub(crate) use store::{Journal, Run, Segment, SetId};
 
 use crate::route::PeerId;

@@ -1,21 +1,41 @@
 //! The routing information bases of a BGP speaker (RFC 4271 §3.2, §9), without I/O.
 //!
-//! One owner drives a `Rib`; sessions hand it [`Batch`](ingest::Batch)es of decoded routes and read what
+//! One owner drives a [`Rib`](rib::Rib); sessions hand it [`Batch`](ingest::Batch)es of decoded routes and read what
 //! they have to send through [`JournalReader`](journal::JournalReader)s. Time is an argument.
 
+mod adj_rib_in;
+mod attr_store;
+mod debt;
 pub mod decision;
+mod dirty;
 pub mod export;
+mod family;
+pub mod feed;
+mod flush;
+mod index;
 pub mod ingest;
 pub mod journal;
+mod limits;
+mod member;
 pub mod nexthop;
+mod next_hop_ids;
 pub mod policy;
+pub mod rib;
 pub mod route;
+pub mod session;
+mod source;
+mod stale;
+mod table;
+mod update_group;
+mod walk;
 #[cfg(test)]
 mod test_route;
 
 pub use ingest::{Batch, BatchBuilder, IngestContext};
 pub use journal::{JournalReader, Progress, TakeStatus};
+pub use rib::{Output, Rib, RibConfig, RunStatus};
 pub use route::{
     AttrId, AttrMeta, Candidate, Ineligible, NextHopId, NextHopState, PathFlags, PeerId, RouteView, SourceId,
     SourceInfo, SourceKind, Staleness,
 };
+pub use session::{SessionHandles, SessionId, SessionParams};

@@ -1,0 +1,296 @@
+//! Adj-RIB-In (RFC 4271 §3.2): what peers sent, before and after import policy, in the paths of destinations.
+
+use heddle_bgp_core::{Nlri, Prefix};
+
+use crate::dirty::Urgency;
+use crate::family::{FamilyRib, Gate, PeerFamily, Shared};
+use crate::ingest::{Action, Batch, Entry};
+use crate::policy::{Imported, import};
+use crate::rib::Output;
+use crate::route::{AttrId, Ineligible, PathFlags, PeerId, RouteView, SourceId, Staleness};
+use crate::table::{Addr, MAX_PATHS, NO_TX, PathRec};
+
+/// Batches with up to so many octets of NLRI are single changes rather than a table.
+const SMALL_BATCH: usize = 512;
+
+/// A route to be stored: attributes before and after policy.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Incoming {
+    /// After policy.
+    pub(crate) attr: AttrId,
+    /// Before policy where it differs, else [`AttrId::NONE`].
+    pub(crate) pre: AttrId,
+    pub(crate) flags: PathFlags,
+}
+
+/// Who sends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sender {
+    pub(crate) peer: PeerId,
+    pub(crate) source: SourceId,
+    pub(crate) urgency: Urgency,
+}
+
+impl<A: Addr> FamilyRib<A> {
+    /// Stores what a session sent.
+    pub(crate) fn ingest(&mut self, shared: &mut Shared, peer: PeerId, batch: &Batch) {
+        for entry in batch.entries().iter().filter(|e| e.family == A::FAMILY) {
+            // A refresh that begins changes the source.
+            let Some(source) = self.peer(peer).and_then(|p| p.source) else { return };
+            let complete = self.peer(peer).is_some_and(|p| p.complete);
+            let urgency = if complete && batch.nlri_bytes() <= SMALL_BATCH { Urgency::Urgent } else { Urgency::Bulk };
+            let sender = Sender { peer, source, urgency };
+            match entry.action {
+                Action::Advertise => self.ingest_adverts(shared, sender, batch, entry),
+                Action::Withdraw => {
+                    for nlri in batch.nlri(entry) {
+                        self.withdraw(shared, sender, nlri);
+                    }
+                }
+                Action::EndOfRib => self.end_of_rib(shared, peer),
+                Action::BeginRefresh => self.begin_refresh(shared, peer),
+                Action::EndRefresh => self.end_refresh(shared, peer),
+            }
+        }
+    }
+
+    fn ingest_adverts(&mut self, shared: &mut Shared, sender: Sender, batch: &Batch, entry: &Entry) {
+        let Ok(received) = shared.attrs.intern(batch.block(entry), entry.hash) else { return };
+        let by_prefix = self.peer(sender.peer).is_some_and(|p| p.import.depends_on_prefix());
+        let mut known: Option<Incoming> = None;
+        for nlri in batch.nlri(entry) {
+            if by_prefix && let Some(k) = known.take() {
+                release(shared, k);
+            }
+            let route = match known {
+                Some(k) => k,
+                None => self.import(shared, sender, nlri.prefix, received, entry.flags),
+            };
+            known = Some(route);
+            self.advertise(shared, sender, nlri, route);
+        }
+        if let Some(k) = known {
+            release(shared, k);
+        }
+        shared.attrs.release(received);
+    }
+
+    /// Import policy for one route; what it returns holds a reference to each of its attribute sets.
+    pub(crate) fn import(
+        &self,
+        shared: &mut Shared,
+        sender: Sender,
+        prefix: Prefix,
+        received: AttrId,
+        flags: PathFlags,
+    ) -> Incoming {
+        shared.attrs.hold(received);
+        let unchanged = |flags| Incoming { attr: received, pre: AttrId::NONE, flags };
+        let Some(peer) = self.peer(sender.peer) else { return unchanged(flags) };
+        if !flags.is_eligible() {
+            return unchanged(flags);
+        }
+        let route = RouteView {
+            prefix,
+            meta: shared.attrs.meta(received),
+            block: shared.attrs.block(received),
+            source: self.sources.info(sender.source),
+            flags,
+        };
+        let mut scratch = std::mem::take(&mut shared.import);
+        let outcome = match import(&peer.import, &route, &mut scratch) {
+            Imported::Unchanged => unchanged(flags),
+            Imported::Rejected => unchanged(PathFlags::ineligible(Ineligible::ImportPolicy)),
+            Imported::Changed(block) => match shared.attrs.intern_own(block, shared.seed) {
+                Ok(attr) => Incoming { attr, pre: received, flags },
+                Err(_) => unchanged(PathFlags::ineligible(Ineligible::ImportPolicy)),
+            },
+        };
+        shared.import = scratch;
+        Incoming { flags: self.judge(shared, sender.source, outcome.attr, outcome.flags), ..outcome }
+    }
+
+    /// What the RIB itself has to say of a path: next hop and staleness.
+    pub(crate) fn judge(&self, shared: &Shared, source: SourceId, attr: AttrId, flags: PathFlags) -> PathFlags {
+        let info = self.sources.info(source);
+        let mut flags = flags;
+        // RFC 4271 §9.1.2: a route whose next hop cannot be resolved is not considered.
+        if flags.is_eligible() && source != SourceId::LOCAL && !shared.attrs.is_reachable(attr) {
+            flags = PathFlags::ineligible(Ineligible::NextHopUnreachable);
+        }
+        // RFC 9494 §4.3: least preferred, whoever found the route stale.
+        let stale = shared.attrs.meta(attr).bits.has(crate::route::AttrBits::LLGR_STALE);
+        if stale || info.staleness == Staleness::LongLived { flags.with_llgr_stale() } else { flags }
+    }
+
+    fn belongs(peer: Option<&PeerFamily>, sender: Sender, source: SourceId) -> bool {
+        source == sender.source || peer.is_some_and(|p| p.old.contains(&source))
+    }
+
+    fn urgency(&self, slot: u32, sender: Sender) -> Urgency {
+        if self.gate == Gate::Open {
+            return sender.urgency;
+        }
+        let own = sender.source == SourceId::LOCAL
+            || self.table.paths(slot).iter().any(|p| p.source == SourceId::LOCAL);
+        if own { Urgency::Own } else { sender.urgency }
+    }
+
+    /// Stores a route; the caller keeps its own references.
+    pub(crate) fn advertise(&mut self, shared: &mut Shared, sender: Sender, nlri: Nlri, route: Incoming) {
+        let Some((addr, len)) = A::of(nlri.prefix) else { return };
+        let slot = self.table.slot(addr, len);
+        let rx = nlri.path_id.0;
+        let d = *self.table.dest(slot);
+        let simple = d.is_simple() && rx == 0 && route.pre == AttrId::NONE;
+        // With ADD-PATH a Path Identifier that was announced and is free now is not given anew in the same batch.
+        let reserved = self.tracks_all && !self.dirty.all_before(slot).is_empty();
+        if simple && !d.has_paths() && !reserved {
+            if !self.admit(shared, sender) {
+                return self.drop_unused(slot);
+            }
+            let urgency = self.urgency(slot, sender);
+            self.touch(shared, slot, urgency);
+            shared.attrs.hold(route.attr);
+            let now = shared.seconds();
+            self.table.set_simple(slot, route.attr, sender.source, route.flags, now);
+            self.count_added(sender.source, route.flags);
+            return;
+        }
+        let mut paths = self.table.paths(slot);
+        let peer = self.peer(sender.peer);
+        let at = paths.iter().position(|p| p.rx == rx && Self::belongs(peer, sender, p.source));
+        let now = shared.seconds();
+        let mut new = PathRec {
+            attr: route.attr,
+            pre: route.pre,
+            rx,
+            time: now,
+            source: sender.source,
+            tx: 0,
+            flags: route.flags,
+        };
+        let Some(at) = at else {
+            if !self.admit(shared, sender) {
+                return self.drop_unused(slot);
+            }
+            if paths.len() >= MAX_PATHS {
+                self.refused += 1;
+                shared.outputs.push_back(Output::OutOfResources { peer: sender.peer, family: A::FAMILY });
+                return;
+            }
+            let urgency = self.urgency(slot, sender);
+            self.touch(shared, slot, urgency);
+            new.tx = self.free_tx(slot, &paths);
+            Self::hold_attrs(shared, &new);
+            self.count_added(sender.source, new.flags);
+            paths.push(new);
+            return self.table.set_paths(slot, &mut paths);
+        };
+        let old = paths[at];
+        new.tx = old.tx;
+        let unchanged = old.attr == new.attr && old.pre == new.pre && old.flags == new.flags;
+        if unchanged {
+            new.time = old.time;
+            if old.source == new.source {
+                return;
+            }
+        }
+        if !unchanged || !self.same_source(old.source, new.source) {
+            let urgency = self.urgency(slot, sender);
+            self.touch(shared, slot, urgency);
+        }
+        Self::hold_attrs(shared, &new);
+        self.count_added(new.source, new.flags);
+        paths[at] = new;
+        self.table.set_paths(slot, &mut paths);
+        self.count_removed(old.source, old.flags);
+        Self::release_attrs(shared, &old);
+    }
+
+    /// A destination that was made for a route that is not taken.
+    fn drop_unused(&mut self, slot: u32) {
+        let d = self.table.dest(slot);
+        if !d.has_paths() && d.generation == 0 && !self.dirty.is_set(slot) && self.default_slot != Some(slot) {
+            self.table.remove(slot);
+        }
+    }
+
+    /// The smallest Path Identifier that no path has or had announced.
+    fn free_tx(&self, slot: u32, paths: &[PathRec]) -> u16 {
+        let before = self.dirty.all_before(slot);
+        let taken = |id: &u16| paths.iter().any(|p| p.tx == *id) || before.iter().any(|a| a.tx == *id);
+        (0..NO_TX).find(|id| !taken(id)).unwrap_or(NO_TX)
+    }
+
+    /// Removes a route; what the peer never sent is ignored.
+    pub(crate) fn withdraw(&mut self, shared: &mut Shared, sender: Sender, nlri: Nlri) {
+        let Some(slot) = A::of(nlri.prefix).and_then(|(addr, len)| self.table.find(addr, len)) else { return };
+        let peer = self.peer(sender.peer);
+        let paths = self.table.paths(slot);
+        let rx = nlri.path_id.0;
+        if let Some(at) = paths.iter().position(|p| p.rx == rx && Self::belongs(peer, sender, p.source)) {
+            let urgency = self.urgency(slot, sender);
+            self.touch(shared, slot, urgency);
+            self.remove_path(shared, slot, paths, at);
+        }
+    }
+
+    /// Removes a path of a destination that is dirty.
+    pub(crate) fn remove_path(
+        &mut self,
+        shared: &mut Shared,
+        slot: u32,
+        mut paths: crate::table::PathVec,
+        at: usize,
+    ) {
+        let old = paths.remove(at);
+        self.table.set_paths(slot, &mut paths);
+        self.count_removed(old.source, old.flags);
+        Self::release_attrs(shared, &old);
+    }
+
+    pub(crate) fn count_added(&mut self, source: SourceId, flags: PathFlags) {
+        self.sources.path_added(source);
+        let peer = self.sources.peer(source);
+        if let Some(p) = self.peer_mut(peer) {
+            p.paths += 1;
+            p.barred += u32::from(!flags.is_eligible());
+        }
+    }
+
+    pub(crate) fn count_removed(&mut self, source: SourceId, flags: PathFlags) {
+        let peer = self.sources.peer(source);
+        self.sources.path_removed(source);
+        if let Some(p) = self.peer_mut(peer) {
+            p.paths -= 1;
+            p.barred -= u32::from(!flags.is_eligible());
+        }
+    }
+
+    /// Whether one more path of the peer is taken (limits on routes received).
+    fn admit(&mut self, shared: &mut Shared, sender: Sender) -> bool {
+        let Some(peer) = self.peer_mut(sender.peer) else { return true };
+        let Some(limit) = peer.limit else { return true };
+        let count = peer.paths + 1;
+        if limit.warn_at.is_some_and(|w| count >= w) && !peer.warned {
+            peer.warned = true;
+            shared.outputs.push_back(Output::LimitWarning { peer: sender.peer, family: A::FAMILY, count, limit });
+        }
+        if count <= limit.max {
+            return true;
+        }
+        if !peer.exceeded {
+            peer.exceeded = true;
+            shared.outputs.push_back(Output::LimitExceeded { peer: sender.peer, family: A::FAMILY, count, limit });
+        }
+        false
+    }
+}
+
+pub(crate) fn release(shared: &mut Shared, route: Incoming) {
+    shared.attrs.release(route.attr);
+    if route.pre != AttrId::NONE {
+        shared.attrs.release(route.pre);
+    }
+}

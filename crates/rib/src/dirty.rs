@@ -1,0 +1,172 @@
+//! Destinations that changed since they were last flushed, and what their last flush said.
+
+use std::collections::VecDeque;
+
+use hashbrown::HashMap;
+use heddle_bgp_core::Timestamp;
+
+use crate::route::{AttrId, PathFlags, SourceId};
+
+/// What was announced of one path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Announced {
+    pub(crate) attr: AttrId,
+    pub(crate) source: SourceId,
+    /// Path Identifier that it is sent with.
+    pub(crate) tx: u16,
+    pub(crate) flags: PathFlags,
+}
+
+/// What the last flush of a destination said: the best path, and with ADD-PATH all, the better ones first.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Before {
+    pub(crate) best: Option<Announced>,
+    pub(crate) all: Box<[Announced]>,
+}
+
+/// In which line a destination waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Urgency {
+    /// Soon: single changes.
+    Urgent,
+    /// In turn: tables.
+    Bulk,
+    /// Soon, however many wait: our own routes while the gate is closed.
+    Own,
+}
+
+/// The most destinations that wait urgently.
+pub(crate) const URGENT_MAX: usize = 4096;
+
+#[derive(Debug, Default)]
+pub(crate) struct Dirty {
+    bits: Vec<u64>,
+    count: u32,
+    urgent: VecDeque<u32>,
+    before: HashMap<u32, Announced>,
+    /// Only where ADD-PATH groups exist.
+    all_before: HashMap<u32, Box<[Announced]>>,
+    /// Where the search for the next bulk destination goes on.
+    rotor: usize,
+    since: Option<Timestamp>,
+}
+
+impl Dirty {
+    pub(crate) fn is_set(&self, slot: u32) -> bool {
+        self.bits.get(slot as usize / 64).is_some_and(|w| w >> (slot % 64) & 1 != 0)
+    }
+    pub(crate) const fn len(&self) -> u32 {
+        self.count
+    }
+    pub(crate) fn urgent_len(&self) -> usize {
+        self.urgent.len()
+    }
+    /// Since when the oldest waits, about.
+    pub(crate) const fn since(&self) -> Option<Timestamp> {
+        self.since
+    }
+    pub(crate) fn restart_clock(&mut self, now: Timestamp) {
+        self.since = (self.count > 0).then_some(now);
+    }
+
+    /// Marks a clean destination.
+    pub(crate) fn set(&mut self, slot: u32, urgency: Urgency, before: Before, now: Timestamp) {
+        let word = slot as usize / 64;
+        if word >= self.bits.len() {
+            self.bits.resize(word + 64, 0);
+        }
+        self.bits[word] |= 1 << (slot % 64);
+        self.count += 1;
+        self.since.get_or_insert(now);
+        if let Some(best) = before.best {
+            self.before.insert(slot, best);
+        }
+        if !before.all.is_empty() {
+            self.all_before.insert(slot, before.all);
+        }
+        self.hurry(slot, urgency);
+    }
+
+    /// Lets a dirty destination wait in another line.
+    pub(crate) fn hurry(&mut self, slot: u32, urgency: Urgency) {
+        let urgent = match urgency {
+            Urgency::Urgent => self.urgent.len() < URGENT_MAX,
+            Urgency::Bulk => false,
+            Urgency::Own => true,
+        };
+        if urgent {
+            self.urgent.push_back(slot);
+        }
+    }
+
+    /// Marks it clean; what it had announced. None when it was clean.
+    pub(crate) fn clear(&mut self, slot: u32) -> Option<Before> {
+        if !self.is_set(slot) {
+            return None;
+        }
+        self.bits[slot as usize / 64] &= !(1 << (slot % 64));
+        self.count -= 1;
+        if self.count == 0 {
+            self.since = None;
+        }
+        Some(Before { best: self.before.remove(&slot), all: self.all_before.remove(&slot).unwrap_or_default() })
+    }
+
+    /// What a dirty destination had announced.
+    pub(crate) fn before(&self, slot: u32) -> Option<Announced> {
+        self.before.get(&slot).copied()
+    }
+    /// The same of all paths.
+    pub(crate) fn all_before(&self, slot: u32) -> &[Announced] {
+        self.all_before.get(&slot).map_or(&[], |b| b)
+    }
+
+    /// Takes the next urgent destination out of its line.
+    pub(crate) fn pop_urgent(&mut self) -> Option<u32> {
+        while let Some(slot) = self.urgent.pop_front() {
+            if self.is_set(slot) {
+                return Some(slot);
+            }
+        }
+        None
+    }
+
+    /// Up to `max` dirty destinations after the last ones, circular; they stay dirty.
+    pub(crate) fn next(&mut self, max: usize, out: &mut Vec<u32>) {
+        let words = self.bits.len();
+        let mut seen = 0;
+        while seen < words && out.len() < max {
+            let at = self.rotor % words;
+            let mut word = self.bits[at];
+            if word != 0 && out.len() + word.count_ones() as usize > max && !out.is_empty() {
+                return;
+            }
+            while word != 0 {
+                let bit = word.trailing_zeros();
+                out.push(u32::try_from(at * 64).unwrap_or(u32::MAX) + bit);
+                word &= word - 1;
+            }
+            self.rotor = at + 1;
+            seen += 1;
+        }
+    }
+
+    /// Dirty destinations of `[from, to)`.
+    pub(crate) fn within(&self, from: u32, to: u32, out: &mut Vec<u32>) {
+        let words = from as usize / 64..(to as usize).div_ceil(64);
+        for at in words {
+            let mut word = self.bits.get(at).copied().unwrap_or(0);
+            while word != 0 {
+                let slot = u32::try_from(at * 64).unwrap_or(u32::MAX) + word.trailing_zeros();
+                if (from..to).contains(&slot) {
+                    out.push(slot);
+                }
+                word &= word - 1;
+            }
+        }
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.bits.len() * 8 + self.before.allocation_size() + self.all_before.allocation_size()
+    }
+}

@@ -1,0 +1,518 @@
+//! Members of update groups: where each stands in its journal, what it owes itself, and how it joins, falls behind,
+//! comes back, is refreshed and changes its group (B.4, B.6).
+
+use std::sync::Arc;
+
+use heddle_bgp_core::Family;
+
+use crate::debt::{Debt, NONE};
+use crate::family::{FamilyRib, Gate, Shared};
+use crate::journal::{JournalReader, LOW, MemberLink, SEGMENT_BYTES, lock};
+use crate::rib::{Output, ResetReason};
+use crate::route::PeerId;
+use crate::session::{DefaultOriginate, PrefixLimit, RefreshMode};
+use crate::table::Addr;
+use crate::update_group::{Group, GroupKind};
+
+/// What follows when a member owes itself nothing any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    None,
+    /// End-of-RIB (RFC 4724 §2).
+    EndOfRib,
+    /// The end of a refresh: EoRR where both sides know it (RFC 7313 §4).
+    Refresh,
+}
+
+/// A peer and family that is sent to.
+#[derive(Debug)]
+pub(crate) struct Member {
+    pub(crate) peer: PeerId,
+    pub(crate) group: u32,
+    pub(crate) link: MemberLink,
+    pub(crate) attached: bool,
+    /// Steps that begin before this position pay no debt.
+    pub(crate) owed_at: u64,
+    pub(crate) debt: Debt,
+    pub(crate) end: End,
+    /// Position after the end marker, once it is appended.
+    end_at: Option<u64>,
+    /// Position after a BoRR that is not known to be passed.
+    begin_at: Option<u64>,
+    refresh_again: bool,
+    /// Whether the positions are those of the journal of `group`: not after a change of groups.
+    same_journal: bool,
+    refresh: RefreshMode,
+    pub(crate) limit: Option<PrefixLimit>,
+    pub(crate) limit_exceeded: bool,
+    pub(crate) limit_warned: bool,
+}
+
+/// ROUTE-REFRESH with a subtype (RFC 7313 §3.2): 1 BoRR, 2 EoRR.
+fn route_refresh(family: Family, subtype: u8) -> [u8; 23] {
+    let mut m = [0xff; 23];
+    let [a0, a1] = family.afi.0.to_be_bytes();
+    m[16..].copy_from_slice(&[0, 23, 5, a0, a1, subtype, family.safi.0]);
+    m
+}
+
+impl<A: Addr> FamilyRib<A> {
+    pub(crate) fn member(&self, member: u32) -> Option<&Member> {
+        self.members.get(member as usize)?.as_ref()
+    }
+    fn member_mut(&mut self, member: u32) -> Option<&mut Member> {
+        self.members.get_mut(member as usize)?.as_mut()
+    }
+    pub(crate) fn group(&self, group: u32) -> Option<&Group> {
+        self.groups.get(group as usize)?.as_ref()
+    }
+
+    /// The group of a kind, a new one if there is none.
+    fn group_for(&mut self, shared: &mut Shared, kind: GroupKind) -> u32 {
+        let known = self.groups.iter().position(|g| g.as_ref().is_some_and(|g| g.kind == kind));
+        let at = known.unwrap_or_else(|| {
+            let group = Group::new(kind, A::FAMILY);
+            if let Some(n) = group.paths() {
+                self.track_all(n);
+            }
+            let at = self.groups.iter().position(Option::is_none).unwrap_or(self.groups.len());
+            if at == self.groups.len() {
+                self.groups.push(None);
+            }
+            self.groups[at] = Some(group);
+            at
+        });
+        let id = u32::try_from(at).unwrap_or(u32::MAX);
+        self.pin_default(shared, id);
+        id
+    }
+
+    fn track_all(&mut self, paths: u16) {
+        self.tracks_all = true;
+        if paths < u16::MAX {
+            self.rank_depth = self.rank_depth.max(paths);
+        }
+    }
+
+    /// The destination of the default route exists as long as the family once a group originates it.
+    fn pin_default(&mut self, _shared: &mut Shared, group: u32) {
+        let originates = self
+            .group(group)
+            .is_some_and(|g| matches!(&g.kind, GroupKind::Peers { default_originate: DefaultOriginate::On, .. }));
+        if originates && self.default_slot.is_none() {
+            let slot = self.table.slot(A::ZERO, 0);
+            if self.table.dest(slot).generation == 0 {
+                self.table.set_generation(slot, self.generation);
+            }
+            self.default_slot = Some(slot);
+        }
+    }
+
+    /// A peer begins to be sent to: it owes itself all that is there (B.6, join).
+    pub(crate) fn join(
+        &mut self,
+        shared: &mut Shared,
+        peer: PeerId,
+        kind: GroupKind,
+        refresh: RefreshMode,
+        limit: Option<PrefixLimit>,
+    ) -> (u32, JournalReader) {
+        let group = self.group_for(shared, kind);
+        let slots = self.table.slots();
+        let g = self.groups[group as usize].as_mut().expect("invariant: just found or made");
+        let link = MemberLink::new(peer, &g.journal, Arc::clone(&shared.attention));
+        let reader = link.reader(g.framing());
+        let mut debt = Debt::none();
+        debt.owe(0, slots, 0, NONE);
+        let member = Member {
+            peer,
+            group,
+            owed_at: link.position(),
+            link,
+            attached: true,
+            debt,
+            end: End::EndOfRib,
+            end_at: None,
+            begin_at: None,
+            refresh_again: false,
+            same_journal: true,
+            refresh,
+            limit,
+            limit_exceeded: false,
+            limit_warned: false,
+        };
+        let at = self.members.iter().position(Option::is_none).unwrap_or(self.members.len());
+        if at == self.members.len() {
+            self.members.push(None);
+        }
+        self.members[at] = Some(member);
+        let id = u32::try_from(at).unwrap_or(u32::MAX);
+        g.members.push(id);
+        if limit.is_some() {
+            self.count_exported(shared, group);
+        }
+        self.set_group_of(peer, Some(group));
+        self.look_at_members = true;
+        (id, reader)
+    }
+
+    fn set_group_of(&mut self, peer: PeerId, group: Option<u32>) {
+        let at = usize::from(peer.0);
+        if at >= self.group_of.len() {
+            self.group_of.resize(at + 1, None);
+        }
+        self.group_of[at] = group;
+    }
+
+    /// A member vanishes, its group too when it was the last.
+    pub(crate) fn leave(&mut self, shared: &mut Shared, member: u32) {
+        let Some(m) = self.members.get_mut(member as usize).and_then(Option::take) else { return };
+        self.set_group_of(m.peer, None);
+        if m.link.close() {
+            shared.outputs.push_back(Output::WakeWriter { peer: m.peer, family: A::FAMILY });
+        }
+        self.drop_from_group(m.group, member);
+        self.trim(m.group);
+    }
+
+    fn drop_from_group(&mut self, group: u32, member: u32) {
+        let Some(slot) = self.groups.get_mut(group as usize) else { return };
+        let Some(g) = slot else { return };
+        g.members.retain(|&m| m != member);
+        for s in &mut g.steps {
+            s.members.retain(|m| *m != member);
+        }
+        g.steps.retain(|s| !s.members.is_empty());
+        if g.members.is_empty() {
+            *slot = None;
+        }
+    }
+
+    /// A member falls out of its journal and owes itself what it has not passed (B.6, detach).
+    pub(crate) fn detach(&mut self, shared: &mut Shared, member: u32) {
+        let generation = self.generation;
+        let Some(m) = self.members.get_mut(member as usize).and_then(Option::as_mut) else { return };
+        if !m.attached {
+            return;
+        }
+        let Some(Some(g)) = self.groups.get_mut(m.group as usize) else { return };
+        let mut journal = lock(&g.journal);
+        let (position, wake) = m.link.detach(&mut journal);
+        let s = journal.delivered(position, generation);
+        drop(journal);
+        m.attached = false;
+        m.debt.owe(0, u32::MAX, s, s);
+        if wake {
+            shared.outputs.push_back(Output::WakeWriter { peer: m.peer, family: A::FAMILY });
+        }
+        for s in &mut g.steps {
+            s.members.retain(|x| *x != member);
+        }
+        g.steps.retain(|s| !s.members.is_empty());
+    }
+
+    /// The writer of a detached member can write again (B.6, attach).
+    fn attach(&mut self, shared: &mut Shared, member: u32) {
+        let family = A::FAMILY;
+        let Some(m) = self.members.get_mut(member as usize).and_then(Option::as_mut) else { return };
+        let Some(Some(g)) = self.groups.get_mut(m.group as usize) else { return };
+        // Markers count as passed when the message that the writer had begun was one.
+        let position = m.link.position();
+        if m.same_journal && m.end_at.is_some_and(|at| position >= at) {
+            m.end = End::None;
+        }
+        let begin = m.begin_at.take().is_some_and(|at| !(m.same_journal && position >= at));
+        m.end_at = None;
+        m.same_journal = true;
+        m.link.attach(&g.journal);
+        m.attached = true;
+        m.owed_at = m.link.position();
+        let peer = m.peer;
+        if begin && m.end == End::Refresh && m.refresh == RefreshMode::Enhanced {
+            g.encode_raw(peer, &route_refresh(family, 1));
+            let group = m.group;
+            self.append(shared, group);
+            self.mark_begin(member);
+        }
+        self.look_at_members = true;
+    }
+
+    fn mark_begin(&mut self, member: u32) {
+        let head = self.head_of(member);
+        if let Some(m) = self.member_mut(member) {
+            m.begin_at = Some(head);
+            m.owed_at = head;
+        }
+    }
+
+    fn head_of(&self, member: u32) -> u64 {
+        let group = self.member(member).and_then(|m| self.group(m.group));
+        group.map_or(0, |g| lock(&g.journal).head())
+    }
+
+    /// The peer asks for everything again (RFC 2918, RFC 7313): one walk however often it asks.
+    pub(crate) fn refresh(&mut self, shared: &mut Shared, member: u32) {
+        let slots = self.table.slots();
+        let Some(m) = self.member_mut(member) else { return };
+        if m.end != End::None || !m.attached {
+            m.refresh_again = true;
+            return;
+        }
+        let (group, peer, mode) = (m.group, m.peer, m.refresh);
+        m.refresh_again = false;
+        m.end = End::Refresh;
+        m.debt.owe(0, slots, 0, NONE);
+        match mode {
+            RefreshMode::Plain => {
+                let head = self.head_of(member);
+                if let Some(m) = self.member_mut(member) {
+                    m.owed_at = head;
+                }
+            }
+            // RFC 7313 §4: never before End-of-RIB, which `end` saw to.
+            RefreshMode::Enhanced => {
+                if let Some(Some(g)) = self.groups.get_mut(group as usize) {
+                    g.encode_raw(peer, &route_refresh(A::FAMILY, 1));
+                }
+                self.append(shared, group);
+                self.mark_begin(member);
+            }
+        }
+        self.look_at_members = true;
+    }
+
+    /// What is exported to a member changes: it goes to another group without a reset (B.6, regroup).
+    pub(crate) fn regroup(&mut self, shared: &mut Shared, member: u32, kind: GroupKind) {
+        let Some(m) = self.member(member) else { return };
+        let (old, peer, limit) = (m.group, m.peer, m.limit);
+        if self.group(old).is_some_and(|g| g.kind == kind) {
+            return;
+        }
+        self.detach(shared, member);
+        let new = self.group_for(shared, kind);
+        let slots = self.table.slots();
+        let Some(m) = self.member_mut(member) else { return };
+        m.debt.owe(0, slots, 0, 0);
+        m.group = new;
+        m.same_journal = false;
+        m.limit_exceeded = false;
+        if let Some(Some(g)) = self.groups.get_mut(new as usize) {
+            g.members.push(member);
+        }
+        if limit.is_some() {
+            self.count_exported(shared, new);
+        }
+        self.set_group_of(peer, Some(new));
+        self.drop_from_group(old, member);
+        self.trim(old);
+        self.look_at_members = true;
+    }
+
+    /// Another limit on routes sent.
+    pub(crate) fn set_limit_out(&mut self, shared: &mut Shared, member: u32, limit: Option<PrefixLimit>) {
+        let Some(m) = self.member_mut(member) else { return };
+        if m.limit == limit {
+            return;
+        }
+        m.limit = limit;
+        m.limit_exceeded = false;
+        m.limit_warned = false;
+        let group = m.group;
+        if limit.is_some() {
+            self.count_exported(shared, group);
+        }
+        self.check_out_limits(shared);
+    }
+
+    /// Looks at the cursors of all members: steps that are passed pay, markers follow, detached ones come back.
+    pub(crate) fn look_at_members(&mut self, shared: &mut Shared) {
+        for member in 0..u32::try_from(self.members.len()).unwrap_or(u32::MAX) {
+            let Some(m) = self.member(member) else { continue };
+            if m.attached {
+                self.settle(shared, member);
+            } else if m.link.is_ready() {
+                self.attach(shared, member);
+                self.settle(shared, member);
+            }
+        }
+        for group in 0..u32::try_from(self.groups.len()).unwrap_or(u32::MAX) {
+            self.trim(group);
+        }
+    }
+
+    /// Applies what a member passed.
+    fn settle(&mut self, shared: &mut Shared, member: u32) {
+        let Some(m) = self.members.get_mut(member as usize).and_then(Option::as_mut) else { return };
+        let Some(Some(g)) = self.groups.get_mut(m.group as usize) else { return };
+        let position = m.link.position();
+        if m.begin_at.is_some_and(|at| position >= at) {
+            m.begin_at = None;
+        }
+        let mut wake = u64::MAX;
+        for s in g.steps.iter_mut().filter(|s| s.members.contains(&member)) {
+            if position < s.last {
+                wake = wake.min(s.last);
+                continue;
+            }
+            if s.first >= m.owed_at {
+                m.debt.clear(s.from, s.to);
+            }
+            s.members.retain(|x| *x != member);
+        }
+        g.steps.retain(|s| !s.members.is_empty());
+        if m.end_at.is_some_and(|at| position >= at) {
+            m.end_at = None;
+            m.end = End::None;
+        }
+        if m.debt.is_none() && m.end_at.is_none() {
+            self.finish(shared, member);
+        }
+        let (Some(m), head) = (self.member(member), self.head_of(member)) else { return };
+        let mut wake = m.end_at.map_or(wake, |at| wake.min(at));
+        // Flushes and walks are pulled by whoever gets below the mark.
+        if head.saturating_sub(m.link.position()) > LOW {
+            wake = wake.min(head - LOW);
+        }
+        m.link.wake_at(wake);
+        if m.link.position() >= wake {
+            // It was passed in between.
+            self.look_at_members = true;
+        }
+    }
+
+    /// Nothing is owed: the marker, and what was asked for meanwhile.
+    fn finish(&mut self, shared: &mut Shared, member: u32) {
+        // RFC 4724 §4.1: End-of-RIB only when what was deferred is sent.
+        if self.gate != Gate::Open {
+            return;
+        }
+        let Some(m) = self.member_mut(member) else { return };
+        let (group, peer) = (m.group, m.peer);
+        match (m.end, m.refresh) {
+            (End::None, _) => {
+                if m.refresh_again {
+                    self.refresh(shared, member);
+                }
+                return;
+            }
+            (End::Refresh, RefreshMode::Plain) => {
+                m.end = End::None;
+                if m.refresh_again {
+                    self.refresh(shared, member);
+                }
+                return;
+            }
+            (End::EndOfRib, _) => {
+                if let Some(Some(g)) = self.groups.get_mut(group as usize) {
+                    g.encode_end_of_rib(peer);
+                }
+            }
+            (End::Refresh, RefreshMode::Enhanced) => {
+                if let Some(Some(g)) = self.groups.get_mut(group as usize) {
+                    g.encode_raw(peer, &route_refresh(A::FAMILY, 2));
+                }
+            }
+        }
+        self.append(shared, group);
+        let head = self.head_of(member);
+        if let Some(m) = self.member_mut(member) {
+            m.end_at = Some(head);
+        }
+    }
+
+    /// Drops what all attached members of a group have passed.
+    pub(crate) fn trim(&mut self, group: u32) {
+        let Some(g) = self.group(group) else { return };
+        let members = g.members.iter().filter_map(|&m| self.member(m)).filter(|m| m.attached);
+        let lowest = members.map(|m| m.link.position()).min();
+        let mut journal = lock(&g.journal);
+        let head = journal.head();
+        journal.trim(lowest.unwrap_or(head));
+    }
+
+    /// The last batch that every member has wholly (B.5, I7): tombstones up to it can go.
+    pub(crate) fn floor(&self) -> u32 {
+        let mut floor = NONE;
+        for m in self.members.iter().flatten() {
+            floor = floor.min(self.floor_of(m));
+        }
+        floor
+    }
+
+    fn floor_of(&self, m: &Member) -> u32 {
+        let mut floor = m.debt.min_wd();
+        if m.attached
+            && let Some(g) = self.group(m.group)
+        {
+            floor = floor.min(lock(&g.journal).delivered(m.link.position(), self.generation));
+        }
+        floor
+    }
+
+    /// Keeps journals within their bounds, and frees tombstones that no member needs.
+    pub(crate) fn check_bounds(&mut self, shared: &mut Shared) {
+        for group in 0..u32::try_from(self.groups.len()).unwrap_or(u32::MAX) {
+            let bound = shared.limits.journal_bytes;
+            while self.journal_bytes(group) > bound {
+                self.trim(group);
+                if self.journal_bytes(group) <= bound || !self.detach_slowest(shared, group) {
+                    break;
+                }
+                self.trim(group);
+            }
+        }
+        loop {
+            let sizes = (0..u32::try_from(self.groups.len()).unwrap_or(u32::MAX)).map(|g| (self.journal_bytes(g), g));
+            let all: usize = sizes.clone().map(|s| s.0).sum();
+            let Some((size, largest)) = sizes.max() else { break };
+            if all <= shared.limits.journals_bytes || size == 0 || !self.detach_slowest(shared, largest) {
+                break;
+            }
+            self.trim(largest);
+        }
+        self.free_tombstones(shared);
+    }
+
+    fn journal_bytes(&self, group: u32) -> usize {
+        self.group(group).map_or(0, |g| lock(&g.journal).bytes())
+    }
+
+    fn detach_slowest(&mut self, shared: &mut Shared, group: u32) -> bool {
+        let Some(g) = self.group(group) else { return false };
+        let attached = g.members.iter().filter(|&&m| self.member(m).is_some_and(|m| m.attached));
+        let slowest = attached.min_by_key(|&&m| self.member(m).map(|m| m.link.position())).copied();
+        let Some(slowest) = slowest else { return false };
+        self.detach(shared, slowest);
+        true
+    }
+
+    fn free_tombstones(&mut self, shared: &mut Shared) {
+        if self.tombstones.is_empty() {
+            return;
+        }
+        let floor = self.floor();
+        while let Some(&slot) = self.tombstones.front() {
+            let d = self.table.dest(slot);
+            let dead = d.is_used() && !d.has_paths() && !self.dirty.is_set(slot) && self.default_slot != Some(slot);
+            if dead && d.generation > floor {
+                break;
+            }
+            self.tombstones.pop_front();
+            self.table.dest_mut(slot).clear_listed();
+            if dead {
+                self.table.remove(slot);
+            }
+        }
+        let bound = shared.limits.tombstones.max(self.table.slots() as usize / 8);
+        if self.tombstones.len() > bound
+            && let Some(lowest) = self.members.iter().flatten().min_by_key(|m| self.floor_of(m))
+        {
+            let output = Output::Reset { peer: lowest.peer, reason: ResetReason::Tombstones };
+            if shared.outputs.back() != Some(&output) {
+                shared.outputs.push_back(output);
+            }
+        }
+    }
+}
+
+const _: () = assert!(SEGMENT_BYTES * 4 <= 2 * 1024 * 1024);

@@ -1,0 +1,696 @@
+//! The RIB as its owner drives it: control and routes go in, quanta of work are asked for, outputs are taken out.
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use heddle_bgp_core::{Asn, BgpId, Family, Prefix, Timestamp};
+use thiserror::Error;
+
+use crate::attr_store::AttrStore;
+use crate::decision::DecisionOptions;
+use crate::family::{FamilyRib, Gate, PeerFamily, Shared};
+use crate::flush::FLUSH_SLOTS;
+use crate::ingest::Batch;
+use crate::journal::JournalReader;
+use crate::nexthop::{NextHopEvent, Resolve};
+use crate::policy::{EvalContext, GracefulShutdown, ImportScratch, ImportSettings, PolicyChain};
+use crate::route::{PeerId, SourceInfo, SourceKind, Staleness};
+use crate::session::{
+    DownMode, FamilyParams, PrefixLimit, RefreshMode, Retained, SessionHandles, SessionId, SessionParams,
+};
+use crate::stale::Task;
+use crate::table::{Addr, Addr4, Addr6};
+use crate::update_group::GroupKind;
+
+/// Bounds of a RIB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// The most that the journal of a group takes, in octets.
+    pub journal_bytes: usize,
+    /// The most that all journals of a family take together.
+    pub journals_bytes: usize,
+    /// The most destinations without paths that are kept for slow members; an eighth of all slots if that is more.
+    pub tombstones: usize,
+    /// How long a change waits for members to keep up.
+    pub patience: std::time::Duration,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            journal_bytes: 2 * 1024 * 1024,
+            journals_bytes: 16 * 1024 * 1024,
+            tombstones: 65_536,
+            patience: std::time::Duration::from_millis(50),
+        }
+    }
+}
+
+/// What a RIB is made with.
+#[derive(Clone, Debug)]
+pub struct RibConfig {
+    /// Our AS.
+    pub asn: Asn,
+    /// Our BGP Identifier.
+    pub bgp_id: BgpId,
+    /// Options of the decision process.
+    pub decision: DecisionOptions,
+    /// Whether next hops are resolved.
+    pub resolve: Resolve,
+    /// Bounds.
+    pub bounds: Bounds,
+    /// Whether learned routes wait for [`Rib::open_gate`]: a restarting speaker (RFC 4724 §4.1).
+    pub start: Start,
+}
+
+/// How a RIB begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Start {
+    /// Empty, and nobody remembers us.
+    #[default]
+    Fresh,
+    /// Peers kept our routes: learned ones are deferred until [`Rib::open_gate`] (RFC 4724 §4.1).
+    Restarting,
+}
+
+/// What the owner of the RIB has to pass on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// The writer of a peer has something to look at.
+    WakeWriter {
+        /// The peer.
+        peer: PeerId,
+        /// The family.
+        family: Family,
+    },
+    /// The peer sent End-of-RIB.
+    EndOfRib {
+        /// The peer.
+        peer: PeerId,
+        /// The family.
+        family: Family,
+    },
+    /// The peer sent as many routes as a warning is given at.
+    LimitWarning {
+        /// The peer.
+        peer: PeerId,
+        /// The family.
+        family: Family,
+        /// Routes that it sent.
+        count: u32,
+        /// The limit.
+        limit: PrefixLimit,
+    },
+    /// The peer sent more routes than it may; those above are not taken. The session has to end (Cease 6/1, RFC 4486).
+    LimitExceeded {
+        /// The peer.
+        peer: PeerId,
+        /// The family.
+        family: Family,
+        /// Routes that it sent.
+        count: u32,
+        /// The limit.
+        limit: PrefixLimit,
+    },
+    /// The peer gets as many routes as a warning is given at.
+    OutLimitWarning {
+        /// The peer.
+        peer: PeerId,
+        /// The family.
+        family: Family,
+        /// Routes that it gets.
+        count: u32,
+        /// The limit.
+        limit: PrefixLimit,
+    },
+    /// The peer would get more routes than it may: the session has to end (Cease 6/1, RFC 4486).
+    OutLimitExceeded {
+        /// The peer.
+        peer: PeerId,
+        /// The family.
+        family: Family,
+        /// Routes that it would get.
+        count: u32,
+        /// The limit.
+        limit: PrefixLimit,
+    },
+    /// The peer sent more paths of a prefix than are kept (Cease 6/8, RFC 4486).
+    OutOfResources {
+        /// The peer.
+        peer: PeerId,
+        /// The family.
+        family: Family,
+    },
+    /// The session has to end (Cease 6/8, RFC 4486).
+    Reset {
+        /// The peer.
+        peer: PeerId,
+        /// Why.
+        reason: ResetReason,
+    },
+    /// A next hop came into use, or went out of it: whoever resolves next hops has to know.
+    NextHop {
+        /// The next hop.
+        next_hop: heddle_bgp_core::attr::NextHop,
+        /// Whether it is in use.
+        usage: Usage,
+    },
+}
+
+/// Whether a next hop is in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Usage {
+    /// A route has it.
+    Used,
+    /// No route has it any more.
+    Unused,
+}
+
+/// Why the RIB asks for a session to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResetReason {
+    /// The peer has not read for so long that too many withdrawn destinations are kept for it.
+    Tombstones,
+}
+
+/// What a quantum left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunStatus {
+    /// There is more to do: call again soon.
+    More,
+    /// Nothing until something comes in, a reader asks for the owner, or this time.
+    Idle(Option<Timestamp>),
+}
+
+/// Why a session could not begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum SessionError {
+    /// The peer was not added, or was removed.
+    #[error("peer {0:?} is not known to the RIB")]
+    UnknownPeer(PeerId),
+    /// Too many sessions are named by routes.
+    #[error("65536 sessions have routes; wait until those of ended ones are swept")]
+    NoSource,
+}
+
+/// 65,535 peers are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("65535 peers are known to the RIB; remove some")]
+pub struct NoPeerLeft;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Known {
+    /// Never used, or nothing names it any more.
+    Free,
+    /// Configured.
+    Used {
+        /// Its session.
+        session: Option<u32>,
+    },
+    /// Removed; routes or sources may still name it.
+    Leaving,
+}
+
+/// The RIB of a speaker: both families.
+#[derive(Debug)]
+pub struct Rib {
+    pub(crate) shared: Shared,
+    pub(crate) v4: FamilyRib<Addr4>,
+    pub(crate) v6: FamilyRib<Addr6>,
+    peers: Vec<Known>,
+    local: SourceInfo,
+    turn: bool,
+}
+
+macro_rules! by_family {
+    ($self:ident, $family:expr, $rib:ident, $shared:ident => $do:expr) => {{
+        let Self { shared: $shared, v4, v6, .. } = $self;
+        match $family {
+            Family::IPV4_UNICAST => {
+                let $rib = v4;
+                Some($do)
+            }
+            Family::IPV6_UNICAST => {
+                let $rib = v6;
+                Some($do)
+            }
+            _ => None,
+        }
+    }};
+}
+macro_rules! both {
+    ($self:ident, $rib:ident, $shared:ident => $do:expr) => {{
+        let Self { shared: $shared, v4, v6, .. } = $self;
+        {
+            let $rib = v4;
+            $do
+        }
+        {
+            let $rib = v6;
+            $do
+        }
+    }};
+}
+
+impl Rib {
+    /// An empty RIB. `seed` keys the hashes of prefixes and attributes and has to be unpredictable for peers; it also
+    /// goes into [`IngestContext`](crate::ingest::IngestContext).
+    #[must_use]
+    pub fn new(config: &RibConfig, seed: u64) -> Self {
+        let local = SourceInfo {
+            peer: PeerId::LOCAL,
+            kind: SourceKind::Local,
+            peer_asn: config.asn,
+            local_asn: config.asn,
+            bgp_id: config.bgp_id,
+            peer_addr: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            staleness: Staleness::Live,
+        };
+        let mut rib = Self {
+            shared: Shared {
+                attrs: AttrStore::new(config.resolve),
+                decision: config.decision,
+                seed,
+                outputs: VecDeque::new(),
+                attention: Arc::new(AtomicBool::new(false)),
+                import: ImportScratch::default(),
+                limits: config.bounds,
+                now: Timestamp::ZERO,
+            },
+            v4: FamilyRib::new(seed, local),
+            v6: FamilyRib::new(seed, local),
+            peers: vec![Known::Used { session: None }],
+            local,
+            turn: false,
+        };
+        if config.start == Start::Restarting {
+            rib.v4.gate = Gate::Closed;
+            rib.v6.gate = Gate::Closed;
+        }
+        rib
+    }
+
+    /// Makes a peer known.
+    ///
+    /// # Errors
+    /// All numbers are in use.
+    pub fn add_peer(&mut self) -> Result<PeerId, NoPeerLeft> {
+        let (v4, v6) = (&self.v4, &self.v6);
+        let numbered = self.peers.iter_mut().enumerate().filter_map(|(i, k)| Some((u16::try_from(i).ok()?, k)));
+        for (i, known) in numbered {
+            let reusable = match known {
+                Known::Free => true,
+                Known::Used { .. } => false,
+                Known::Leaving => !v4.names(PeerId(i)) && !v6.names(PeerId(i)),
+            };
+            if reusable {
+                *known = Known::Used { session: None };
+                return Ok(PeerId(i));
+            }
+        }
+        let id = u16::try_from(self.peers.len()).map_err(|_| NoPeerLeft)?;
+        self.peers.push(Known::Used { session: None });
+        Ok(PeerId(id))
+    }
+
+    /// Forgets a peer; what it sent goes.
+    pub fn remove_peer(&mut self, now: Timestamp, peer: PeerId) {
+        self.shared.now = now;
+        if peer == PeerId::LOCAL || !matches!(self.known(peer), Some(Known::Used { .. })) {
+            return;
+        }
+        both!(self, rib, shared => {
+            rib.session_down(shared, peer, DownMode::Discard);
+            rib.sweep_old(peer);
+        });
+        if let Some(known) = self.peers.get_mut(usize::from(peer.0)) {
+            *known = Known::Leaving;
+        }
+    }
+
+    fn known(&self, peer: PeerId) -> Option<Known> {
+        self.peers.get(usize::from(peer.0)).copied()
+    }
+
+    fn is_current(&self, id: SessionId) -> bool {
+        id.peer != PeerId::LOCAL && self.known(id.peer) == Some(Known::Used { session: Some(id.serial) })
+    }
+
+    /// A session is established. An older one of the peer that was not ended is.
+    ///
+    /// # Errors
+    /// The peer is unknown, or too many sessions have routes.
+    pub fn peer_up(
+        &mut self,
+        now: Timestamp,
+        id: SessionId,
+        params: &SessionParams,
+    ) -> Result<SessionHandles, SessionError> {
+        self.shared.now = now;
+        let Some(Known::Used { session }) = self.known(id.peer).filter(|_| id.peer != PeerId::LOCAL) else {
+            return Err(SessionError::UnknownPeer(id.peer));
+        };
+        if let Some(serial) = session {
+            self.peer_down(now, SessionId { peer: id.peer, serial }, &[]);
+        }
+        self.peers[usize::from(id.peer.0)] = Known::Used { session: Some(id.serial) };
+        let info = SourceInfo {
+            peer: id.peer,
+            kind: params.kind,
+            peer_asn: params.peer_asn,
+            local_asn: params.local_asn,
+            bgp_id: params.bgp_id,
+            peer_addr: params.peer_addr,
+            staleness: Staleness::Live,
+        };
+        // RFC 4724 §4.2: families that the new session has not got keep nothing.
+        for family in Family::SUPPORTED {
+            if !params.families.iter().any(|f| f.export.family == family) {
+                by_family!(self, family, rib, _shared => rib.sweep_old(id.peer));
+            }
+        }
+        let mut readers = Vec::new();
+        for f in &params.families {
+            let reader = by_family!(self, f.export.family, rib, shared => rib.session_up(shared, info, f));
+            match reader {
+                Some(Ok(reader)) => readers.push((f.export.family, reader)),
+                Some(Err(e)) => {
+                    self.peer_down(now, id, &[]);
+                    return Err(e);
+                }
+                None => {}
+            }
+        }
+        Ok(SessionHandles { id, readers })
+    }
+
+    /// A session ended. Families that are not named lose their routes. Ignored when it is not the peer's present one.
+    pub fn peer_down(&mut self, now: Timestamp, id: SessionId, families: &[(Family, DownMode)]) {
+        self.shared.now = now;
+        if !self.is_current(id) {
+            return;
+        }
+        for family in Family::SUPPORTED {
+            let mode = families.iter().find(|f| f.0 == family).map_or(DownMode::Discard, |f| f.1);
+            by_family!(self, family, rib, shared => rib.session_down(shared, id.peer, mode));
+        }
+        self.peers[usize::from(id.peer.0)] = Known::Used { session: None };
+    }
+
+    /// Routes of a session. Those of an older one are ignored.
+    pub fn ingest(&mut self, now: Timestamp, id: SessionId, batch: &Batch) {
+        self.shared.now = now;
+        if self.is_current(id) {
+            both!(self, rib, shared => rib.ingest(shared, id.peer, batch));
+        }
+    }
+
+    /// The peer, or an operator, asks for all routes to be sent again (RFC 2918).
+    pub fn refresh(&mut self, now: Timestamp, id: SessionId, family: Family) {
+        self.shared.now = now;
+        if self.is_current(id) {
+            by_family!(self, family, rib, shared => {
+                if let Some(member) = rib.peer(id.peer).and_then(|p| p.member) {
+                    rib.refresh(shared, member);
+                }
+            });
+        }
+    }
+
+    /// The parameters of a running session change: policies and limits are applied to what is there, without asking
+    /// the peer. What is agreed in OPEN has to be the same as before.
+    pub fn update_session(&mut self, now: Timestamp, id: SessionId, params: &SessionParams) {
+        self.shared.now = now;
+        if !self.is_current(id) {
+            return;
+        }
+        for f in &params.families {
+            by_family!(self, f.export.family, rib, shared => rib.session_changed(shared, id.peer, f));
+        }
+    }
+
+    /// The stale routes of a peer have had their time: they go (RFC 4724 §4.2).
+    pub fn sweep_stale(&mut self, now: Timestamp, peer: PeerId, family: Family) {
+        self.shared.now = now;
+        by_family!(self, family, rib, _shared => rib.sweep_old(peer));
+    }
+
+    /// The stale routes of a peer become long-lived stale (RFC 9494 §4.2).
+    pub fn become_long_lived(&mut self, now: Timestamp, peer: PeerId, family: Family) {
+        self.shared.now = now;
+        by_family!(self, family, rib, _shared => rib.become_long_lived(peer));
+    }
+
+    /// Other options of the decision process: all destinations are decided anew.
+    pub fn set_decision(&mut self, now: Timestamp, decision: DecisionOptions) {
+        self.shared.now = now;
+        if self.shared.decision != decision {
+            // What was announced is ranked by the options that were in force.
+            both!(self, rib, shared => rib.decide_all(shared));
+            self.shared.decision = decision;
+        }
+    }
+
+    /// Originates a route with the attributes of a canonical block, or changes them. Attributes that are longer than a
+    /// message are ignored.
+    pub fn originate(&mut self, now: Timestamp, prefix: Prefix, block: &[u8]) {
+        self.shared.now = now;
+        let Ok(attr) = self.shared.attrs.intern_own(block, self.shared.seed) else { return };
+        by_family!(self, prefix.family(), rib, shared => rib.originate(shared, prefix, attr));
+        self.shared.attrs.release(attr);
+    }
+
+    /// Originates a route no more.
+    pub fn retract(&mut self, now: Timestamp, prefix: Prefix) {
+        self.shared.now = now;
+        by_family!(self, prefix.family(), rib, shared => rib.retract(shared, prefix));
+    }
+
+    /// What became known of next hops; the destinations behind those that changed are decided anew.
+    pub fn next_hops(&mut self, now: Timestamp, events: &[NextHopEvent]) {
+        self.shared.now = now;
+        for &event in events {
+            // The paths that were sent are told by the costs that were in force.
+            both!(self, rib, shared => rib.before_next_hop(shared, event.next_hop));
+            if let Some(hop) = self.shared.attrs.next_hops.handle(event) {
+                both!(self, rib, _shared => rib.begin_pass(Task::NextHop(hop)));
+            }
+        }
+    }
+
+    /// Learned routes need wait no longer: all peers sent End-of-RIB, or the deferral timer fired (RFC 4724 §4.1).
+    pub fn open_gate(&mut self, now: Timestamp, family: Family) {
+        self.shared.now = now;
+        by_family!(self, family, rib, _shared => rib.open_gate());
+    }
+
+    /// Subscribes to the changes of a family's best paths; what is there comes first, then
+    /// [`Record::Complete`](crate::feed::Record::Complete). The peer is what wake-ups name, and what
+    /// [`unsubscribe`](Self::unsubscribe) takes.
+    ///
+    /// # Errors
+    /// All numbers of peers are in use.
+    pub fn subscribe(&mut self, now: Timestamp, family: Family) -> Result<(PeerId, JournalReader), NoPeerLeft> {
+        self.shared.now = now;
+        let peer = self.add_peer()?;
+        let reader = by_family!(self, family, rib, shared => {
+            let (member, reader) = rib.join(shared, peer, GroupKind::Feed, RefreshMode::Plain, None);
+            rib.note_subscriber(peer, member);
+            reader
+        });
+        reader.map(|r| (peer, r)).ok_or(NoPeerLeft)
+    }
+
+    /// Ends a subscription.
+    pub fn unsubscribe(&mut self, now: Timestamp, peer: PeerId) {
+        self.remove_peer(now, peer);
+    }
+
+    /// One quantum of work: at most about `max_slots` destinations are flushed, then a step of each walk and sweep that
+    /// is under way.
+    pub fn run(&mut self, now: Timestamp, max_slots: usize) -> RunStatus {
+        self.shared.now = now;
+        let looked = self.shared.attention.swap(false, Ordering::SeqCst);
+        self.turn = !self.turn;
+        let max = max_slots.clamp(1, FLUSH_SLOTS);
+        let Self { shared, v4, v6, .. } = self;
+        let statuses = if self.turn {
+            [v4.run(shared, max, looked), v6.run(shared, max, looked)]
+        } else {
+            [v6.run(shared, max, looked), v4.run(shared, max, looked)]
+        };
+        shared.report_next_hops();
+        match statuses {
+            [RunStatus::Idle(a), RunStatus::Idle(b)] => RunStatus::Idle(match (a, b) {
+                (Some(a), Some(b)) => Some(a.min(b)),
+                (a, b) => a.or(b),
+            }),
+            [RunStatus::More, _] | [_, RunStatus::More] => RunStatus::More,
+        }
+    }
+
+    /// The next thing to pass on; to be called until there is none after every call of anything else.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.shared.outputs.pop_front()
+    }
+
+    /// What local routes come from.
+    #[must_use]
+    pub const fn local(&self) -> &SourceInfo {
+        &self.local
+    }
+}
+
+impl Shared {
+    fn report_next_hops(&mut self) {
+        while let Some((next_hop, usage)) = self.attrs.next_hops.poll() {
+            self.outputs.push_back(Output::NextHop { next_hop, usage });
+        }
+    }
+}
+
+impl<A: Addr> FamilyRib<A> {
+    fn names(&self, peer: PeerId) -> bool {
+        self.sources.names(peer) || self.members.iter().flatten().any(|m| m.peer == peer)
+    }
+
+    fn peer_slot(&mut self, peer: PeerId) -> &mut Option<PeerFamily> {
+        let at = usize::from(peer.0);
+        if at >= self.peers.len() {
+            self.peers.resize_with(at + 1, || None);
+        }
+        &mut self.peers[at]
+    }
+
+    fn session_up(
+        &mut self,
+        shared: &mut Shared,
+        info: SourceInfo,
+        params: &FamilyParams,
+    ) -> Result<JournalReader, SessionError> {
+        let source = self.sources.add(info).map_err(|_| SessionError::NoSource)?;
+        if params.retained == Retained::Discard {
+            self.sweep_old(info.peer);
+        }
+        let (member, reader) =
+            self.join(shared, info.peer, Self::kind(params), params.refresh, params.limit_out);
+        let import = Arc::clone(&params.import);
+        let p = self.peer_slot(info.peer).get_or_insert_with(|| PeerFamily::new(Arc::clone(&import)));
+        p.source = Some(source);
+        p.import = import;
+        p.member = Some(member);
+        p.limit = params.limit_in;
+        self.check_out_limits(shared);
+        Ok(reader)
+    }
+
+    fn kind(params: &FamilyParams) -> GroupKind {
+        GroupKind::Peers {
+            key: Arc::new(params.export.clone().canonical()),
+            default_originate: params.default_originate,
+        }
+    }
+
+    fn note_subscriber(&mut self, peer: PeerId, member: u32) {
+        let context = EvalContext { own_asn: Asn(0), self_next_hop: None };
+        let accept = Arc::new(ImportSettings {
+            policy: PolicyChain::accept_all(),
+            prepend: None,
+            graceful_shutdown: GracefulShutdown::Ignore,
+            context,
+        });
+        let p = self.peer_slot(peer).get_or_insert_with(|| PeerFamily::new(accept));
+        p.member = Some(member);
+    }
+
+    fn session_changed(&mut self, shared: &mut Shared, peer: PeerId, params: &FamilyParams) {
+        let Some(p) = self.peer_mut(peer) else { return };
+        p.limit = params.limit_in;
+        let over = params.limit_in.is_some_and(|l| p.paths > l.max);
+        if !over {
+            p.exceeded = false;
+        }
+        let import = !Arc::ptr_eq(&p.import, &params.import);
+        p.import = Arc::clone(&params.import);
+        let (member, count) = (p.member, p.paths);
+        if let Some(limit) = params.limit_in.filter(|_| over) {
+            shared.outputs.push_back(Output::LimitExceeded { peer, family: A::FAMILY, count, limit });
+        }
+        if import {
+            self.begin_pass(Task::Import(peer));
+        }
+        if let Some(member) = member {
+            self.set_limit_out(shared, member, params.limit_out);
+            self.regroup(shared, member, Self::kind(params));
+        }
+    }
+
+    fn decide_all(&mut self, shared: &mut Shared) {
+        for slot in 0..self.table.slots() {
+            if self.table.dest(slot).has_paths() && !self.table.dest(slot).is_simple() {
+                self.touch(shared, slot, crate::dirty::Urgency::Bulk);
+            }
+        }
+    }
+
+    fn open_gate(&mut self) {
+        if self.gate == Gate::Closed {
+            self.gate = if self.dirty.len() == 0 { Gate::Open } else { Gate::Opening };
+            self.look_at_members = true;
+        }
+    }
+
+    /// A quantum.
+    fn run(&mut self, shared: &mut Shared, max: usize, looked: bool) -> RunStatus {
+        if looked || std::mem::take(&mut self.look_at_members) {
+            self.look_at_members(shared);
+        }
+        self.end_late_refreshes(shared);
+        let mut worked = false;
+        let waited = self.dirty.since().is_some_and(|s| shared.now.since(s) >= shared.limits.patience);
+        let may_flush = waited || self.half_keeps_up();
+        if self.dirty.len() > 0 && may_flush {
+            worked |= self.flush_some(shared, max) > 0;
+        }
+        let groups = self.groups.len();
+        for i in 0..groups {
+            let group = (self.walk_rotor + i) % groups;
+            worked |= self.walk(shared, u32::try_from(group).unwrap_or(u32::MAX));
+        }
+        self.walk_rotor = self.walk_rotor.wrapping_add(1);
+        worked |= self.pass(shared);
+        if worked || self.look_at_members {
+            return RunStatus::More;
+        }
+        // Before it rests, the owner says at which positions of the members it wants to be woken.
+        self.look_at_members(shared);
+        if std::mem::take(&mut self.look_at_members) || shared.attention.load(Ordering::SeqCst) {
+            self.look_at_members = true;
+            return RunStatus::More;
+        }
+        self.check_bounds(shared);
+        let patience = self.dirty.since().filter(|_| self.gate != Gate::Closed).map(|s| s + shared.limits.patience);
+        let deadlines = [patience, self.refresh_deadline()];
+        RunStatus::Idle(deadlines.into_iter().flatten().min())
+    }
+}
+
+impl PeerFamily {
+    fn new(import: Arc<ImportSettings>) -> Self {
+        Self {
+            source: None,
+            old: smallvec::SmallVec::new(),
+            import,
+            member: None,
+            limit: None,
+            paths: 0,
+            barred: 0,
+            warned: false,
+            exceeded: false,
+            complete: false,
+            refresh: None,
+        }
+    }
+}

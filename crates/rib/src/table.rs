@@ -1,0 +1,426 @@
+//! The destinations of a family: slots with the best path inline, behind a hash index.
+//!
+//! A slot is the stable number of a destination; a walk over slots is a walk in order of arrival, which packs well.
+//! Nothing is doubled when it grows: slots, further paths and extras come in boxed blocks, the index in shards.
+
+mod addr;
+mod paths;
+#[cfg(test)]
+mod tests;
+
+use heddle_bgp_core::Prefix;
+use smallvec::SmallVec;
+
+pub(crate) use addr::{Addr, Addr4, Addr6};
+use paths::{ListRef, PathLists};
+
+use crate::index::Index;
+use crate::route::{AttrId, PathFlags, SourceId};
+
+/// Slots in a block, and in a step of whatever goes over all slots.
+pub(crate) const BLOCK: usize = 4096;
+/// The most paths that a destination has.
+pub(crate) const MAX_PATHS: usize = 2048;
+/// The Path Identifier that we send has 12 bits; this one says that none was free.
+pub(crate) const NO_TX: u16 = 0xffe;
+const NONE: u32 = u32::MAX;
+
+/// A destination: 24 octets for IPv4, 36 for IPv6.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub(crate) struct Dest<A> {
+    pub(crate) addr: A,
+    /// Post-policy attributes of the inline path; [`AttrId::NONE`] when there is no path.
+    pub(crate) attr: AttrId,
+    /// Batch of its last flushed change.
+    pub(crate) generation: u32,
+    /// When the inline path arrived, in seconds since the start; in a free slot the next free one.
+    time: u32,
+    more: u32,
+    pub(crate) source: SourceId,
+    pub(crate) len: u8,
+    /// Low four bits: [`PathFlags`] of the inline path; then whether the slot is used, and whether it stands in the
+    /// list of tombstones.
+    bits: u8,
+}
+
+impl<A> Dest<A> {
+    const USED: u8 = 0x10;
+    const LISTED: u8 = 0x20;
+    const KEPT: u8 = 0x30;
+
+    pub(crate) const fn flags(&self) -> PathFlags {
+        PathFlags(self.bits & 0xf)
+    }
+    pub(crate) const fn is_used(&self) -> bool {
+        self.bits & Self::USED != 0
+    }
+    /// Whether the inline path is the only one, came without a Path Identifier and was not changed by policy.
+    pub(crate) const fn is_simple(&self) -> bool {
+        self.more == NONE
+    }
+    /// Whether it stands in the list of tombstones.
+    pub(crate) const fn is_listed(&self) -> bool {
+        self.bits & Self::LISTED != 0
+    }
+    pub(crate) fn set_listed(&mut self) {
+        self.bits |= Self::LISTED;
+    }
+    pub(crate) fn clear_listed(&mut self) {
+        self.bits &= !Self::LISTED;
+    }
+    pub(crate) fn has_paths(&self) -> bool {
+        self.attr != AttrId::NONE
+    }
+}
+
+/// What few destinations need: 16 octets.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+struct More {
+    list: ListRef,
+    rx: u32,
+    /// Pre-policy attributes of the inline path, where policy changed them.
+    pre: AttrId,
+    tx: u16,
+    /// Above every Path Identifier that was ever sent for the destination.
+    id_high: u16,
+}
+
+/// One path, taken out of its packed form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PathRec {
+    /// Post-policy attributes.
+    pub(crate) attr: AttrId,
+    /// Pre-policy attributes where they differ, else [`AttrId::NONE`].
+    pub(crate) pre: AttrId,
+    /// The Path Identifier that it came with.
+    pub(crate) rx: u32,
+    pub(crate) time: u32,
+    pub(crate) source: SourceId,
+    /// The Path Identifier that we send.
+    pub(crate) tx: u16,
+    pub(crate) flags: PathFlags,
+}
+
+impl PathRec {
+    /// Pre-policy attributes.
+    pub(crate) fn received(&self) -> AttrId {
+        if self.pre == AttrId::NONE { self.attr } else { self.pre }
+    }
+}
+
+/// Paths of a destination, the inline one first.
+pub(crate) type PathVec = SmallVec<[PathRec; 8]>;
+
+/// The destinations of one family.
+#[derive(Debug)]
+pub(crate) struct Table<A> {
+    blocks: Vec<Box<[Dest<A>]>>,
+    /// Slots handed out so far.
+    slots: u32,
+    free: u32,
+    live: u32,
+    paths: u32,
+    index: Index,
+    more: Vec<Box<[More]>>,
+    more_used: u32,
+    more_free: u32,
+    lists: PathLists,
+    /// The highest generation in each block.
+    block_generation: Vec<u32>,
+    seed: u64,
+}
+
+const NO_MORE: More = More { list: ListRef::EMPTY, rx: 0, pre: AttrId::NONE, tx: 0, id_high: 1 };
+
+impl<A: Addr> Table<A> {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            blocks: Vec::new(),
+            slots: 0,
+            free: NONE,
+            live: 0,
+            paths: 0,
+            index: Index::new(),
+            more: Vec::new(),
+            more_used: 0,
+            more_free: NONE,
+            lists: PathLists::new(),
+            block_generation: Vec::new(),
+            seed,
+        }
+    }
+
+    /// Slots handed out so far: every slot is below.
+    pub(crate) const fn slots(&self) -> u32 {
+        self.slots
+    }
+    /// Destinations, tombstones among them.
+    pub(crate) const fn destinations(&self) -> u32 {
+        self.live
+    }
+    /// Paths of all destinations.
+    pub(crate) const fn paths_len(&self) -> u32 {
+        self.paths
+    }
+    pub(crate) fn bytes(&self) -> usize {
+        self.blocks.len() * BLOCK * size_of::<Dest<A>>()
+            + self.index.bytes()
+            + self.more.len() * BLOCK * size_of::<More>()
+            + self.lists.bytes()
+    }
+
+    #[inline]
+    pub(crate) fn dest(&self, slot: u32) -> &Dest<A> {
+        &self.blocks[slot as usize / BLOCK][slot as usize % BLOCK]
+    }
+    #[inline]
+    pub(crate) fn dest_mut(&mut self, slot: u32) -> &mut Dest<A> {
+        &mut self.blocks[slot as usize / BLOCK][slot as usize % BLOCK]
+    }
+    pub(crate) fn prefix(&self, slot: u32) -> Prefix {
+        let d = self.dest(slot);
+        d.addr.prefix(d.len)
+    }
+
+    pub(crate) fn find(&self, addr: A, len: u8) -> Option<u32> {
+        self.index.find(addr.hash(len, self.seed), |&s| {
+            let d = self.dest(s);
+            d.addr == addr && d.len == len
+        })
+    }
+
+    /// The slot of a prefix, a new one without paths if need be.
+    pub(crate) fn slot(&mut self, addr: A, len: u8) -> u32 {
+        let hash = addr.hash(len, self.seed);
+        let found = self.index.find(hash, |&s| {
+            let d = self.dest(s);
+            d.addr == addr && d.len == len
+        });
+        if let Some(slot) = found {
+            return slot;
+        }
+        let slot = self.allot();
+        *self.dest_mut(slot) = Dest {
+            addr,
+            attr: AttrId::NONE,
+            generation: 0,
+            time: 0,
+            more: NONE,
+            source: SourceId::LOCAL,
+            len,
+            bits: Dest::<A>::USED,
+        };
+        self.live += 1;
+        let (blocks, seed) = (&self.blocks, self.seed);
+        self.index.insert(hash, slot, |&s| {
+            let d = &blocks[s as usize / BLOCK][s as usize % BLOCK];
+            d.addr.hash(d.len, seed)
+        });
+        slot
+    }
+
+    fn allot(&mut self) -> u32 {
+        if self.free != NONE {
+            let slot = self.free;
+            self.free = self.dest(slot).time;
+            return slot;
+        }
+        let slot = self.slots;
+        if slot as usize / BLOCK == self.blocks.len() {
+            let vacant = Dest {
+                addr: A::ZERO,
+                attr: AttrId::NONE,
+                generation: 0,
+                time: 0,
+                more: NONE,
+                source: SourceId::LOCAL,
+                len: 0,
+                bits: 0,
+            };
+            self.blocks.push(vec![vacant; BLOCK].into_boxed_slice());
+            self.block_generation.push(0);
+        }
+        self.slots += 1;
+        slot
+    }
+
+    /// Frees the slot of a destination without paths.
+    pub(crate) fn remove(&mut self, slot: u32) {
+        let d = *self.dest(slot);
+        self.index.remove(d.addr.hash(d.len, self.seed), slot);
+        self.drop_more(slot);
+        let free = self.free;
+        let d = self.dest_mut(slot);
+        d.bits = 0;
+        d.generation = 0;
+        d.time = free;
+        self.free = slot;
+        self.live -= 1;
+    }
+
+    /// Notes that a change of the destination went out with batch `generation`.
+    pub(crate) fn set_generation(&mut self, slot: u32, generation: u32) {
+        self.dest_mut(slot).generation = generation;
+        self.block_generation[slot as usize / BLOCK] = generation;
+    }
+    /// The highest generation in the block of a slot.
+    pub(crate) fn block_generation(&self, slot: u32) -> u32 {
+        self.block_generation.get(slot as usize / BLOCK).copied().unwrap_or(0)
+    }
+    /// The number of batches begins anew (B.1).
+    pub(crate) fn renumber(&mut self, floor: u32) {
+        let new = |g: &mut u32| {
+            if *g > 0 {
+                *g = if *g > floor { 2 } else { 1 };
+            }
+        };
+        for block in &mut self.blocks {
+            block.iter_mut().for_each(|d| new(&mut d.generation));
+        }
+        self.block_generation.iter_mut().for_each(new);
+    }
+
+    /// Puts the only path of a destination that has none, or replaces the inline path of a simple one.
+    pub(crate) fn set_simple(&mut self, slot: u32, attr: AttrId, source: SourceId, flags: PathFlags, time: u32) {
+        let d = self.dest_mut(slot);
+        let had = d.has_paths();
+        d.attr = attr;
+        d.source = source;
+        d.time = time;
+        d.bits = d.bits & Dest::<A>::KEPT | flags.0;
+        if !had {
+            self.paths += 1;
+        }
+    }
+
+    fn more(&self, index: u32) -> &More {
+        &self.more[index as usize / BLOCK][index as usize % BLOCK]
+    }
+
+    /// The inline path; none when there is no path.
+    #[inline]
+    pub(crate) fn inline(&self, slot: u32) -> Option<PathRec> {
+        let d = self.dest(slot);
+        if !d.has_paths() {
+            return None;
+        }
+        let more = if d.more == NONE { &NO_MORE } else { self.more(d.more) };
+        Some(PathRec {
+            attr: d.attr,
+            pre: more.pre,
+            rx: more.rx,
+            time: d.time,
+            source: d.source,
+            tx: more.tx,
+            flags: d.flags(),
+        })
+    }
+
+    /// All paths, the inline one first, the others by source and Path Identifier.
+    pub(crate) fn paths(&self, slot: u32) -> PathVec {
+        let mut all = PathVec::new();
+        let Some(first) = self.inline(slot) else { return all };
+        all.push(first);
+        let d = self.dest(slot);
+        if d.more != NONE {
+            self.lists.read(self.more(d.more).list, &mut all);
+        }
+        all
+    }
+
+    /// Puts the paths of a destination: the first becomes inline.
+    pub(crate) fn set_paths(&mut self, slot: u32, all: &mut [PathRec]) {
+        let before = self.count(slot);
+        let id_high = self.id_high(slot);
+        let Some((first, rest)) = all.split_first_mut() else {
+            self.paths -= before;
+            let d = self.dest_mut(slot);
+            d.attr = AttrId::NONE;
+            d.bits &= Dest::<A>::KEPT;
+            if d.more != NONE {
+                self.write_more(slot, &mut [], |m| *m = More { list: m.list, id_high, ..NO_MORE });
+            }
+            return;
+        };
+        rest.sort_unstable_by_key(|p| (p.source, p.rx));
+        let high = rest.iter().chain([&*first]).filter(|p| p.tx < NO_TX).map(|p| p.tx + 1).max().unwrap_or(0);
+        let id_high = id_high.max(high);
+        self.paths = self.paths + 1 + u32::try_from(rest.len()).unwrap_or(0) - before;
+        let first = *first;
+        let d = self.dest_mut(slot);
+        d.attr = first.attr;
+        d.source = first.source;
+        d.time = first.time;
+        d.bits = d.bits & Dest::<A>::KEPT | first.flags.0;
+        let plain = rest.is_empty() && first.rx == 0 && first.tx == 0 && first.pre == AttrId::NONE && id_high <= 1;
+        if plain {
+            self.drop_more(slot);
+        } else {
+            self.write_more(slot, rest, |m| {
+                *m = More { list: m.list, rx: first.rx, pre: first.pre, tx: first.tx, id_high };
+            });
+        }
+    }
+
+    fn count(&self, slot: u32) -> u32 {
+        let d = self.dest(slot);
+        if !d.has_paths() {
+            return 0;
+        }
+        if d.more == NONE {
+            return 1;
+        }
+        1 + self.lists.count(self.more(d.more).list)
+    }
+
+    fn write_more(&mut self, slot: u32, rest: &mut [PathRec], set: impl FnOnce(&mut More)) {
+        let mut at = self.dest(slot).more;
+        if at == NONE {
+            at = self.allot_more();
+            self.dest_mut(slot).more = at;
+        }
+        let list = self.more(at).list;
+        let list = self.lists.write(list, rest);
+        let m = &mut self.more[at as usize / BLOCK][at as usize % BLOCK];
+        set(m);
+        m.list = list;
+    }
+
+    fn allot_more(&mut self) -> u32 {
+        if self.more_free != NONE {
+            let at = self.more_free;
+            let m = &mut self.more[at as usize / BLOCK][at as usize % BLOCK];
+            self.more_free = m.rx;
+            *m = NO_MORE;
+            return at;
+        }
+        let at = self.more_used;
+        if at as usize / BLOCK == self.more.len() {
+            self.more.push(vec![NO_MORE; BLOCK].into_boxed_slice());
+        }
+        self.more_used += 1;
+        at
+    }
+
+    fn drop_more(&mut self, slot: u32) {
+        let at = std::mem::replace(&mut self.dest_mut(slot).more, NONE);
+        if at == NONE {
+            return;
+        }
+        let list = self.more(at).list;
+        self.lists.write(list, &mut []);
+        let free = self.more_free;
+        let m = &mut self.more[at as usize / BLOCK][at as usize % BLOCK];
+        m.list = ListRef::EMPTY;
+        m.rx = free;
+        self.more_free = at;
+    }
+
+    /// Above every Path Identifier that was ever sent for the destination.
+    pub(crate) fn id_high(&self, slot: u32) -> u16 {
+        let d = self.dest(slot);
+        if d.more == NONE { 1 } else { self.more(d.more).id_high }
+    }
+}

@@ -1,0 +1,428 @@
+//! An update group: peers for which export is the same pure function (B.2), their journal, and the encoding of changes
+//! into it.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use bytes::{Bytes, BytesMut};
+use hashbrown::HashMap;
+use heddle_bgp_core::update::{EncodeParams, Encoder};
+use heddle_bgp_core::{Family, Nlri, PathId};
+use smallvec::SmallVec;
+
+use crate::dirty::Announced;
+use crate::feed;
+use crate::export::{AddPathSend, Exported as Export, ExportKey, ExportScratch, Withheld, export, export_default};
+use crate::journal::{Audience, Framing, Journal, Run, SEGMENT_BYTES};
+use crate::route::{AttrId, PeerId, RouteView, SourceId};
+use crate::session::DefaultOriginate;
+use crate::attr_store::AttrStore;
+use crate::source::Sources;
+use crate::table::{Addr, NO_TX, Table};
+
+/// What members of a group have in common.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum GroupKind {
+    /// Peers: UPDATEs.
+    Peers {
+        /// What export depends on.
+        key: Arc<ExportKey>,
+        default_originate: DefaultOriginate,
+    },
+    /// Programs: change records of the best paths.
+    Feed,
+}
+
+/// A range of slots that a walk wrote for some members.
+#[derive(Debug)]
+pub(crate) struct Step {
+    /// Positions before and after what it wrote.
+    pub(crate) first: u64,
+    pub(crate) last: u64,
+    pub(crate) from: u32,
+    pub(crate) to: u32,
+    pub(crate) members: SmallVec<[u32; 8]>,
+}
+
+/// One change of what is announced, of the best path or of one Path Identifier.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Change {
+    pub(crate) slot: u32,
+    pub(crate) tx: u16,
+    pub(crate) old: Option<Announced>,
+    /// How many paths of the destination were better.
+    pub(crate) old_rank: u16,
+    pub(crate) new: Option<Announced>,
+    pub(crate) new_rank: u16,
+}
+
+/// What encoding reads of the family.
+#[derive(Clone, Copy)]
+pub(crate) struct Context<'a, A> {
+    pub(crate) table: &'a Table<A>,
+    pub(crate) sources: &'a Sources,
+    pub(crate) attrs: &'a AttrStore,
+    /// The group of each peer, by its number.
+    pub(crate) group_of: &'a [Option<u32>],
+    /// The slot of the default route, where a group originates one.
+    pub(crate) default_slot: Option<u32>,
+}
+
+/// What a group says of a (prefix, path id): a block of its memo, and the peer that must not get it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Said {
+    pub(crate) block: u32,
+    pub(crate) peer: PeerId,
+}
+
+/// Exported blocks of one batch, by what they were made of.
+#[derive(Debug, Default)]
+struct Memo {
+    known: HashMap<(AttrId, SourceId, u8), Option<u32>>,
+    bytes: Vec<u8>,
+    ends: Vec<u32>,
+    scratch: ExportScratch,
+}
+
+impl Memo {
+    fn clear(&mut self) {
+        self.known.clear();
+        self.bytes.clear();
+        self.ends.clear();
+    }
+    fn block(&self, n: u32) -> &[u8] {
+        let n = n as usize;
+        let start = if n == 0 { 0 } else { self.ends[n - 1] as usize };
+        &self.bytes[start..self.ends[n] as usize]
+    }
+    fn push(&mut self, block: &[u8]) -> u32 {
+        // A policy that looks at prefixes is asked for each: equal neighbours still share messages.
+        if let Some(last) = self.ends.len().checked_sub(1).and_then(|n| u32::try_from(n).ok())
+            && self.block(last) == block
+        {
+            return last;
+        }
+        self.bytes.extend_from_slice(block);
+        self.ends.push(u32::try_from(self.bytes.len()).expect("invariant: a batch has 4096 blocks of 64 KiB"));
+        u32::try_from(self.ends.len() - 1).unwrap_or(0)
+    }
+}
+
+/// Messages that are being encoded, cut into segments.
+#[derive(Debug)]
+struct Out {
+    buffer: BytesMut,
+    runs: Vec<Run>,
+    segments: Vec<(Bytes, Box<[Run]>)>,
+    bytes: usize,
+}
+
+impl Out {
+    fn new() -> Self {
+        Self { buffer: BytesMut::new(), runs: Vec::new(), segments: Vec::new(), bytes: 0 }
+    }
+    /// What was added since the last call is for `audience`.
+    fn end_run(&mut self, audience: Audience) {
+        let audience = match audience {
+            Audience::Except(PeerId::LOCAL) => Audience::All,
+            Audience::SetExcept(set, PeerId::LOCAL) => Audience::Set(set),
+            Audience::All | Audience::Except(_) | Audience::Only(_) | Audience::Set(_) | Audience::SetExcept(..) => {
+                audience
+            }
+        };
+        let end = u32::try_from(self.buffer.len()).unwrap_or(u32::MAX);
+        match self.runs.last_mut() {
+            Some(last) if last.audience == audience => last.end = end,
+            Some(last) if last.end == end => {}
+            Some(_) | None if end > 0 => self.runs.push(Run { end, audience }),
+            Some(_) | None => {}
+        }
+        if self.buffer.len() >= SEGMENT_BYTES {
+            self.close();
+        }
+    }
+    fn close(&mut self) {
+        if !self.buffer.is_empty() {
+            self.bytes += self.buffer.len();
+            self.segments.push((self.buffer.split().freeze(), std::mem::take(&mut self.runs).into_boxed_slice()));
+        }
+    }
+}
+
+/// An update group of one family.
+#[derive(Debug)]
+pub(crate) struct Group {
+    pub(crate) kind: GroupKind,
+    pub(crate) journal: Arc<Mutex<Journal>>,
+    /// Members, attached or not.
+    pub(crate) members: Vec<u32>,
+    /// Where the next walk begins.
+    pub(crate) rotor: u32,
+    pub(crate) steps: VecDeque<Step>,
+    /// Routes that had no room in a message beside their attributes.
+    pub(crate) too_long: u64,
+    /// How many routes it exports, in all and by source, where a member has a limit.
+    pub(crate) exported: Option<Exported>,
+    encoder: Encoder,
+    memo: Memo,
+    out: Out,
+    adverts: Vec<(Said, u32, u16)>,
+    withdrawals: Vec<(Audience, u32, u16)>,
+}
+
+/// Counts of exported routes.
+#[derive(Debug, Default)]
+pub(crate) struct Exported {
+    pub(crate) all: u32,
+    pub(crate) from: HashMap<PeerId, u32>,
+}
+
+impl Exported {
+    /// Routes that a member gets.
+    pub(crate) fn to(&self, peer: PeerId) -> u32 {
+        self.all.saturating_sub(self.from.get(&peer).copied().unwrap_or(0))
+    }
+    pub(crate) fn add(&mut self, peer: PeerId) {
+        self.all += 1;
+        *self.from.entry(peer).or_default() += 1;
+    }
+    fn remove(&mut self, peer: PeerId) {
+        self.all = self.all.saturating_sub(1);
+        if let Some(n) = self.from.get_mut(&peer) {
+            *n = n.saturating_sub(1);
+        }
+    }
+}
+
+fn audience_key(a: Audience) -> (u8, u32, u16) {
+    match a {
+        Audience::All => (0, 0, 0),
+        Audience::Except(p) => (1, 0, p.0),
+        Audience::Only(p) => (2, 0, p.0),
+        Audience::Set(s) => (3, s.0, 0),
+        Audience::SetExcept(s, p) => (4, s.0, p.0),
+    }
+}
+
+impl Group {
+    pub(crate) fn new(kind: GroupKind, family: Family) -> Self {
+        let (framing, encode) = match &kind {
+            GroupKind::Peers { key, .. } => (
+                Framing::Bgp,
+                EncodeParams {
+                    family,
+                    as_width: key.as_width,
+                    path_ids: key.path_ids(),
+                    max_message_len: key.max_message_len,
+                },
+            ),
+            GroupKind::Feed => (Framing::Records, feed::params(family)),
+        };
+        Self {
+            kind,
+            journal: Arc::new(Mutex::new(Journal::new(framing))),
+            members: Vec::new(),
+            rotor: 0,
+            steps: VecDeque::new(),
+            too_long: 0,
+            exported: None,
+            encoder: Encoder::new(encode),
+            memo: Memo::default(),
+            out: Out::new(),
+            adverts: Vec::new(),
+            withdrawals: Vec::new(),
+        }
+    }
+
+    pub(crate) fn framing(&self) -> Framing {
+        match self.kind {
+            GroupKind::Peers { .. } => Framing::Bgp,
+            GroupKind::Feed => Framing::Records,
+        }
+    }
+
+    /// How many paths of a destination are sent with identifiers; none: the best, without.
+    pub(crate) fn paths(&self) -> Option<u16> {
+        match &self.kind {
+            GroupKind::Feed => None,
+            GroupKind::Peers { key, .. } => match key.add_path {
+                AddPathSend::Off => None,
+                AddPathSend::All => Some(u16::MAX),
+                AddPathSend::Best(n) => Some(n),
+            },
+        }
+    }
+
+    /// What the group says of a path.
+    pub(crate) fn say<A: Addr>(
+        &mut self,
+        cx: &Context<'_, A>,
+        slot: u32,
+        tx: u16,
+        path: Option<Announced>,
+    ) -> Option<Said> {
+        let key = match &self.kind {
+            GroupKind::Peers { key, default_originate } => {
+                if cx.default_slot == Some(slot) && *default_originate == DefaultOriginate::On {
+                    let mut scratch = std::mem::take(&mut self.memo.scratch);
+                    let block = match export_default(key, &mut scratch) {
+                        Export::Changed(block) if tx == 0 => Some(self.memo.push(block)),
+                        Export::Changed(_) | Export::Unchanged | Export::Withheld(_) => None,
+                    };
+                    self.memo.scratch = scratch;
+                    return block.map(|block| Said { block, peer: PeerId::LOCAL });
+                }
+                key
+            }
+            GroupKind::Feed => {
+                let p = path?;
+                let block = feed::block(cx.attrs.block(p.attr), p, cx.sources.info(p.source));
+                return Some(Said { block: self.memo.push(&block), peer: PeerId::LOCAL });
+            }
+        };
+        let p = path?;
+        if tx == NO_TX && self.paths().is_some() {
+            return None;
+        }
+        let peer = cx.sources.peer(p.source);
+        let id = (p.attr, p.source, p.flags.0);
+        let memoise = !key.depends_on_prefix();
+        if memoise && let Some(known) = self.memo.known.get(&id) {
+            return known.map(|block| Said { block, peer });
+        }
+        let route = RouteView {
+            prefix: cx.table.prefix(slot),
+            meta: cx.attrs.meta(p.attr),
+            block: cx.attrs.block(p.attr),
+            source: cx.sources.info(p.source),
+            flags: p.flags,
+        };
+        let mut scratch = std::mem::take(&mut self.memo.scratch);
+        let exported = export(key, &route, &mut scratch);
+        if exported == Export::Withheld(Withheld::TooLong) {
+            self.too_long += 1;
+        }
+        let said = exported.attributes(route.block).map(|b| self.memo.push(b));
+        self.memo.scratch = scratch;
+        if memoise {
+            self.memo.known.insert(id, said);
+        }
+        said.map(|block| Said { block, peer })
+    }
+
+    /// Forgets what was said without writing it.
+    pub(crate) fn forget_said(&mut self) {
+        self.memo.clear();
+    }
+
+    /// The block of something said since the last [`finish`](Self::finish).
+    pub(crate) fn block(&self, said: Said) -> &[u8] {
+        self.memo.block(said.block)
+    }
+
+    /// Notes an advert for [`finish`](Self::finish).
+    pub(crate) fn advertise(&mut self, said: Said, slot: u32, tx: u16) {
+        self.adverts.push((said, slot, tx));
+    }
+    /// Notes a withdrawal.
+    pub(crate) fn withdraw(&mut self, to: Audience, slot: u32, tx: u16) {
+        self.withdrawals.push((to, slot, tx));
+    }
+
+    /// Notes what follows from a change (B.6, flush), and counts.
+    pub(crate) fn change<A: Addr>(&mut self, cx: &Context<'_, A>, me: u32, c: &Change) {
+        let max = self.paths().unwrap_or(u16::MAX);
+        let old = self.say(cx, c.slot, c.tx, c.old.filter(|_| c.old_rank < max));
+        let new = self.say(cx, c.slot, c.tx, c.new.filter(|_| c.new_rank < max));
+        if let Some(exported) = &mut self.exported {
+            old.inspect(|o| exported.remove(o.peer));
+            new.inspect(|n| exported.add(n.peer));
+        }
+        match (old, new) {
+            (None, None) => {}
+            (Some(o), None) => self.withdraw(Audience::Except(o.peer), c.slot, c.tx),
+            (None, Some(n)) => self.advertise(n, c.slot, c.tx),
+            (Some(o), Some(n)) if o.peer == n.peer => {
+                if o.block != n.block && self.block(o) != self.block(n) {
+                    self.advertise(n, c.slot, c.tx);
+                }
+            }
+            (Some(_), Some(n)) => {
+                if cx.group_of.get(usize::from(n.peer.0)).copied().flatten() == Some(me) {
+                    self.withdraw(Audience::Only(n.peer), c.slot, c.tx);
+                }
+                self.advertise(n, c.slot, c.tx);
+            }
+        }
+    }
+
+    /// Encodes what was noted, each advert for what `audience` says of its source. Octets of messages.
+    pub(crate) fn encode<A: Addr>(&mut self, cx: &Context<'_, A>, audience: impl Fn(PeerId) -> Audience) -> usize {
+        let ids = self.paths().is_some();
+        let nlri = |slot: u32, tx: u16| Nlri {
+            prefix: cx.table.prefix(slot),
+            path_id: if ids { PathId(u32::from(tx) + 1) } else { PathId(0) },
+        };
+        let mut withdrawals = std::mem::take(&mut self.withdrawals);
+        withdrawals.sort_by_key(|w| audience_key(w.0));
+        for run in withdrawals.chunk_by(|a, b| a.0 == b.0) {
+            let Some(&(to, ..)) = run.first() else { continue };
+            let mut items = run.iter().map(|&(_, slot, tx)| nlri(slot, tx)).peekable();
+            while items.peek().is_some() {
+                match self.kind {
+                    GroupKind::Peers { .. } => self.encoder.withdraw(&mut self.out.buffer, &mut items, SEGMENT_BYTES),
+                    GroupKind::Feed => feed::withdraw(&mut self.out.buffer, &mut items, SEGMENT_BYTES),
+                }
+                self.out.end_run(to);
+            }
+        }
+        withdrawals.clear();
+        self.withdrawals = withdrawals;
+        let mut adverts = std::mem::take(&mut self.adverts);
+        adverts.sort_by_key(|(said, ..)| (said.peer, said.block));
+        for run in adverts.chunk_by(|a, b| a.0 == b.0) {
+            let Some(&(said, ..)) = run.first() else { continue };
+            let mut items = run.iter().map(|&(_, slot, tx)| nlri(slot, tx)).peekable();
+            while items.peek().is_some() {
+                let block = self.memo.block(said.block);
+                match self.kind {
+                    GroupKind::Peers { .. } => {
+                        if self.encoder.advertise(&mut self.out.buffer, block, &mut items, SEGMENT_BYTES).is_err() {
+                            // `say` asked whether the block fits; nothing was appended.
+                            self.too_long += 1;
+                            break;
+                        }
+                    }
+                    GroupKind::Feed => feed::advertise(&mut self.out.buffer, block, &mut items, SEGMENT_BYTES),
+                }
+                self.out.end_run(audience(said.peer));
+            }
+        }
+        adverts.clear();
+        self.adverts = adverts;
+        self.memo.clear();
+        self.out.bytes + self.out.buffer.len()
+    }
+
+    /// Encodes a marker for one member.
+    pub(crate) fn encode_end_of_rib(&mut self, to: PeerId) {
+        match self.kind {
+            GroupKind::Peers { .. } => self.encoder.end_of_rib(&mut self.out.buffer),
+            GroupKind::Feed => feed::end_of_rib(&mut self.out.buffer),
+        }
+        self.out.end_run(Audience::Only(to));
+    }
+
+    /// Adds a whole message for one member.
+    pub(crate) fn encode_raw(&mut self, to: PeerId, message: &[u8]) {
+        self.out.buffer.extend_from_slice(message);
+        self.out.end_run(Audience::Only(to));
+    }
+
+    /// The segments encoded since the last call.
+    pub(crate) fn take_segments(&mut self) -> Vec<(Bytes, Box<[Run]>)> {
+        self.out.close();
+        self.out.bytes = 0;
+        std::mem::take(&mut self.out.segments)
+    }
+}

@@ -1,0 +1,234 @@
+//! Walks: what members owe themselves is written into the journal, a range of slots at a time (B.6).
+
+use smallvec::SmallVec;
+
+use crate::debt::NONE;
+use crate::dirty::Announced;
+use crate::family::{FamilyRib, Shared};
+use crate::journal::{Audience, LOW, SetId, lock};
+use crate::route::PeerId;
+use crate::table::{Addr, BLOCK};
+use crate::update_group::{Context, Group, Step};
+
+/// Octets of a step, about.
+const STEP_BYTES: usize = 128 * 1024;
+/// Slots of a step.
+pub(crate) const STEP_SLOTS: u32 = 4096;
+/// Steps of a group that are written and not passed by all.
+const MAX_STEPS: usize = 64;
+
+/// For whom a step is, and what they owe there at least.
+struct Walkers {
+    members: SmallVec<[u32; 8]>,
+    peers: Vec<PeerId>,
+    adv: u32,
+    wd: u32,
+    /// Whether they are all the attached members of the group.
+    all: bool,
+}
+
+impl<A: Addr> FamilyRib<A> {
+    /// One step for a group; says whether it did anything.
+    pub(crate) fn walk(&mut self, shared: &mut Shared, group: u32) -> bool {
+        let Some(from) = self.next_owed(group) else { return false };
+        if !self.walkers_keep_up(group, from) {
+            return false;
+        }
+        let to = self.range_end(group, from);
+        self.flush_range(shared, from, to);
+        let Some(walkers) = self.walkers(group, from) else { return true };
+        let Some(Some(mut g)) = self.groups.get_mut(group as usize).map(Option::take) else { return false };
+        let (set, first) = {
+            let mut journal = lock(&g.journal);
+            (if walkers.all { None } else { Some(journal.set(&walkers.peers)) }, journal.head())
+        };
+        let slots_end = to.min(self.table.slots());
+        let mut slot = from;
+        let mut bytes = 0;
+        while slot < slots_end && bytes < STEP_BYTES {
+            if slot as usize % BLOCK == 0 && self.table.block_generation(slot) <= walkers.adv.min(walkers.wd) {
+                slot = slot.saturating_add(u32::try_from(BLOCK).unwrap_or(0)).min(slots_end);
+                continue;
+            }
+            bytes += self.walk_slot(shared, &mut g, slot, &walkers, set);
+            slot += 1;
+        }
+        let cx = Context {
+            table: &self.table,
+            sources: &self.sources,
+            attrs: &shared.attrs,
+            group_of: &self.group_of,
+            default_slot: self.default_slot,
+        };
+        g.encode(&cx, |source| match set {
+            Some(set) => Audience::SetExcept(set, source),
+            None => Audience::Except(source),
+        });
+        let to = if slot < slots_end { slot } else { to };
+        g.rotor = if to == u32::MAX { 0 } else { to };
+        self.groups[group as usize] = Some(g);
+        self.append(shared, group);
+        self.note_step(group, Step { first, last: 0, from, to, members: walkers.members });
+        self.check_bounds(shared);
+        true
+    }
+
+    fn note_step(&mut self, group: u32, mut step: Step) {
+        let Some(Some(g)) = self.groups.get_mut(group as usize) else { return };
+        step.last = lock(&g.journal).head();
+        // Steps in which nothing was to be said are one.
+        if let Some(last) = g.steps.back_mut()
+            && last.to == step.from
+            && last.members == step.members
+            && step.first == step.last
+            && last.last == step.last
+        {
+            last.to = step.to;
+        } else {
+            g.steps.push_back(step);
+        }
+        self.look_at_members = true;
+    }
+
+    /// Writes what one destination's state asks for; says about how many octets it takes.
+    fn walk_slot(
+        &self,
+        shared: &Shared,
+        g: &mut Group,
+        slot: u32,
+        walkers: &Walkers,
+        set: Option<SetId>,
+    ) -> usize {
+        let d = self.table.dest(slot);
+        if !d.is_used() || (d.generation <= walkers.adv && d.generation <= walkers.wd) {
+            return 0;
+        }
+        let generation = d.generation;
+        let cx = Context {
+            table: &self.table,
+            sources: &self.sources,
+            attrs: &shared.attrs,
+            group_of: &self.group_of,
+            default_slot: self.default_slot,
+        };
+        let mut bytes = 0;
+        let mut one = |g: &mut Group, tx: u16, path: Option<Announced>| {
+            bytes += 24;
+            match g.say(&cx, slot, tx, path) {
+                Some(said) => {
+                    if generation > walkers.adv {
+                        bytes += g.block(said).len();
+                        g.advertise(said, slot, tx);
+                    }
+                    if generation > walkers.wd && walkers.peers.binary_search(&said.peer).is_ok() {
+                        g.withdraw(Audience::Only(said.peer), slot, tx);
+                    }
+                }
+                None if generation > walkers.wd => {
+                    g.withdraw(set.map_or(Audience::All, Audience::Set), slot, tx);
+                }
+                None => {}
+            }
+        };
+        match g.paths() {
+            None => one(g, 0, self.announced(slot)),
+            Some(max) => {
+                let all = self.announced_all(shared, slot);
+                let sent = all.get(..usize::from(max)).unwrap_or(&all);
+                for tx in 0..self.table.id_high(slot) {
+                    one(g, tx, sent.iter().find(|a| a.tx == tx).copied());
+                }
+            }
+        }
+        bytes
+    }
+
+    /// Ranges that a member owes itself and for which no step is under way.
+    fn unpaid(&self, group: &Group, member: u32) -> SmallVec<[(u32, u32); 4]> {
+        let mut out = SmallVec::new();
+        let Some(m) = self.member(member).filter(|m| m.attached) else { return out };
+        for (from, to, ..) in m.debt.owed() {
+            let mut rest: SmallVec<[(u32, u32); 4]> = SmallVec::from_slice(&[(from, to)]);
+            for s in group.steps.iter().filter(|s| s.first >= m.owed_at && s.members.contains(&member)) {
+                let mut next = SmallVec::new();
+                for (a, b) in rest {
+                    if a < s.from.min(b) {
+                        next.push((a, s.from.min(b)));
+                    }
+                    if s.to.max(a) < b {
+                        next.push((s.to.max(a), b));
+                    }
+                }
+                rest = next;
+            }
+            out.extend(rest);
+        }
+        out
+    }
+
+    /// The first slot after the rotor, circular, that an attached member owes itself.
+    fn next_owed(&self, group: u32) -> Option<u32> {
+        let g = self.group(group)?;
+        if g.steps.len() >= MAX_STEPS {
+            return None;
+        }
+        let mut best: Option<u32> = None;
+        let distance = |slot: u32| slot.wrapping_sub(g.rotor);
+        for &m in &g.members {
+            for (from, to) in self.unpaid(g, m) {
+                let slot = if from <= g.rotor && g.rotor < to { g.rotor } else { from };
+                if best.is_none_or(|b| distance(slot) < distance(b)) {
+                    best = Some(slot);
+                }
+            }
+        }
+        best
+    }
+
+    /// Where the range from `from` ends: after a step, or where the set of members that owe it changes.
+    fn range_end(&self, group: u32, from: u32) -> u32 {
+        let Some(g) = self.group(group) else { return from };
+        let mut to = from.saturating_add(STEP_SLOTS);
+        // What lies beyond the last slot is nothing: later destinations come by the journal.
+        if to >= self.table.slots() {
+            to = u32::MAX;
+        }
+        for &m in &g.members {
+            for (a, b) in self.unpaid(g, m) {
+                for end in [a, b] {
+                    if end > from {
+                        to = to.min(end);
+                    }
+                }
+            }
+        }
+        to
+    }
+
+    fn walkers(&self, group: u32, from: u32) -> Option<Walkers> {
+        let g = self.group(group)?;
+        let mut w = Walkers { members: SmallVec::new(), peers: Vec::new(), adv: NONE, wd: NONE, all: true };
+        for &m in &g.members {
+            let Some(member) = self.member(m).filter(|m| m.attached) else { continue };
+            if !self.unpaid(g, m).iter().any(|&(a, b)| a <= from && from < b) {
+                w.all = false;
+                continue;
+            }
+            let (adv, wd) = member.debt.at(from);
+            w.adv = w.adv.min(adv);
+            w.wd = w.wd.min(wd);
+            w.members.push(m);
+            w.peers.push(member.peer);
+        }
+        w.peers.sort_unstable();
+        (!w.members.is_empty()).then_some(w)
+    }
+
+    fn walkers_keep_up(&self, group: u32, from: u32) -> bool {
+        let (Some(g), Some(w)) = (self.group(group), self.walkers(group, from)) else { return false };
+        let head = lock(&g.journal).head();
+        let members = w.members.iter().filter_map(|&m| self.member(m));
+        let low = members.filter(|m| head.saturating_sub(m.link.position()) <= LOW).count();
+        low * 2 >= w.members.len()
+    }
+}
