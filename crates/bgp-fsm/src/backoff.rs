@@ -7,8 +7,7 @@
 
 use std::time::Duration;
 
-use heddle_bgp_core::Notification;
-use heddle_bgp_core::notification::{CEASE, cease};
+use heddle_bgp_core::notification::{CEASE, OPEN, cease};
 
 use crate::config::IdleHold;
 use crate::down::{DownCause, DownReason, NotificationWay};
@@ -19,8 +18,11 @@ use crate::state::StateKind;
 pub(crate) enum Class {
     /// Nobody's fault.
     Free,
-    /// The connection was lost, or the peer ended it in order.
-    Loss,
+    /// A connection was lost or refused before the session was established. It never holds the peer in Idle: two who
+    /// refuse each other because each was refused by the other would never meet.
+    SetupLoss,
+    /// An established session was lost, or the peer ended it in order.
+    SessionLoss,
     /// Somebody broke the protocol before the session was established: a configuration that does not fit, mostly.
     SetupError,
     /// Somebody broke the protocol in an established session: each round costs a whole table.
@@ -41,6 +43,7 @@ pub(crate) enum Penalty {
 pub(crate) struct Backoff {
     errors: u32,
     losses: u32,
+    setup_losses: u32,
 }
 
 impl Backoff {
@@ -48,7 +51,11 @@ impl Backoff {
     pub(crate) fn note(&mut self, class: Class, config: &IdleHold) -> Penalty {
         let limit = match class {
             Class::Free => return Penalty::Delay(config.min),
-            Class::Loss => {
+            Class::SetupLoss => {
+                self.setup_losses = self.setup_losses.saturating_add(1);
+                return Penalty::Delay(doubled(config.min, self.setup_losses - 1, config.damped.max(config.min)));
+            }
+            Class::SessionLoss => {
                 self.losses = self.losses.saturating_add(1);
                 let delay = doubled(config.min, self.losses - 1, config.damped.max(config.min));
                 let oscillates = self.losses > config.tolerated_losses;
@@ -64,6 +71,11 @@ impl Backoff {
         }
     }
 
+    /// The session was established: whatever was in the way is not any more.
+    pub(crate) fn established(&mut self) {
+        self.setup_losses = 0;
+    }
+
     /// Forgets everything: the session was stable, or the operator or the configuration starts anew.
     pub(crate) fn clear(&mut self) {
         *self = Self::default();
@@ -77,10 +89,10 @@ pub(crate) fn doubled(base: Duration, doublings: u32, limit: Duration) -> Durati
 
 /// The class of an end.
 pub(crate) fn classify(reason: &DownReason) -> Class {
-    let error = match reason.state {
-        StateKind::Established => Class::SessionError,
+    let (loss, error) = match reason.state {
+        StateKind::Established => (Class::SessionLoss, Class::SessionError),
         StateKind::Idle | StateKind::Connect | StateKind::Active | StateKind::OpenSent | StateKind::OpenConfirm => {
-            Class::SetupError
+            (Class::SetupLoss, Class::SetupError)
         }
     };
     match &reason.cause {
@@ -89,9 +101,15 @@ pub(crate) fn classify(reason: &DownReason) -> Class {
         | DownCause::CollisionLost
         | DownCause::PeerRestarted => Class::Free,
         // A hold timer paces itself.
-        DownCause::HoldTimerExpired | DownCause::Tcp(_) => Class::Loss,
+        DownCause::HoldTimerExpired | DownCause::Tcp(_) => loss,
         DownCause::NotificationReceived => match &reason.notification {
-            Some((NotificationWay::Received, n)) => classify_received(n, error),
+            Some((NotificationWay::Received, n)) => match (n.code, n.subcode) {
+                (CEASE, cease::COLLISION) => Class::Free,
+                (CEASE, _) => loss,
+                // RFC 4271 §8.2.2: event 24 is not damped.
+                (OPEN, 1) => loss,
+                (_, _) => error,
+            },
             Some((NotificationWay::Sent, _)) | None => error,
         },
         DownCause::SendHoldTimerExpired
@@ -101,16 +119,6 @@ pub(crate) fn classify(reason: &DownReason) -> Class {
         | DownCause::UpdateError
         | DownCause::RouteRefreshError
         | DownCause::FsmError(_) => error,
-    }
-}
-
-fn classify_received(n: &Notification, error: Class) -> Class {
-    match (n.code, n.subcode) {
-        (CEASE, cease::COLLISION) => Class::Free,
-        (CEASE, _) => Class::Loss,
-        // RFC 4271 §8.2.2: event 24 damps nothing.
-        (2, 1) => Class::Loss,
-        (_, _) => error,
     }
 }
 
@@ -142,7 +150,13 @@ mod tests {
     #[test]
     fn losses_delay_only_us_until_they_oscillate() {
         let delays = [1, 2, 4, 8, 16].map(|s| Penalty::Delay(Duration::from_secs(s)));
-        assert_eq!(run(Class::Loss, 7), [&delays[..], &[hold(30), hold(30)]].concat());
+        assert_eq!(run(Class::SessionLoss, 7), [&delays[..], &[hold(30), hold(30)]].concat());
+    }
+
+    #[test]
+    fn losses_before_a_session_never_hold() {
+        let delays = [1, 2, 4, 8, 16, 30, 30, 30, 30].map(|s| Penalty::Delay(Duration::from_secs(s)));
+        assert_eq!(run(Class::SetupLoss, delays.len()), delays);
     }
 
     #[test]
@@ -156,8 +170,8 @@ mod tests {
 
     #[test]
     fn four_billion_errors_do_not_overflow() {
-        let mut backoff = Backoff { errors: u32::MAX, losses: u32::MAX };
+        let mut backoff = Backoff { errors: u32::MAX, losses: u32::MAX, setup_losses: u32::MAX };
         assert_eq!(backoff.note(Class::SessionError, &IdleHold::default()), hold(3600));
-        assert_eq!(backoff.note(Class::Loss, &IdleHold::default()), hold(30));
+        assert_eq!(backoff.note(Class::SessionLoss, &IdleHold::default()), hold(30));
     }
 }

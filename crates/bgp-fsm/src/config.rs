@@ -102,8 +102,9 @@ pub enum ConnectMode {
 /// *Errors* (somebody broke the protocol: a NOTIFICATION that is not a Cease, either way) hold the peer in Idle, where
 /// its connections are refused, passive or not: for `min`, beyond the tolerated number for `damped`, doubling to `max`.
 /// *Losses* (TCP ended, the hold timer ran out, the peer sent a Cease) only delay our own attempts, from `min` doubling
-/// to `damped`; beyond `tolerated_losses` they hold in Idle too. Both counts outlive the next session; only one that
-/// lasts `stable_after`, a start by the operator, or a configuration that changes what is negotiated ends them.
+/// to `damped`; beyond `tolerated_losses` of established sessions they hold in Idle too. The counts outlive the next
+/// session; only one that lasts `stable_after`, a start by the operator, or a configuration that changes what is
+/// negotiated ends them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IdleHold {
     /// The shortest delay before a new attempt.

@@ -163,6 +163,7 @@ impl Peer {
             self.second = Second::None;
         }
         self.counters.established += 1;
+        self.backoff.established();
         let up = Action::Up(session.connection.id, session.negotiated.clone());
         self.transition(State::Established(Established { session, since: now }), None);
         self.actions.push_back(up);

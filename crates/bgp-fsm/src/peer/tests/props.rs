@@ -178,7 +178,7 @@ fn check(peer: &Peer, shell: &Shell) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
     fn random_events(config in a_config(), steps in prop::collection::vec((an_event(), 0..40u64), 1..120)) {
