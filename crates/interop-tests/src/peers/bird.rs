@@ -99,6 +99,12 @@ impl Bird {
         });
     }
 
+    /// Everything that it logged.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.process.log()
+    }
+
     /// The process, for signals.
     pub fn process(&mut self) -> &mut Process {
         &mut self.process

@@ -15,7 +15,7 @@ use super::{Daemon, START, flag, json, list, number, strings, text};
 use crate::lab::Host;
 use crate::process::{Process, Signal, read_log};
 use crate::view::{Attributes, Family, Field, Route, Session};
-use crate::wait::wait_for;
+use crate::wait::{PATIENCE, wait_for};
 
 /// A running `heddle route-reflector`. When it drops, its log is searched: an ERROR or a panic fails the test.
 #[derive(Debug)]
@@ -184,6 +184,15 @@ impl Heddle {
     /// What came instead.
     pub fn peers(&self) -> Result<Vec<Value>, String> {
         Ok(list(&self.get("/v1/peers")?, "peers").to_vec())
+    }
+
+    /// Waits until a peer is established and returns everything about it.
+    #[track_caller]
+    pub fn wait_peer(&self, address: &str) -> Value {
+        wait_for(&format!("{}: {address} is established", self.host.name()), PATIENCE, || {
+            let peer = self.peer(address)?;
+            if text(&peer, "state") == "established" { Ok(peer) } else { Err(peer.to_string()) }
+        })
     }
 
     /// The capabilities that both sides advertised, by name.

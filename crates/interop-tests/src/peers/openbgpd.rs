@@ -57,7 +57,13 @@ impl Openbgpd {
     #[track_caller]
     pub fn expect(&self, args: &str) -> String {
         let words: Vec<&str> = args.split_whitespace().collect();
-        self.command(&words).unwrap_or_else(|error| panic!("{}: bgpctl {args}: {error}", self.host.name()))
+        self.expect_words(&words)
+    }
+
+    /// As [`Self::expect`], for words with spaces in them.
+    #[track_caller]
+    pub fn expect_words(&self, words: &[&str]) -> String {
+        self.command(words).unwrap_or_else(|error| panic!("{}: bgpctl {words:?}: {error}", self.host.name()))
     }
 
     /// `bgpctl show neighbor` of one peer.

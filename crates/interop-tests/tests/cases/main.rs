@@ -4,13 +4,18 @@
 
 mod add_path;
 mod attributes;
+mod collision;
 mod common;
 mod extended_messages;
 mod extended_next_hop;
 mod four_octet_as;
+mod graceful_restart;
 mod harness;
+mod limits;
 mod reflection;
+mod reload;
 mod route_refresh;
+mod transport_security;
 
 use std::env;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -29,6 +34,11 @@ struct Case {
 /// All cases, the longest ones first.
 fn cases() -> impl Iterator<Item = &'static Case> {
     [
+        graceful_restart::CASES,
+        collision::CASES,
+        limits::CASES,
+        reload::CASES,
+        transport_security::CASES,
         reflection::CASES,
         attributes::CASES,
         add_path::CASES,
