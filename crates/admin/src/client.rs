@@ -150,6 +150,14 @@ impl Client {
         self.get(&peer_path(address)).await
     }
 
+    /// `GET /v1/peers/{address}` as JSON, in pieces as they come.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn peer_json(&self, address: &PeerAddress) -> Result<Pieces, ClientError> {
+        self.get_raw(&peer_path(address)).await
+    }
+
     /// `POST /v1/peers/{address}/{action}`.
     ///
     /// # Errors

@@ -1,5 +1,8 @@
 //! The running configuration and its change.
 
+use std::borrow::Cow;
+
+use ipnetwork::IpNetwork;
 use serde::{Deserialize, Serialize};
 
 use super::{PeerAddress, WallTime};
@@ -33,8 +36,10 @@ pub struct ConfigSource {
 pub struct ConfigDiff {
     /// What would change; empty when both are the same.
     pub changes: Vec<ConfigChange>,
-    /// Peers whose session would be reset, by address.
+    /// Configured peers whose session would be reset, by address.
     pub resets: Vec<PeerAddress>,
+    /// Listen ranges whose peers' sessions would be reset.
+    pub reset_ranges: Vec<IpNetwork>,
     /// What is odd but allowed.
     pub warnings: Vec<String>,
 }
@@ -52,9 +57,14 @@ pub struct ConfigApplied {
 /// One change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfigChange {
-    /// The key in the manner of TOML: `peers."192.0.2.7".hold_time`, `router.asn`.
+    /// What it belongs to: `router`, `api`, `log`, `peer`, `listen range`, `policy`, `prefix set`, `community set`,
+    /// `set of AS_PATH expressions`, `network`.
+    pub subject: Cow<'static, str>,
+    /// Address, prefix or name of the subject, where there can be several.
+    pub name: Option<String>,
+    /// The key, as in the file; empty when the subject as a whole comes or goes.
     pub key: String,
-    /// The peer that it is about; none for what concerns all or no session.
+    /// The peer, where the subject is one.
     pub peer: Option<PeerAddress>,
     /// When it acts.
     pub effect: ChangeEffect,
