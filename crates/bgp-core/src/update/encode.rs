@@ -15,7 +15,8 @@ use crate::attr::block::{BlockView, NextHop, RawAttr, push_attr};
 use crate::attr::{Aggregator, AttrCode, AttrFlags};
 use crate::family::Family;
 use crate::message::{HEADER_LEN, MAX_EXTENDED_LEN, MessageType};
-use crate::nlri::{Nlri, PathIds, encode_nlri};
+use crate::nlri::{MAX_NLRI_LEN, Nlri, PathIds};
+use crate::prefix::Prefix;
 
 /// What encoding has to know about the sessions that it is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -276,10 +277,20 @@ impl Frame {
         while out.len() < stop_at && nlri.peek().is_some_and(|n| params.nlri_len(*n) <= room) {
             self.message(out, |out| {
                 let mut room = room;
+                // Prefixes gather in a small buffer: one copy for many of them.
+                let mut chunk = [0; CHUNK];
+                let mut filled = 0;
                 while let Some(next) = nlri.next_if(|n| params.nlri_len(*n) <= room) {
                     room -= params.nlri_len(next);
-                    encode_nlri(out, next, params.path_ids);
+                    if filled > CHUNK - MAX_NLRI_LEN {
+                        out.extend_from_slice(chunk.get(..filled).unwrap_or_default());
+                        filled = 0;
+                    }
+                    if let Some(at) = chunk.get_mut(filled..) {
+                        filled += put_nlri(at, next, params.path_ids);
+                    }
                 }
+                out.extend_from_slice(chunk.get(..filled).unwrap_or_default());
             });
         }
     }
@@ -308,6 +319,39 @@ impl Frame {
         let len = out.len() - start;
         put_u16(out, start + HEADER_LEN - 3, len);
     }
+}
+
+/// Octets of prefixes that gather before they are copied.
+const CHUNK: usize = 512;
+
+/// Writes one prefix to the front of `out`, which has room for the longest; returns its octets.
+#[inline]
+fn put_nlri(out: &mut [u8], nlri: Nlri, path_ids: PathIds) -> usize {
+    let (out, before) = match path_ids {
+        PathIds::Absent => (out, 0),
+        PathIds::Present => {
+            let Some((id, rest)) = out.split_first_chunk_mut::<4>() else { return 0 };
+            *id = nlri.path_id.0.to_be_bytes();
+            (rest, 4)
+        }
+    };
+    let len = nlri.prefix.len();
+    let Some((octet, out)) = out.split_first_mut() else { return 0 };
+    *octet = len;
+    // The whole address is written; what follows the prefix is written over by the next one.
+    match nlri.prefix {
+        Prefix::V4(p) => {
+            if let Some(addr) = out.first_chunk_mut() {
+                *addr = p.addr().to_be_bytes();
+            }
+        }
+        Prefix::V6(p) => {
+            if let Some(addr) = out.first_chunk_mut() {
+                *addr = p.addr().to_be_bytes();
+            }
+        }
+    }
+    before + 1 + usize::from(len).div_ceil(8)
 }
 
 /// Fills in the length of the attribute that begins at `at` with Extended Length and ends where `out` does; the length
