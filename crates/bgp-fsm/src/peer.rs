@@ -30,12 +30,12 @@ mod waiting;
 
 use std::collections::VecDeque;
 
-use heddle_bgp_core::{Negotiated, Timestamp};
+use heddle_bgp_core::{Negotiated, Open, Timestamp};
 
 use crate::action::Action;
 use crate::backoff::Backoff;
 use crate::config::{ConnectMode, PeerConfig};
-use crate::connection::{ConnectionId, Reading};
+use crate::connection::{ConnectionId, Direction, Reading};
 use crate::counters::Counters;
 use crate::event::Event;
 use crate::input::{Input, Report, Routed, route};
@@ -260,6 +260,41 @@ impl Peer {
             State::Established(e) => Some(e.since),
             State::Idle(_) | State::Connect(_) | State::Active(_) | State::OpenSent(_) | State::OpenConfirm(_) => None,
         }
+    }
+
+    /// What the OPENs agreed on, from OpenConfirm on.
+    #[must_use]
+    pub fn negotiated(&self) -> Option<&Negotiated> {
+        self.state.session().map(|s| &*s.negotiated)
+    }
+
+    /// The OPEN that we sent on the connection that carries the state.
+    #[must_use]
+    pub const fn sent_open(&self) -> Option<&Open> {
+        match &self.state {
+            State::OpenSent(s) => Some(&s.sent),
+            State::OpenConfirm(s) => Some(&s.sent),
+            State::Established(e) => Some(&e.session.sent),
+            State::Idle(_) | State::Connect(_) | State::Active(_) => None,
+        }
+    }
+
+    /// Who opened the connection that carries the state.
+    #[must_use]
+    pub fn direction(&self) -> Option<Direction> {
+        self.state.connection().map(|c| c.direction)
+    }
+
+    /// When we connect next, or give up the attempt that is under way.
+    #[must_use]
+    pub fn connect_retry_at(&self) -> Option<Timestamp> {
+        self.timers.get(Timer::ConnectRetry)
+    }
+
+    /// When the peer is given up unless it says something; none where the hold time is zero.
+    #[must_use]
+    pub fn hold_until(&self) -> Option<Timestamp> {
+        self.timers.get(Timer::Hold)
     }
 
     /// Its counters.

@@ -10,7 +10,7 @@ mod timers;
 
 use std::time::Duration;
 
-use heddle_bgp_core::{Asn, BgpId, Family, Open, Timestamp};
+use heddle_bgp_core::{Asn, BgpId, Family, Open};
 
 use super::*;
 use crate::action::Message;

@@ -5,6 +5,7 @@ use heddle_bgp_core::{Notification, Open, Timestamp};
 use super::Peer;
 use super::act::Goodbye;
 use crate::action::{Action, Message};
+use crate::config::ConnectMode;
 use crate::connection::{Connection, ConnectionId, Direction};
 use crate::down::{DownCause, DownReason, Initiator, Retention, TcpFailure};
 use crate::ending;
@@ -124,7 +125,7 @@ impl Peer {
         match (input, delaying) {
             (Input::ManualStop(stop), _) => self.manual_stop(now, stop),
             (Input::AutomaticStop(stop), _) => self.automatic_stop(now, stop),
-            (Input::ConnectRetry, None) if self.timers_allow_dialing() => self.dial(now),
+            (Input::ConnectRetry, None) if self.config.mode == ConnectMode::Active => self.dial(now),
             (Input::DelayOpen, Some(c)) => self.send_open(now, c),
             (Input::TcpConfirmed(id), None) => {
                 self.connected(now, Connection::new(id, Direction::Incoming, now));
@@ -174,10 +175,6 @@ impl Peer {
                 _,
             ) => {}
         }
-    }
-
-    fn timers_allow_dialing(&self) -> bool {
-        self.config.mode == crate::config::ConnectMode::Active
     }
 
     pub(super) fn manual_stop(&mut self, now: Timestamp, stop: Stop) {

@@ -62,6 +62,9 @@ fn said(reason: &DownReason) -> String {
     }
 }
 
+/// What goes over the wire and whether routes stay, for each kind of graceful restart.
+type Expected = [(&'static str, bool); 4];
+
 /// Event; for each kind of graceful restart: what goes over the wire, and whether routes stay.
 #[test]
 fn what_ends_a_session_and_what_stays() {
@@ -69,7 +72,7 @@ fn what_ends_a_session_and_what_stays() {
     let n = |code, subcode| Notification::new(code, subcode, &[]);
     let text = String::new;
     let auto = |cause| Event::AutomaticStop(AutomaticStop { cause, restart: Restart::Manual });
-    let rows: Vec<(&str, Event, [(&str, bool); 4])> = vec![
+    let rows: Vec<(&str, Event, Expected)> = vec![
         // RFC 4724 §4.2.
         (
             "TCP",

@@ -198,7 +198,7 @@ fn set_config() {
         PeerConfig { hold_time: 30, ..send.clone() },
         PeerConfig { families: vec![], ..send.clone() },
         PeerConfig { peer_asn: PeerAsn::Any, ..send.clone() },
-        PeerConfig { extended_message: false, ..send.clone() },
+        PeerConfig { extended_message: false, ..send },
     ] {
         assert_eq!(peer.clone().set_config(at(1), changed), ConfigEffect::NextSession);
     }
