@@ -16,7 +16,9 @@ fn record(kind: u16, subtype: u16, body: &[u8]) -> Vec<u8> {
     out
 }
 
-fn read_all(file: &[u8]) -> (Vec<(u64, Header, Vec<u8>)>, Option<MrtError>) {
+type Found = (u64, Header, Vec<u8>);
+
+fn read_all(file: &[u8]) -> (Vec<Found>, Option<MrtError>) {
     let mut reader = Reader::new(file).unwrap();
     let mut found = Vec::new();
     loop {
