@@ -122,7 +122,7 @@ pub enum Problem {
         known: Vec<String>,
     },
     /// A key that its table needs.
-    #[error("{table} needs {key:?}: {kind}")]
+    #[error("{table} needs {key:?}: {}", kind.replace('`', ""))]
     Missing {
         /// The key.
         key: &'static str,
@@ -156,9 +156,9 @@ pub enum Problem {
     /// A Hold Time of 1 or 2 s.
     #[error("\"hold_time\" is {0}; write 0 (no keepalives) or a number from 3 to 65535 (RFC 4271 §4.2)")]
     HoldTime(u32),
-    /// One of the reserved AS numbers.
+    /// AS_TRANS.
     #[error(
-        "{0} is reserved (RFC 6793 §9 and RFC 7607) and can be nobody's AS number; write that of the peer's or router's AS"
+        "{0} stands for AS numbers of four octets toward old peers and can be nobody's own (RFC 6793 §9); write the real one"
     )]
     ReservedAsn(u32),
     /// A word that is none of those possible.

@@ -4,11 +4,17 @@
 //! who runs it.
 
 mod decode;
+mod diff;
+mod encode;
 mod error;
+mod example;
+mod node;
 pub mod schema;
 mod value;
 
 pub use decode::{CheckExpression, ExpressionError};
+pub use diff::{Change, Subject, diff, resets};
 pub use error::{ConfigError, ConfigErrors, Conflict, NameKind, Problem};
+pub use example::example;
 pub use schema::Effect;
 pub use value::*;

@@ -1,7 +1,7 @@
 //! What a configuration file may say, and what is said about one that is wrong.
 
 use heddle_bgp_core::{Asn, BgpId, ClusterId, Family};
-use heddle_config::{Config, PeerAs, Seconds};
+use heddle_config::{Config, ExpressionError, PeerAs, Seconds};
 
 const REFLECTOR: &str = r#"
 [router]
@@ -65,4 +65,176 @@ fn a_reflector() {
     let families: Vec<_> = second.settings.families.iter().map(|f| f.family).collect();
     assert_eq!(families, [Family::IPV4_UNICAST, Family::IPV6_UNICAST]);
     assert!(second.settings.families.iter().all(|f| f.settings.import_policy == ["all"]));
+}
+
+#[test]
+fn the_example_is_a_configuration_and_shows_every_key() {
+    let example = heddle_config::example();
+    let config = Config::from_toml(example, "example.toml").unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(config.peers.len(), 4);
+    for key in heddle_config::schema::KEYS {
+        let shown = example.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == key.name);
+        assert!(shown, "{} of {} is not in the example", key.name, key.table.title());
+    }
+}
+
+#[test]
+fn what_is_commented_out_in_the_example_is_the_default() {
+    // Uncommenting what says to be a default changes nothing. Comments that say another default are left out.
+    let by_word = ["cluster_id", "hostname", "metrics", "keepalive", "local_address", "multihop", "ttl_security"];
+    let by_word = [&by_word[..], &["local_as", "password_file", "next_hop = \"10", "local_pref", "med"]].concat();
+    let example = heddle_config::example();
+    let uncommented: Vec<&str> = example
+        .lines()
+        .map(|line| match line.strip_prefix("# ") {
+            Some(rest) if rest.contains(" = ") && !by_word.iter().any(|w| rest.starts_with(w)) => rest,
+            Some(_) | None => line,
+        })
+        .collect();
+    let all = Config::from_toml(&uncommented.join("\n"), "all.toml").unwrap_or_else(|e| panic!("{e}"));
+    assert!(all == Config::from_toml(example, "example.toml").unwrap_or_else(|e| panic!("{e}")));
+}
+
+#[test]
+fn peers_take_keys_from_their_group_one_by_one() {
+    let config = Config::from_toml(
+        r#"
+        router = { asn = 65001, router_id = "10.0.0.1" }
+        policies = [{ name = "a" }, { name = "b" }]
+        [[peer_groups]]
+        name = "g"
+        asn = 65010
+        hold_time = 30
+        description = "of the group"
+        password_file = "/key"
+        ttl_security = 1
+        prefix_limit = 10
+        import_policy = "a"
+        add_path = { receive = true, send = 4 }
+        idle_hold = { min = 5 }
+        [peer_groups.families.ipv4-unicast]
+        [peer_groups.families.ipv6-unicast]
+        import_policy = "b"
+        prefix_limit = 20
+
+        [[peers]]
+        address = "192.0.2.1"
+        group = "g"
+
+        [[peers]]
+        address = "192.0.2.2"
+        group = "g"
+        asn = 65011
+        description = ""
+        password_file = ""
+        ttl_security = 0
+        multihop = 3
+        prefix_limit = "none"
+        import_policy = ["b", "a"]
+        add_path = { send = "all" }
+        idle_hold = { max = 60 }
+
+        [[peers]]
+        address = "192.0.2.3"
+        group = "g"
+        families = ["ipv6-unicast"]
+        "#,
+        "t",
+    )
+    .unwrap_or_else(|e| panic!("{e}"));
+    let [one, two, three] = config.peers.as_slice() else { panic!("three peers") };
+    assert_eq!((one.asn, two.asn), (PeerAs::Asn(Asn(65010)), PeerAs::Asn(Asn(65011))));
+    let group = &config.peer_groups[0].settings;
+    assert_eq!(&one.settings, group);
+    let (v4, v6) = (&group.families[0].settings, &group.families[1].settings);
+    assert_eq!((v4.import_policy.as_slice(), v6.import_policy.as_slice()), (&["a".into()][..], &["b".into()][..]));
+    assert_eq!((v4.prefix_limit.map(|l| l.max), v6.prefix_limit.map(|l| l.max)), (Some(10), Some(20)));
+
+    let s = &two.settings;
+    assert_eq!((&s.description, &s.password_file, s.ttl_security, s.multihop), (&None, &None, None, Some(3)));
+    assert_eq!((s.hold_time, s.idle_hold.min, s.idle_hold.max), (Seconds(30), Seconds(5), Seconds(60)));
+    let (v4, v6) = (&s.families[0].settings, &s.families[1].settings);
+    assert_eq!(v4.import_policy, ["b", "a"], "the peer's own");
+    assert_eq!(v6.import_policy, ["b"], "what the group says of the family stands before what the peer says of all");
+    assert_eq!((v4.prefix_limit, v6.prefix_limit.map(|l| l.max)), (None, Some(20)));
+    assert!(v4.add_path.receive && v4.add_path.send == heddle_config::AddPathSend::All);
+
+    let s = &three.settings;
+    assert_eq!(s.families.len(), 1);
+    assert_eq!(s.families[0].settings.import_policy, ["a"], "the peer's list takes the place of the group's tables");
+}
+
+/// One error: what is written, and the whole message.
+struct Wrong {
+    text: &'static str,
+    message: &'static str,
+}
+
+/// Puts `text` below a router that is right, in line 2.
+fn message(text: &str) -> String {
+    let head = "router = { asn = 65001, router_id = \"10.0.0.1\" }\n";
+    match Config::from_toml(&format!("{head}{text}"), "f.toml") {
+        Ok(_) => "accepted".to_owned(),
+        Err(errors) => errors.to_string(),
+    }
+}
+
+#[test]
+fn every_error_tells_place_text_and_remedy() {
+    let mut failures = Vec::new();
+    for Wrong { text, message: want } in WRONG {
+        let got = message(text);
+        if got != want.trim_start_matches('\n') {
+            failures.push(format!("--- {text}\n{got}\n"));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+include!("wrong/mod.rs");
+
+#[test]
+fn an_expression_that_does_not_compile_is_told_with_line_and_column() {
+    let refuse = |text: &str| -> Result<(), ExpressionError> {
+        match text.chars().position(|c| c == '(') {
+            Some(i) if !text.contains(')') => {
+                Err(ExpressionError { column: i + 1, reason: "this group is never closed".to_owned() })
+            }
+            Some(_) | None => Ok(()),
+        }
+    };
+    let text = r#"
+[router]
+asn = 65001
+router_id = "10.0.0.1"
+[[as_path_sets]]
+name = "x"
+expressions = ['^65010$', '^(65010', "\\u00fc\\.\u00fc(x", '''ü(''', '^(1|2)$']
+"#;
+    let Err(errors) = Config::from_toml_with(text, "f.toml", &refuse) else { panic!("accepted") };
+    assert_eq!(
+        errors.to_string(),
+        r#"
+f.toml:7:29: "^(65010" is no AS_PATH expression: this group is never closed
+7 | expressions = ['^65010$', '^(65010', "\\u00fc\\.\u00fc(x", '''ü(''', '^(1|2)$']
+  |                             ^
+f.toml:7:55: "\\u00fc\\.ü(x" is no AS_PATH expression: this group is never closed
+7 | expressions = ['^65010$', '^(65010', "\\u00fc\\.\u00fc(x", '''ü(''', '^(1|2)$']
+  |                                                       ^
+f.toml:7:64: "ü(" is no AS_PATH expression: this group is never closed
+7 | expressions = ['^65010$', '^(65010', "\\u00fc\\.\u00fc(x", '''ü(''', '^(1|2)$']
+  |                                                                ^"#
+            .trim_start()
+    );
+    let config = Config::from_toml(text, "f.toml").unwrap_or_else(|e| panic!("{e}"));
+    let place = |i: usize| config.as_path_sets[0].expressions[i].at.as_ref().map(ToString::to_string);
+    assert_eq!(place(1).as_deref(), Some("f.toml:7:28"));
+}
+
+#[test]
+fn all_errors_at_once_in_the_order_of_the_file() {
+    let text = "router = { asn = 0, router_id = \"0.0.0.0\" }\n[[peers]]\nadress = \"x\"\nhold_time = 1\n";
+    let Err(errors) = Config::from_toml(text, "f.toml") else { panic!("accepted") };
+    let places: Vec<_> = errors.0.iter().map(|e| (e.at.line, e.at.column)).collect();
+    assert_eq!(places, [(1, 18), (1, 33), (2, 1), (2, 1), (3, 1), (4, 13)], "{errors}");
 }

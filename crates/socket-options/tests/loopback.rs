@@ -1,5 +1,7 @@
 //! Options as two sockets on the loopback see them.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;

@@ -177,6 +177,7 @@ impl Layer {
             settings: keys.over(&settings.family_defaults),
         };
         settings.families = self.families.iter().map(complete).collect();
+        settings.families.sort_by_key(|f| f.family);
         settings
     }
 
@@ -206,8 +207,9 @@ impl Layer {
     fn transport(&mut self, reader: &Reader<'_, '_>) {
         let s = &mut self.settings;
         set(&mut s.port, reader.integer("port", (1, 65_535)));
-        if let Some(address) = reader.parsed("local_address", peer_address("local_address")) {
-            s.local_address = Some(address);
+        if let Some(text) = reader.text("local_address") {
+            let address = (!text.is_empty()).then(|| reader.parsed("local_address", peer_address("local_address")));
+            s.local_address = address.flatten();
         }
         set(&mut s.passive, reader.boolean("passive"));
         if let Some(path) = reader.text("password_file") {
@@ -232,7 +234,7 @@ impl Layer {
         // A third of the longest hold time.
         set(&mut s.keepalive, reader.seconds("keepalive", (0, 21_845)).map(|t| Some(t).filter(|t| t.0 > 0)));
         set(&mut s.connect_retry, reader.seconds("connect_retry", POSITIVE_TIMER));
-        set(&mut s.send_hold_time, reader.seconds("send_hold_time", TIMER).map(Some));
+        set(&mut s.send_hold_time, send_hold_time(reader));
         if let Some(r) = reader.sub_table("idle_hold", Table::IdleHold) {
             let below = s.idle_hold;
             s.idle_hold = IdleHold {
@@ -253,7 +255,7 @@ impl Layer {
         }
         set(&mut s.allow_own_as, reader.integer("allow_own_as", (0, 10)));
         set(&mut s.enforce_first_as, reader.boolean("enforce_first_as"));
-        set(&mut s.reject_as_sets, reader.boolean("reject_as_sets").map(Some));
+        set(&mut s.reject_as_sets, reject_as_sets(reader));
         set(&mut s.remove_private_as, remove_private_as(reader));
         set(&mut s.as_override, reader.boolean("as_override"));
         set(&mut s.role, reader.word("role", ROLES, ROLE_WORDS));
@@ -302,7 +304,6 @@ fn families(reader: &Reader<'_, '_>, names: &Names) -> Option<Vec<(Family, Famil
                 Err(error) => reader.source.error(name.span(), error),
             }
         }
-        families.sort_by_key(|(family, _)| *family);
     } else {
         for item in reader.items("families")? {
             let Some(family) = reader.parsed_of("families", item, &|text: &str| Ok(text.parse::<Family>()?)) else {
@@ -348,6 +349,24 @@ fn local_as(reader: &Reader<'_, '_>) -> Option<Option<LocalAs>> {
     }
     let asn = asn_of(reader, "local_as", value)?;
     Some(Some(LocalAs { asn, no_prepend: false, replace_as: false }))
+}
+
+/// `send_hold_time`: seconds, or `"default"` to undo the group's.
+fn send_hold_time(reader: &Reader<'_, '_>) -> Option<Option<Seconds>> {
+    let value = reader.get("send_hold_time")?;
+    if value.get_ref().is_str() {
+        return reader.word_of("send_hold_time", value, &[("default", None)], "a number or \"default\"");
+    }
+    reader.seconds("send_hold_time", TIMER).map(Some)
+}
+
+/// `reject_as_sets`: a boolean, or `"default"` to undo the group's.
+fn reject_as_sets(reader: &Reader<'_, '_>) -> Option<Option<bool>> {
+    let value = reader.get("reject_as_sets")?;
+    match value.get_ref().as_bool() {
+        Some(reject) => Some(Some(reject)),
+        None => reader.word_of("reject_as_sets", value, &[("default", None)], "true, false or \"default\""),
+    }
 }
 
 fn remove_private_as(reader: &Reader<'_, '_>) -> Option<RemovePrivateAs> {

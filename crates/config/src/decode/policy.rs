@@ -265,7 +265,7 @@ fn then(reader: &Reader<'_, '_>, names: &Names) -> (Modifications, RuleAction) {
     }
     modifications.prepend = prepend(reader);
     let action = reader.word("action", ACTIONS, ACTION_WORDS);
-    if action.is_none() && modifications == Modifications::default() {
+    if reader.is_empty() {
         reader.source.error(reader.own_span(), Conflict::IdleRule);
     }
     (modifications, action.unwrap_or_default())

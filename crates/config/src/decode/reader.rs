@@ -65,6 +65,11 @@ impl<'s, 't> Reader<'s, 't> {
         self.table.keys().find(|k| k.get_ref() == key).map_or_else(|| self.span.clone(), Spanned::span)
     }
 
+    /// Whether the table has no keys.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
     /// Where the table begins.
     pub(crate) fn own_span(&self) -> Range<usize> {
         self.span.clone()

@@ -10,15 +10,13 @@ use crate::error::Problem;
 use crate::schema::Table;
 use crate::value::{Api, Decision, GracefulRestart, ListenAddress, Log, LogFormat, LongLived, Multipath, Router};
 
-/// Any number of 32 bits.
-const NUMBER: (i64, i64) = (0, u32::MAX as i64);
 /// A day.
 const DAY: (i64, i64) = (1, 86_400);
 
 /// An AS number: not 0 (RFC 7607), not AS_TRANS (RFC 6793 §9).
 pub(crate) fn asn_of(reader: &Reader<'_, '_>, key: &str, value: &Value<'_>) -> Option<Asn> {
-    let number = reader.integer_of(key, value, NUMBER).and_then(|n| u32::try_from(n).ok())?;
-    if number == 0 || number == 23456 {
+    let number = reader.integer_of(key, value, (1, u32::MAX.into())).and_then(|n| u32::try_from(n).ok())?;
+    if number == 23456 {
         reader.source.error(value.span(), Problem::ReservedAsn(number));
         return None;
     }

@@ -1,0 +1,253 @@
+//! What is written is read back, and nothing that is read panics.
+
+use heddle_config::{Config, Effect, Subject, diff, resets};
+use proptest::prelude::*;
+use proptest::sample::{select, subsequence};
+
+/// Keys of a peer or group that go together in any combination, some of them in two ways.
+const KEYS: &[&str] = &[
+    "description = \"a \\\"quoted\\\" one\\n\"",
+    "shutdown = true",
+    "shutdown_text = 'back \\ soon'",
+    "port = 1179",
+    "local_address = \"192.0.2.200\"",
+    "passive = true",
+    "password_file = \"/etc/heddle/key\"",
+    "multihop = 5",
+    "hold_time = 0",
+    "keepalive = 1",
+    "connect_retry = 5",
+    "idle_hold = { min = 2, max = 9 }",
+    "send_hold_time = 0",
+    "local_as = 65100",
+    "allow_own_as = 3",
+    "enforce_first_as = false",
+    "reject_as_sets = false",
+    "remove_private_as = \"replace\"",
+    "as_override = true",
+    "role = \"customer\"",
+    "aigp = true",
+    "extended_messages = false",
+    "force_extended_open = true",
+    "four_octet_as = false",
+    "graceful_restart = \"helper\"",
+    "long_lived = true",
+    "import_policy = \"a\"",
+    "export_policy = [\"a\", \"b\"]",
+    "add_path = { receive = true, send = 3 }",
+    "next_hop = \"self\"",
+    "extended_next_hop = true",
+    "prefix_limit = 1000",
+    "prefix_limit_out = { max = 5, action = \"down\" }",
+    "default_originate = true",
+];
+
+/// The same keys at another value, as a peer overrides its group.
+const OTHERS: &[&str] = &[
+    "description = \"\"",
+    "shutdown = false",
+    "shutdown_text = \"\"",
+    "local_address = \"\"",
+    "passive = false",
+    "password_file = \"\"",
+    "multihop = 0",
+    "hold_time = 30",
+    "keepalive = 0",
+    "idle_hold = { max = 10 }",
+    "send_hold_time = \"default\"",
+    "local_as = { asn = 65101, replace_as = true }",
+    "reject_as_sets = \"default\"",
+    "remove_private_as = false",
+    "role = \"none\"",
+    "graceful_restart = true",
+    "import_policy = []",
+    "add_path = { send = \"all\" }",
+    "next_hop = \"auto\"",
+    "prefix_limit = \"none\"",
+    "prefix_limit_out = { max = 6, warning_percent = 9, action = \"warn\" }",
+];
+
+const FAMILIES: &[&str] = &[
+    "",
+    "families = [\"ipv6-unicast\"]",
+    "families = [\"ipv6-unicast\", \"ipv4-unicast\"]",
+    "families.ipv4-unicast.import_policy = \"b\"",
+    "families.ipv6-unicast = { next_hop = \"self\", prefix_limit = 7 }\nfamilies.ipv4-unicast = {}",
+];
+
+fn config_text() -> impl Strategy<Value = String> {
+    let keys = || subsequence(KEYS, 0..=KEYS.len());
+    let others = subsequence(OTHERS, 0..=OTHERS.len());
+    (keys(), others, keys(), select(FAMILIES), select(FAMILIES)).prop_map(|(group, peer, alone, fg, fp)| {
+        format!(
+            "[router]\nasn = 65001\nrouter_id = \"10.0.0.1\"\n[[policies]]\nname = \"a\"\n[[policies]]\nname = \"b\"\n\
+             [[peer_groups]]\nname = \"g\"\nasn = 65010\n{}\n{fg}\n\
+             [[listen_ranges]]\nprefix = \"10.0.0.0/8\"\ngroup = \"g\"\npassword_file = \"/other\"\n\
+             [[peers]]\naddress = \"192.0.2.1\"\ngroup = \"g\"\n{}\n{fp}\n\
+             [[peers]]\naddress = \"192.0.2.2\"\nasn = \"external\"\n{}\n{fg}\n",
+            group.join("\n"),
+            peer.join("\n"),
+            alone.join("\n")
+        )
+    })
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read_back(text in config_text()) {
+        let config = Config::from_toml(&text, "a").map_err(|e| TestCaseError::fail(format!("{e}\n{text}")))?;
+        let written = config.to_toml();
+        let again = Config::from_toml(&written, "b").map_err(|e| TestCaseError::fail(format!("{e}\n{written}")))?;
+        prop_assert!(config == again, "{text}\n---\n{written}");
+        prop_assert_eq!(diff(&config, &again), []);
+        prop_assert_eq!(again.to_toml(), written);
+    }
+
+    #[test]
+    fn a_difference_shows_in_the_changes(a in config_text(), b in config_text()) {
+        let parse = |t: &str| Config::from_toml(t, "a").map_err(|e| TestCaseError::fail(e.to_string()));
+        let (a, b) = (parse(&a)?, parse(&b)?);
+        let same = |a: &Config, b: &Config| {
+            let settings = |c: &Config| c.peers.iter().map(|p| (p.asn, p.settings.clone())).collect::<Vec<_>>();
+            let effective = |c: &Config| {
+                settings(c).into_iter().map(|(asn, mut s)| { s.family_defaults = Default::default(); (asn, s) })
+                    .collect::<Vec<_>>()
+            };
+            effective(a) == effective(b)
+        };
+        let of_peers = diff(&a, &b).into_iter().filter(|c| c.peer().is_some()).count();
+        prop_assert_eq!(of_peers == 0, same(&a, &b));
+    }
+
+    #[test]
+    fn no_text_panics(text in any::<String>()) {
+        let _ = Config::from_toml(&text, "x").map_err(|e| e.to_string());
+    }
+
+    #[test]
+    fn no_damaged_example_panics(from in 0..6000_usize, len in 0..40_usize, put in "[a-z0-9\\[\\]{}=\"'.#\n\\\\:%/ *-]{0,12}") {
+        let example = heddle_config::example();
+        let cut = |at: usize| (0..=at.min(example.len())).rev().find(|i| example.is_char_boundary(*i)).unwrap_or(0);
+        let (a, b) = (cut(from), cut(from + len));
+        let text = format!("{}{put}{}", &example[..a], &example[b..]);
+        match Config::from_toml(&text, "x") {
+            Ok(config) => prop_assert!(Config::from_toml(&config.to_toml(), "y").as_ref() == Ok(&config), "{}", config.to_toml()),
+            Err(errors) => prop_assert!(!errors.0.is_empty() && !errors.to_string().is_empty()),
+        }
+    }
+}
+
+#[test]
+fn the_example_is_read_back() {
+    let config = Config::from_toml(heddle_config::example(), "a").unwrap_or_else(|e| panic!("{e}"));
+    let written = config.to_toml();
+    let again = Config::from_toml(&written, "b").unwrap_or_else(|e| panic!("{e}\n{written}"));
+    assert!(config == again, "{written}");
+}
+
+const BASE: &str = r#"
+[router]
+asn = 65001
+router_id = "10.0.0.1"
+[[policies]]
+name = "a"
+[[peers]]
+address = "192.0.2.1"
+asn = 65010
+[[peers]]
+address = "192.0.2.2"
+asn = 65010
+[[listen_ranges]]
+prefix = "10.0.0.0/8"
+group = "g"
+[[peer_groups]]
+name = "g"
+asn = 65001
+"#;
+
+fn base() -> Config {
+    Config::from_toml(BASE, "base").unwrap_or_else(|e| panic!("{e}"))
+}
+
+#[test]
+fn the_lines_that_a_change_brings() {
+    let table = [
+        ("", "", ""),
+        ("asn = 65001\nrouter_id", "asn = 65002\nrouter_id", "router: asn 65001 -> 65002 (reset)"),
+        ("[[policies]]", "hostname = \"rr\"\n[[policies]]", "router: hostname none -> \"rr\" (next session)"),
+        (
+            "[[policies]]",
+            "decision = { multipath = { ebgp = 4 } }\n[[policies]]",
+            "router: decision.multipath.ebgp 1 -> 4 (refresh)",
+        ),
+        ("[[policies]]", "[log]\nlevel = \"debug\"\n[[policies]]", "log: level \"info\" -> \"debug\" (immediate)"),
+        ("name = \"a\"", "name = \"a\"\ndefault = \"accept\"", "policy a: default none -> \"accept\" (refresh)"),
+        ("name = \"a\"", "name = \"b\"", "policy a: removed (immediate)\npolicy b: added (immediate)"),
+        ("192.0.2.1\"", "192.0.2.1\"\nhold_time = 30", "peer 192.0.2.1: hold_time 90 -> 30 (next session)"),
+        ("192.0.2.1\"", "192.0.2.1\"\ndescription = \"x\"", "peer 192.0.2.1: description none -> \"x\" (immediate)"),
+        ("192.0.2.1\"", "192.0.2.1\"\npassword_file = \"/k\"", "peer 192.0.2.1: password_file none -> \"/k\" (reset)"),
+        (
+            "192.0.2.1\"",
+            "192.0.2.1\"\nfamilies = [\"ipv4-unicast\", \"ipv6-unicast\"]",
+            "peer 192.0.2.1: families [\"ipv4-unicast\"] -> [\"ipv4-unicast\", \"ipv6-unicast\"] (reset)",
+        ),
+        (
+            "192.0.2.1\"",
+            "192.0.2.1\"\nimport_policy = \"a\"",
+            "peer 192.0.2.1: families.ipv4-unicast.import_policy [] -> \"a\" (refresh)",
+        ),
+        (
+            "192.0.2.1\"",
+            "192.0.2.1\"\nprefix_limit = 5",
+            "peer 192.0.2.1: families.ipv4-unicast.prefix_limit \"none\" -> { max = 5, warning_percent = 75, action = \"restart\", restart_after = 300 } (immediate)",
+        ),
+        (
+            "192.0.2.1\"",
+            "192.0.2.1\"\nadd_path = { receive = true }",
+            "peer 192.0.2.1: families.ipv4-unicast.add_path.receive false -> true (reset)",
+        ),
+        (
+            "192.0.2.1\"",
+            "192.0.2.1\"\nidle_hold = { max = 9 }",
+            "peer 192.0.2.1: idle_hold.max 120 -> 9 (next session)",
+        ),
+        (
+            "192.0.2.1\"",
+            "192.0.2.1\"\nlocal_as = 65100",
+            "peer 192.0.2.1: local_as none -> { asn = 65100, no_prepend = false, replace_as = false } (reset)",
+        ),
+        ("192.0.2.1\"", "192.0.2.3\"", "peer 192.0.2.1: removed (reset)\npeer 192.0.2.3: added (immediate)"),
+        ("name = \"g\"", "name = \"g\"\nttl_security = 1", "listen range 10.0.0.0/8: ttl_security none -> 1 (reset)"),
+        ("group = \"g\"", "group = \"g\"\nlimit = 5", "listen range 10.0.0.0/8: limit 1000 -> 5 (immediate)"),
+    ];
+    for (from, to, want) in table {
+        let new = Config::from_toml(&BASE.replacen(from, to, 1), "new").unwrap_or_else(|e| panic!("{to}: {e}"));
+        let lines: Vec<_> = diff(&base(), &new).iter().map(ToString::to_string).collect();
+        assert_eq!(lines.join("\n"), want, "{from} -> {to}");
+    }
+}
+
+#[test]
+fn who_is_reset() {
+    let new =
+        |from: &str, to: &str| Config::from_toml(&BASE.replacen(from, to, 1), "new").unwrap_or_else(|e| panic!("{e}"));
+    let peer = |a: &str| Subject::Peer(a.parse().unwrap_or_else(|e| panic!("{e}")));
+    let range = Subject::ListenRange("10.0.0.0/8".parse().unwrap_or_else(|e| panic!("{e}")));
+    let reset = |new: &Config| resets(&base(), &diff(&base(), new));
+    assert_eq!(reset(&new("192.0.2.1\"", "192.0.2.1\"\naigp = true")), []);
+    assert_eq!(reset(&new("192.0.2.1\"", "192.0.2.1\"\nmultihop = 2")), [peer("192.0.2.1")]);
+    assert_eq!(reset(&new("[[peers]]\naddress = \"192.0.2.2\"\nasn = 65010\n", "")), [peer("192.0.2.2")]);
+    let all = [peer("192.0.2.1"), peer("192.0.2.2"), range.clone()];
+    assert_eq!(reset(&new("10.0.0.1", "10.0.0.2")), all);
+    assert_eq!(reset(&new("name = \"g\"", "name = \"g\"\nextended_next_hop = true")), [range]);
+}
+
+#[test]
+fn policies_limits_descriptions_and_timers_never_reset() {
+    let harmless = ["policy", "limit", "description", "time", "keepalive", "retry", "hold", "text", "warning"];
+    for key in heddle_config::schema::KEYS {
+        if harmless.iter().any(|word| key.name.contains(word)) {
+            assert_ne!(key.effect, Some(Effect::Reset), "{}", key.name);
+        }
+    }
+}

@@ -1,0 +1,479 @@
+/// What is written below the router, and the whole message.
+const WRONG: &[Wrong] = &[
+    Wrong {
+        text: r#"x = 1"#,
+        message: r#"
+f.toml:2:1: unknown key "x" in the file; defined are router, api, log, peers, peer_groups, listen_ranges, policies, prefix_sets, community_sets, as_path_sets, networks
+2 | x = 1
+  | ^"#,
+    },
+    Wrong {
+        text: r#"peer = []"#,
+        message: r#"
+f.toml:2:1: unknown key "peer" in the file; did you mean "peers"?
+2 | peer = []
+  | ^^^^"#,
+    },
+    Wrong {
+        text: r#"[[peers]]
+address = "192.0.2.1"
+asm = 65001"#,
+        message: r#"
+f.toml:2:1: [[peers]] needs "asn": AS number, "internal" or "external"
+2 | [[peers]]
+  | ^^^^^^^^^
+f.toml:4:1: unknown key "asm" in [[peers]]; did you mean "asn"?
+4 | asm = 65001
+  | ^^^"#,
+    },
+    Wrong {
+        text: r#"[[peers]]
+asn = 65001"#,
+        message: r#"
+f.toml:2:1: [[peers]] needs "address": IP address, link-local with %INTERFACE
+2 | [[peers]]
+  | ^^^^^^^^^"#,
+    },
+    Wrong {
+        text: r#"[[peers]]
+address = "192.0.2.1""#,
+        message: r#"
+f.toml:2:1: [[peers]] needs "asn": AS number, "internal" or "external"
+2 | [[peers]]
+  | ^^^^^^^^^"#,
+    },
+    Wrong {
+        text: r#"[[peers]]
+address = "192.0.2.1"
+asn = "65001""#,
+        message: r#"
+f.toml:4:7: "asn" cannot be "65001"; write an AS number without quotes, "internal" or "external"
+4 | asn = "65001"
+  |       ^^^^^^^"#,
+    },
+    Wrong {
+        text: r#"[[peers]]
+address = "192.0.2.1"
+asn = 4294967296"#,
+        message: r#"
+f.toml:4:7: "asn" is 4294967296; write a number from 1 to 4294967295
+4 | asn = 4294967296
+  |       ^^^^^^^^^^"#,
+    },
+    Wrong {
+        text: r#"[[peers]]
+address = "192.0.2.1"
+asn = 0"#,
+        message: r#"
+f.toml:4:7: "asn" is 0; write a number from 1 to 4294967295
+4 | asn = 0
+  |       ^"#,
+    },
+    Wrong {
+        text: r#"[[peers]]
+address = "192.0.2.1"
+asn = 65001
+hold_time = 2"#,
+        message: r#"
+f.toml:5:13: "hold_time" is 2; write 0 (no keepalives) or a number from 3 to 65535 (RFC 4271 §4.2)
+5 | hold_time = 2
+  |             ^"#,
+    },
+    Wrong {
+        text: r#"[[peers]]
+address = "192.0.2.1"
+asn = 65001
+hold_time = "90""#,
+        message: r#"
+f.toml:5:13: "hold_time" is a text here; write a number, without quotes
+5 | hold_time = "90"
+  |             ^^^^"#,
+    },
+    Wrong {
+        text: r#"[[peers]]
+address = "192.0.2.1"
+asn = 65001
+passive = "yes""#,
+        message: r#"
+f.toml:5:11: "passive" is a text here; write true or false, without quotes
+5 | passive = "yes"
+  |           ^^^^^"#,
+    },
+    Wrong {
+        text: r#"[[peers]]
+address = "192.0.2.300"
+asn = 65001"#,
+        message: r#"
+f.toml:3:11: "192.0.2.300" is no address for "address": write an IP address, as in "192.0.2.7", "2001:db8::7" or "fe80::1%eth0"
+3 | address = "192.0.2.300"
+  |           ^^^^^^^^^^^^^"#,
+    },
+    Wrong {
+        text: r#"[[peers]]
+address = "fe80::1"
+asn = 65001"#,
+        message: r#"
+f.toml:3:11: "fe80::1" is no address for "address": a link-local address needs its interface, as in "fe80::1%eth0"
+3 | address = "fe80::1"
+  |           ^^^^^^^^^"#,
+    },
+    Wrong {
+        text: r#"[[peers]]
+address = "192.0.2.1%eth0"
+asn = 65001"#,
+        message: r#"
+f.toml:3:11: "192.0.2.1%eth0" is no address for "address": only a link-local address has an interface; write "192.0.2.1"
+3 | address = "192.0.2.1%eth0"
+  |           ^^^^^^^^^^^^^^^^"#,
+    },
+    Wrong {
+        text: r#"[[peers]]
+address = "224.0.0.5"
+asn = 65001"#,
+        message: r#"
+f.toml:3:11: "224.0.0.5" is no address for "address": no peer can have this address; write the address of one host
+3 | address = "224.0.0.5"
+  |           ^^^^^^^^^^^"#,
+    },
+    Wrong {
+        text: r#"[[peers]]
+address = "192.0.2.1"
+asn = 65001
+[[peers]]
+address = "192.0.2.1"
+asn = 65001"#,
+        message: r#"
+f.toml:6:1: peer 192.0.2.1 is defined in line 3 already; remove one of them
+6 | address = "192.0.2.1"
+  | ^^^^^^^"#,
+    },
+    Wrong {
+        text: r#"[[peers]]
+address = "192.0.2.1"
+asn = 65010
+multihop = 3
+ttl_security = 1"#,
+        message: r#"
+f.toml:6:1: "multihop" and "ttl_security" exclude each other: keep "ttl_security" if the peer sends with TTL 255, otherwise "multihop"
+6 | ttl_security = 1
+  | ^^^^^^^^^^^^"#,
+    },
+    Wrong {
+        text: r#"[[peers]]
+address = "192.0.2.1"
+asn = 65010
+route_reflector_client = true"#,
+        message: r#"
+f.toml:5:1: "route_reflector_client" is for iBGP peers: remove it, or set "asn" to ours (RFC 4456)
+5 | route_reflector_client = true
+  | ^^^^^^^^^^^^^^^^^^^^^^"#,
+    },
+    Wrong {
+        text: r#"[[peers]]
+address = "192.0.2.1"
+asn = 65001
+role = "customer""#,
+        message: r#"
+f.toml:5:1: "role" is for eBGP peers: remove it (RFC 9234 §4)
+5 | role = "customer"
+  | ^^^^"#,
+    },
+    Wrong {
+        text: r#"[[peers]]
+address = "192.0.2.1"
+asn = 65010
+role = "custommer""#,
+        message: r#"
+f.toml:5:8: "role" cannot be "custommer"; write "provider", "customer", "peer", "route-server", "route-server-client" or "none"; did you mean "customer"?
+5 | role = "custommer"
+  |        ^^^^^^^^^^^"#,
+    },
+    Wrong {
+        text: r#"[[peers]]
+address = "192.0.2.1"
+asn = 65010
+strict_role = true"#,
+        message: r#"
+f.toml:5:1: "strict_role" needs "role": add the role or remove "strict_role" (RFC 9234 §4.2)
+5 | strict_role = true
+  | ^^^^^^^^^^^"#,
+    },
+    Wrong {
+        text: r#"[[peers]]
+address = "192.0.2.1"
+asn = 65001
+keepalive = 60"#,
+        message: r#"
+f.toml:5:1: "keepalive" is more than a third of "hold_time": write at most 30 or leave it out (RFC 4271 §4.4)
+5 | keepalive = 60
+  | ^^^^^^^^^"#,
+    },
+    Wrong {
+        text: r#"[[peers]]
+address = "192.0.2.1"
+asn = 65001
+graceful_restart = false
+long_lived = true"#,
+        message: r#"
+f.toml:6:1: "long_lived" needs "graceful_restart": turn that on, or this off (RFC 9494 §4)
+6 | long_lived = true
+  | ^^^^^^^^^^"#,
+    },
+    Wrong {
+        text: r#"[[peers]]
+address = "192.0.2.1"
+asn = 65010
+local_as = 65001"#,
+        message: r#"
+f.toml:5:1: "local_as" is the router's own "asn": remove it
+5 | local_as = 65001
+  | ^^^^^^^^"#,
+    },
+    Wrong {
+        text: r#"[[peers]]
+address = "192.0.2.1"
+asn = 65010
+local_address = "2001:db8::1""#,
+        message: r#"
+f.toml:5:1: "local_address" and "address" are of different IP versions: use addresses of one version
+5 | local_address = "2001:db8::1"
+  | ^^^^^^^^^^^^^"#,
+    },
+    Wrong {
+        text: r#"[[peers]]
+address = "192.0.2.1"
+asn = 65010
+idle_hold = { min = 300 }"#,
+        message: r#"
+f.toml:5:15: "min" of "idle_hold" is more than "max": exchange them
+5 | idle_hold = { min = 300 }
+  |               ^^^"#,
+    },
+    Wrong {
+        text: r#"[[peers]]
+address = "192.0.2.1"
+asn = 65010
+families = ["ipv4"]"#,
+        message: r#"
+f.toml:5:13: unknown address family "ipv4"; known are "ipv4-unicast" and "ipv6-unicast"
+5 | families = ["ipv4"]
+  |             ^^^^^^"#,
+    },
+    Wrong {
+        text: r#"[[peers]]
+address = "192.0.2.1"
+asn = 65010
+families = []"#,
+        message: r#"
+f.toml:5:12: "families" is empty; write "ipv4-unicast", "ipv6-unicast" or both
+5 | families = []
+  |            ^^"#,
+    },
+    Wrong {
+        text: r#"[[peers]]
+address = "192.0.2.1"
+asn = 65010
+import_policy = "al"
+[[policies]]
+name = "all""#,
+        message: r#"
+f.toml:5:17: there is no policy "al"; did you mean "all"?
+5 | import_policy = "al"
+  |                 ^^^^"#,
+    },
+    Wrong {
+        text: r#"[[peers]]
+address = "192.0.2.1"
+asn = 65010
+import_policy = "all""#,
+        message: r#"
+f.toml:5:17: there is no policy "all"; none is defined
+5 | import_policy = "all"
+  |                 ^^^^^"#,
+    },
+    Wrong {
+        text: r#"[[peers]]
+address = "192.0.2.1"
+group = "nodes""#,
+        message: r#"
+f.toml:4:9: there is no peer group "nodes"; none is defined
+4 | group = "nodes"
+  |         ^^^^^^^"#,
+    },
+    Wrong {
+        text: r#"[[peers]]
+address = "192.0.2.1"
+asn = 65010
+prefix_limit = { max = 1, action = "down", restart_after = 5 }"#,
+        message: r#"
+f.toml:5:44: "restart_after" goes with action = "restart" only: remove one of the two
+5 | prefix_limit = { max = 1, action = "down", restart_after = 5 }
+  |                                            ^^^^^^^^^^^^^"#,
+    },
+    Wrong {
+        text: r#"[[peers]]
+address = "192.0.2.1"
+asn = 65010
+prefix_limit = { warning_percent = 101 }"#,
+        message: r#"
+f.toml:5:16: prefix_limit needs "max": number, 1 to 4294967295
+5 | prefix_limit = { warning_percent = 101 }
+  |                ^^^^^^^^^^^^^^^^^^^^^^^^^
+f.toml:5:36: "warning_percent" is 101; write a number from 1 to 100
+5 | prefix_limit = { warning_percent = 101 }
+  |                                    ^^^"#,
+    },
+    Wrong {
+        text: r#"[[peer_groups]]
+name = "g"
+[[listen_ranges]]
+prefix = "10.0.0.0/8"
+group = "g""#,
+        message: r#"
+f.toml:3:1: this peer group has no "asn", which a listen range needs: add "asn" to the group
+3 | name = "g"
+  | ^^^^"#,
+    },
+    Wrong {
+        text: r#"[[peer_groups]]
+name = "g"
+asn = 65001
+[[listen_ranges]]
+prefix = "10.0.0.1/8"
+group = "g""#,
+        message: r#"
+f.toml:6:10: "10.0.0.1/8" has host bits set: did you mean 10.0.0.0/8?
+6 | prefix = "10.0.0.1/8"
+  |          ^^^^^^^^^^^^"#,
+    },
+    Wrong {
+        text: r#"[[policies]]
+name = "p"
+[[policies]]
+name = "p""#,
+        message: r#"
+f.toml:5:8: policy "p" is defined in line 3 already; remove one of them
+5 | name = "p"
+  |        ^^^"#,
+    },
+    Wrong {
+        text: r#"[[policies]]
+name = "p"
+rules = [{ match = { prefix_set = "x" }, then = "acept" }]"#,
+        message: r#"
+f.toml:4:35: there is no prefix set "x"; none is defined
+4 | rules = [{ match = { prefix_set = "x" }, then = "acept" }]
+  |                                   ^^^
+f.toml:4:49: "then" cannot be "acept"; write "accept", "reject" or "next"; did you mean "accept"?
+4 | rules = [{ match = { prefix_set = "x" }, then = "acept" }]
+  |                                                 ^^^^^^^"#,
+    },
+    Wrong {
+        text: r#"[[policies]]
+name = "p"
+rules = [{ then = {} }]"#,
+        message: r#"
+f.toml:4:19: this rule does nothing: give "then" an action, or something to set, add, remove or prepend
+4 | rules = [{ then = {} }]
+  |                   ^^"#,
+    },
+    Wrong {
+        text: r#"[[policies]]
+name = "p"
+rules = [{ match = { med = { ge = 2, le = 1 } } }]"#,
+        message: r#"
+f.toml:4:10: [[policies.rules]] needs "then": table or action
+4 | rules = [{ match = { med = { ge = 2, le = 1 } } }]
+  |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+f.toml:4:28: "ge" is more than "le": exchange them
+4 | rules = [{ match = { med = { ge = 2, le = 1 } } }]
+  |                            ^^^^^^^^^^^^^^^^^^"#,
+    },
+    Wrong {
+        text: r#"[[policies]]
+name = "p"
+rules = [{ match = { community_match = "all" }, then = "accept" }]"#,
+        message: r#"
+f.toml:4:22: "community_match" needs "community_set" or "communities": add one or remove it
+4 | rules = [{ match = { community_match = "all" }, then = "accept" }]
+  |                      ^^^^^^^^^^^^^^^"#,
+    },
+    Wrong {
+        text: r#"[[policies]]
+name = "p"
+rules = [{ then = { add = { communities = ["65001:*"] } } }]"#,
+        message: r#"
+f.toml:4:44: "65001:*" is no community: a "*" or a range can be matched and removed, but not set or added; write one number
+4 | rules = [{ then = { add = { communities = ["65001:*"] } } }]
+  |                                            ^^^^^^^^^"#,
+    },
+    Wrong {
+        text: r#"[[prefix_sets]]
+name = "s"
+prefixes = ["10.0.0.0/8 ge 4"]"#,
+        message: r#"
+f.toml:4:13: "10.0.0.0/8 ge 4": lengths have to be in the order 8 <= ge <= le <= 32
+4 | prefixes = ["10.0.0.0/8 ge 4"]
+  |             ^^^^^^^^^^^^^^^^^"#,
+    },
+    Wrong {
+        text: r#"[[prefix_sets]]
+name = "s"
+prefixes = ["10.0.0.0/8 upto 9", "10.0.0.0"]"#,
+        message: r#"
+f.toml:4:13: "10.0.0.0/8 upto 9": after the prefix only "ge N" and "le N" may stand, as in "10.0.0.0/8 ge 16 le 24"
+4 | prefixes = ["10.0.0.0/8 upto 9", "10.0.0.0"]
+  |             ^^^^^^^^^^^^^^^^^^^
+f.toml:4:34: "10.0.0.0" is no prefix: write ADDRESS/LENGTH, as in 10.0.0.0/8 or 2001:db8::/32
+4 | prefixes = ["10.0.0.0/8 upto 9", "10.0.0.0"]
+  |                                  ^^^^^^^^^^"#,
+    },
+    Wrong {
+        text: r#"[[community_sets]]
+name = "s"
+communities = ["65536:1", "1:2:3:4", "no-exprt"]"#,
+        message: r#"
+f.toml:4:16: "65536:1" is no community: "65536" does not fit: write a number from 0 to 65535, "*", or a range as in "100-199"
+4 | communities = ["65536:1", "1:2:3:4", "no-exprt"]
+  |                ^^^^^^^^^
+f.toml:4:27: "1:2:3:4" is no community: write "65001:100", a name such as "no-export", "65001:1:2" (large), "rt:65001:100" or "soo:65001:100" (extended), or "0x" and 16 hexadecimal digits
+4 | communities = ["65536:1", "1:2:3:4", "no-exprt"]
+  |                           ^^^^^^^^^
+f.toml:4:38: "no-exprt" is no community: write "65001:100", a name such as "no-export", "65001:1:2" (large), "rt:65001:100" or "soo:65001:100" (extended), or "0x" and 16 hexadecimal digits
+4 | communities = ["65536:1", "1:2:3:4", "no-exprt"]
+  |                                      ^^^^^^^^^^"#,
+    },
+    Wrong {
+        text: r#"[[networks]]
+prefix = "2001:db8::/32"
+next_hop = "192.0.2.1""#,
+        message: r#"
+f.toml:4:1: an IPv6 prefix needs an IPv6 next hop
+4 | next_hop = "192.0.2.1"
+  | ^^^^^^^^"#,
+    },
+    Wrong {
+        text: r#"[api]
+metrics = "9179""#,
+        message: r#"
+f.toml:3:11: "9179" is no value for "metrics": write ADDRESS:PORT, as in "127.0.0.1:9179" or "[::1]:9179"
+3 | metrics = "9179"
+  |           ^^^^^^"#,
+    },
+    Wrong {
+        text: r#"[log]
+format = "yaml""#,
+        message: r#"
+f.toml:3:10: "format" cannot be "yaml"; write "text" or "json"
+3 | format = "yaml"
+  |          ^^^^^^"#,
+    },
+    Wrong {
+        text: r#"[log]
+format = "#,
+        message: r#"
+f.toml:3:10: this is no TOML: string values must be quoted, expected literal string
+3 | format = 
+  |          ^"#,
+    },
+];
