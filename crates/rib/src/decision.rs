@@ -22,7 +22,7 @@
 //! | 13 | lowest peer address | g |
 //! | 14 | lowest Path Identifier | between paths of one peer (RFC 7911 §3 leaves it open) |
 
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
 use std::fmt;
 use std::net::IpAddr;
 
@@ -353,7 +353,7 @@ fn best_of_many(candidates: &[Candidate<'_>], options: &DecisionOptions) -> usiz
 /// The best of those of `alive`, which is not empty.
 fn best_of(candidates: &[Candidate<'_>], options: &DecisionOptions, mut alive: Alive) -> u16 {
     match options.med_order {
-        MedOrder::Deterministic => filter_down(candidates, options, &mut alive),
+        MedOrder::Deterministic => best_at_once(candidates, options, &alive),
         MedOrder::Arrival => {
             // Newest first; paths of one second in the order of their addresses, so that the outcome is still a
             // function of the candidates and not of their places in the slice.
@@ -363,6 +363,70 @@ fn best_of(candidates: &[Candidate<'_>], options: &DecisionOptions, mut alive: A
             rest.fold(first, |best, next| filter_down(candidates, options, &mut [best, next].into_iter().collect()))
         }
     }
+}
+
+/// The same filters, in as few passes as MED allows: steps whose criterion is a number of the path alone, one after
+/// another, make one number or tuple. This is what runs for each change of a destination.
+fn best_at_once(candidates: &[Candidate<'_>], options: &DecisionOptions, alive: &[u16]) -> u16 {
+    let mut alive: Alive = match options.aigp {
+        Aigp::Off => least(candidates, alive, steps_1_to_6),
+        Aigp::On => {
+            let mut alive = Alive::from_slice(alive);
+            Step::ALL.iter().take(6).for_each(|&step| keep_best(candidates, options, step, &mut alive));
+            alive
+        }
+    };
+    if alive.len() > 1 {
+        keep_best(candidates, options, Step::Med, &mut alive);
+        let internal = |c: &Candidate<'_>| u64::from(c.source.kind.peer_type() == Some(PeerType::Ibgp));
+        alive = least(candidates, &alive, |c| internal(c) << 32 | u64::from(c.igp_cost));
+    }
+    if alive.len() > 1 {
+        keep_best(candidates, options, Step::Age, &mut alive);
+        alive = least(candidates, &alive, steps_11_to_14);
+    }
+    alive.first().copied().unwrap_or(0)
+}
+
+/// Steps 1, 2, 3, 5 and 6 as one number, the smaller the better: two bits, 32 of LOCAL_PREF, 16 of AS_PATH length (a
+/// message has no room for more than 16,384 AS numbers), two of ORIGIN.
+fn steps_1_to_6(c: &Candidate<'_>) -> u64 {
+    let length = u64::from(u16::try_from(as_path_len(c)).unwrap_or(u16::MAX));
+    let local = u64::from(c.source.kind != SourceKind::Local);
+    let preference = u64::from(u32::MAX - c.meta.local_pref);
+    u64::from(is_llgr_stale(c)) << 51 | local << 50 | preference << 18 | length << 2 | u64::from(c.meta.bits.origin())
+}
+
+/// Steps 11 to 14, read in one pass over the attributes.
+fn steps_11_to_14(c: &Candidate<'_>) -> (BgpId, usize, IpAddr, PathId, u32) {
+    let (mut id, mut clusters) = (c.source.bgp_id, 0);
+    for attr in c.block.iter().skip_while(|a| a.code < AttrCode::ORIGINATOR_ID) {
+        match (attr.code, attr.value.first_chunk()) {
+            (AttrCode::ORIGINATOR_ID, Some(octets)) => id = BgpId(u32::from_be_bytes(*octets)),
+            (AttrCode::CLUSTER_LIST, _) => clusters = attr.value.len() / 4,
+            _ => break,
+        }
+    }
+    (id, clusters, c.source.peer_addr, c.path_id, c.since)
+}
+
+/// Those with the smallest key, in one pass.
+fn least<K: Ord>(candidates: &[Candidate<'_>], alive: &[u16], key: impl Fn(&Candidate<'_>) -> K) -> Alive {
+    let mut kept = Alive::new();
+    let mut min: Option<K> = None;
+    for &i in alive {
+        let Some(k) = candidate(candidates, i).map(&key) else { continue };
+        match min.as_ref().map(|m| k.cmp(m)) {
+            Some(Ordering::Greater) => {}
+            Some(Ordering::Equal) => kept.push(i),
+            Some(Ordering::Less) | None => {
+                kept.clear();
+                kept.push(i);
+                min = Some(k);
+            }
+        }
+    }
+    kept
 }
 
 /// Runs the filters until one candidate is left.
@@ -441,6 +505,12 @@ fn keep_min<K: Ord>(candidates: &[Candidate<'_>], alive: &mut Alive, key: impl F
 
 /// RFC 4271 §9.1.2.2 c: a path goes when another from the same neighbouring AS has a lower MED.
 fn keep_med_by_neighbor(candidates: &[Candidate<'_>], options: &DecisionOptions, alive: &mut Alive) {
+    // Equal ones, as is common, cannot tell paths apart whatever AS they are of.
+    let mut meds = alive.iter().filter_map(|&i| candidate(candidates, i)).map(|c| med(c, options));
+    let first = meds.next();
+    if meds.all(|m| Some(m) == first) {
+        return;
+    }
     let mut lowest: SmallVec<[(Asn, u32); 8]> = SmallVec::new();
     for c in alive.iter().filter_map(|&i| candidate(candidates, i)) {
         let (asn, med) = (neighbor_as(c), med(c, options));

@@ -198,6 +198,59 @@ fn arrival_order_does_not_matter() {
     }
 }
 
+/// What runs in few passes gives what the steps one by one give.
+#[test]
+fn at_once_is_step_by_step() {
+    let mut seed = 11u32;
+    let mut random = |n: u32| {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (seed >> 16) % n
+    };
+    let mut lost_at = std::collections::BTreeSet::new();
+    for round in 0..1000u32 {
+        let options = DecisionOptions {
+            aigp: if round % 3 == 0 { Aigp::On } else { Aigp::Off },
+            med_scope: if round % 5 == 0 { MedScope::Always } else { MedScope::NeighborAs },
+            missing_med: if round % 7 == 0 { MissingMed::Worst } else { MissingMed::Best },
+            prefer_oldest: if round % 2 == 0 { PreferOldest::On } else { PreferOldest::Off },
+            ..DecisionOptions::default()
+        };
+        let routes: Vec<_> = (0..2 + random(6))
+            .map(|_| {
+                let kinds = [SourceKind::Local, EBGP, EBGP, EBGP, IBGP, SourceKind::Client, IBGP];
+                let path = [100 + random(2), 5, 6];
+                let len = if random(4) == 0 { 3 } else { 2 };
+                let kind = kinds[random(7) as usize];
+                let mut r = TestRoute::new(kind, &path[..len]).peer(random(9) as u8).bgp_id(1 + random(3));
+                if random(3) > 0 {
+                    r = r.med(random(2));
+                }
+                if random(8) == 0 {
+                    r = r.llgr_stale();
+                }
+                if random(3) == 0 {
+                    r = r.originator(1 + random(3)).clusters(&[7, 8][..random(3) as usize]);
+                }
+                if random(2) == 0 {
+                    r = r.aigp(u64::from(random(2)));
+                }
+                let pref = if random(6) == 0 { 101 } else { 100 };
+                let origin = u8::from(random(6) == 0);
+                r.local_pref(pref).origin(origin).cost(random(2)).since(random(2)).path_id(random(50))
+            })
+            .collect();
+        let candidates: Vec<_> = routes.iter().map(TestRoute::candidate).collect();
+        let slow = filter_down(&candidates, &options, &mut all(&candidates));
+        assert_eq!(best_at_once(&candidates, &options, &all(&candidates)), slow, "round {round}");
+        for reason in explain(&candidates, &options) {
+            if let Reason::Lost(step) = reason {
+                lost_at.insert(step);
+            }
+        }
+    }
+    assert_eq!(lost_at.len(), Step::ALL.len(), "every step told something: {lost_at:?}");
+}
+
 fn multipath_of(routes: &[TestRoute], options: &DecisionOptions) -> (Option<usize>, Vec<u16>) {
     let candidates: Vec<_> = routes.iter().map(TestRoute::candidate).collect();
     let selection = select(&candidates, options);

@@ -53,6 +53,23 @@ pub struct ImportScratch {
 }
 
 impl ImportSettings {
+    /// Everything is accepted as it comes, as from an internal peer without policy.
+    #[must_use]
+    pub fn accept_all() -> Self {
+        Self::unconditional(PolicyChain::accept_all())
+    }
+
+    /// Nothing is accepted, as from an external peer without policy (RFC 8212 §3).
+    #[must_use]
+    pub fn reject_all() -> Self {
+        Self::unconditional(PolicyChain::reject_all())
+    }
+
+    fn unconditional(policy: PolicyChain) -> Self {
+        let context = EvalContext { own_asn: Asn(0), self_next_hop: None };
+        Self { policy, prepend: None, graceful_shutdown: GracefulShutdown::Honor, context }
+    }
+
     /// Whether the outcome may be remembered by attributes alone, for the routes of one source and family.
     #[must_use]
     pub fn depends_on_prefix(&self) -> bool {
