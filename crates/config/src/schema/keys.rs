@@ -377,11 +377,12 @@ pub const KEYS: &[Key] = &[
         NextSession,
         "Close the session when the peer takes none of our bytes for so long (RFC 9687). 0: never.",
     ),
-    holder(
+    key(
         T::PeerSettings,
         "families",
         "list of names, or a table a family",
         "`[\"ipv4-unicast\"]`",
+        Reset,
         "`ipv4-unicast`, `ipv6-unicast` (RFC 4760). A change of the list is a reset; in `families.NAME` stand the keys of \
          a family. A peer's `families` takes the place of its group's.",
     ),
@@ -393,11 +394,12 @@ pub const KEYS: &[Key] = &[
         Reset,
         "The peer is our client (RFC 4456 §5). For iBGP peers.",
     ),
-    holder(
+    key(
         T::PeerSettings,
         "local_as",
         "AS number or table",
         "none",
+        Reset,
         "The AS that this peer knows us by, where it is not the router's (RFC 7705). 0: none, whatever the group says.",
     ),
     key(

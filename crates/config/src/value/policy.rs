@@ -60,7 +60,11 @@ impl PrefixRange {
     pub fn new(prefix: Prefix, ge: Option<u8>, le: Option<u8>) -> Result<Self, PrefixRangeError> {
         let longest = if prefix.addr().is_ipv4() { 32 } else { 128 };
         let low = ge.unwrap_or(prefix.len());
-        let high = le.unwrap_or(if ge.is_some() { longest } else { prefix.len() });
+        let high = match (ge, le) {
+            (_, Some(le)) => le,
+            (Some(_), None) => longest,
+            (None, None) => prefix.len(),
+        };
         if prefix.len() <= low && low <= high && high <= longest {
             Ok(Self { prefix, ge: low, le: high })
         } else {
