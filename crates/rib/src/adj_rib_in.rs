@@ -43,9 +43,12 @@ impl<A: Addr> FamilyRib<A> {
             match entry.action {
                 Action::Advertise => self.ingest_adverts(shared, sender, batch, entry),
                 Action::Withdraw => {
+                    let mut count = 0;
                     for nlri in batch.nlri(entry) {
                         self.withdraw(shared, sender, nlri);
+                        count += 1;
                     }
+                    self.peer_mut(peer).into_iter().for_each(|p| p.withdraws += count);
                 }
                 Action::EndOfRib => self.end_of_rib(shared, peer),
                 Action::BeginRefresh => self.begin_refresh(shared, peer),
@@ -58,7 +61,9 @@ impl<A: Addr> FamilyRib<A> {
         let Ok(received) = shared.attrs.intern(batch.block(entry), entry.hash) else { return };
         let by_prefix = self.peer(sender.peer).is_some_and(|p| p.import.depends_on_prefix());
         let mut known: Option<Incoming> = None;
+        let mut count = 0;
         for nlri in batch.nlri(entry) {
+            count += 1;
             if by_prefix && let Some(k) = known.take() {
                 release(shared, k);
             }
@@ -73,6 +78,7 @@ impl<A: Addr> FamilyRib<A> {
             release(shared, k);
         }
         shared.attrs.release(received);
+        self.peer_mut(sender.peer).into_iter().for_each(|p| p.updates += count);
     }
 
     /// Import policy for one route; what it returns holds a reference to each of its attribute sets.
@@ -255,7 +261,7 @@ impl<A: Addr> FamilyRib<A> {
         let peer = self.sources.peer(source);
         if let Some(p) = self.peer_mut(peer) {
             p.paths += 1;
-            p.barred += u32::from(!flags.is_eligible());
+            *p.counter(flags) += 1;
         }
     }
 
@@ -264,7 +270,7 @@ impl<A: Addr> FamilyRib<A> {
         self.sources.path_removed(source);
         if let Some(p) = self.peer_mut(peer) {
             p.paths -= 1;
-            p.barred -= u32::from(!flags.is_eligible());
+            *p.counter(flags) -= 1;
         }
     }
 
@@ -285,6 +291,24 @@ impl<A: Addr> FamilyRib<A> {
             shared.outputs.push_back(Output::LimitExceeded { peer: sender.peer, family: A::FAMILY, count, limit });
         }
         false
+    }
+}
+
+impl PeerFamily {
+    /// What counts paths with these flags.
+    fn counter(&mut self, flags: PathFlags) -> &mut u32 {
+        match flags.reason() {
+            None => &mut self.eligible,
+            Some(Ineligible::ImportPolicy) => &mut self.rejected,
+            Some(
+                Ineligible::OwnAsLoop
+                | Ineligible::OriginatorLoop
+                | Ineligible::ClusterLoop
+                | Ineligible::FirstAs
+                | Ineligible::OtcLeak
+                | Ineligible::NextHopUnreachable,
+            ) => &mut self.barred,
+        }
     }
 }
 

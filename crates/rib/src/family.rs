@@ -52,8 +52,17 @@ pub(crate) struct PeerFamily {
     pub(crate) limit: Option<PrefixLimit>,
     /// Paths that it has in the table, stale ones too.
     pub(crate) paths: u32,
-    /// Those of them that are ineligible.
+    /// Those of them that are ineligible, for another reason than policy.
     pub(crate) barred: u32,
+    /// Those of them that import policy rejected.
+    pub(crate) rejected: u32,
+    /// Those that take part in the decision.
+    pub(crate) eligible: u32,
+    /// Destinations whose best path is from it.
+    pub(crate) best: u32,
+    /// Routes that it advertised and withdrew.
+    pub(crate) updates: u64,
+    pub(crate) withdraws: u64,
     pub(crate) warned: bool,
     pub(crate) exceeded: bool,
     /// It sent End-of-RIB.
@@ -94,6 +103,8 @@ pub(crate) struct FamilyRib<A> {
     pub(crate) id_changes: Vec<Change>,
     /// Adverts that were refused.
     pub(crate) refused: u64,
+    /// Destinations with a best path.
+    pub(crate) best: u32,
 }
 
 /// Whether learned routes may be flushed (B.7, restarting speaker).
@@ -128,6 +139,7 @@ impl<A: Addr> FamilyRib<A> {
             changes: Vec::new(),
             id_changes: Vec::new(),
             refused: 0,
+            best: 0,
         }
     }
 

@@ -8,7 +8,7 @@ use crate::journal::{Audience, LOW, lock};
 use crate::rib::Output;
 use crate::route::{PeerId, SourceId};
 use crate::table::Addr;
-use crate::update_group::{Change, Context};
+use crate::update_group::{Change, Context, Exported};
 
 /// The most destinations of a flush.
 pub(crate) const FLUSH_SLOTS: usize = 4096;
@@ -115,6 +115,7 @@ impl<A: Addr> FamilyRib<A> {
         let mut changed = !self.same(before.best.as_ref(), new.as_ref());
         let mut bytes = new.map_or(0, |n| usize::from(shared.attrs.meta(n.attr).len));
         if changed {
+            self.count_best(before.best.as_ref(), new.as_ref());
             self.changes.push(Change { slot, tx: 0, old: before.best, old_rank: 0, new, new_rank: 0 });
         }
         if self.tracks_all {
@@ -133,6 +134,19 @@ impl<A: Addr> FamilyRib<A> {
             self.tombstones.push_back(slot);
         }
         bytes
+    }
+
+    fn count_best(&mut self, old: Option<&Announced>, new: Option<&Announced>) {
+        if let Some(old) = old {
+            let peer = self.sources.peer(old.source);
+            self.peer_mut(peer).into_iter().for_each(|p| p.best = p.best.saturating_sub(1));
+            self.best -= 1;
+        }
+        if let Some(new) = new {
+            let peer = self.sources.peer(new.source);
+            self.peer_mut(peer).into_iter().for_each(|p| p.best += 1);
+            self.best += 1;
+        }
     }
 
     /// Notes each Path Identifier whose path or rank changed.
@@ -163,10 +177,14 @@ impl<A: Addr> FamilyRib<A> {
         for g in 0..self.groups.len() {
             let Some(group) = &self.groups[g] else { continue };
             let attached = group.members.iter().any(|&m| self.member(m).is_some_and(|m| m.attached));
-            if !attached && group.exported.is_none() {
+            let limited = group.members.iter().any(|&m| self.member(m).is_some_and(|m| m.limit.is_some()));
+            let Some(mut group) = self.groups[g].take() else { continue };
+            if !attached && !limited {
+                // Nobody would read it; it is counted anew when somebody does.
+                group.exported = Exported::default();
+                self.groups[g] = Some(group);
                 continue;
             }
-            let Some(mut group) = self.groups[g].take() else { continue };
             let me = u32::try_from(g).unwrap_or(u32::MAX);
             let changes = if group.paths().is_some() { &self.id_changes } else { &self.changes };
             let cx = Context {

@@ -5,44 +5,54 @@
 use crate::family::{FamilyRib, Shared};
 use crate::rib::Output;
 use crate::table::Addr;
-use crate::update_group::{Context, Exported};
+use crate::update_group::{Context, GroupKind};
+
+/// Slots that are counted at once.
+const COUNT_SLOTS: u32 = 4096;
 
 impl<A: Addr> FamilyRib<A> {
-    /// Counts what a group exports, once; from then on changes are counted.
-    pub(crate) fn count_exported(&mut self, shared: &Shared, group: u32) {
-        let Some(Some(mut g)) = self.groups.get_mut(group as usize).map(Option::take) else { return };
-        if g.exported.is_none() {
-            let mut exported = Exported::default();
-            let cx = Context {
-                table: &self.table,
-                sources: &self.sources,
-                attrs: &shared.attrs,
-                group_of: &self.group_of,
-                default_slot: self.default_slot,
-            };
-            for slot in 0..self.table.slots() {
-                if !self.table.dest(slot).is_used() {
-                    continue;
-                }
-                match g.paths() {
-                    None => {
-                        if let Some(said) = g.say(&cx, slot, 0, self.announced(slot)) {
-                            exported.add(said.peer);
-                        }
+    /// Counts what a group exports, a step; from then on changes are counted. Says whether it did anything.
+    pub(crate) fn count_exported(&mut self, shared: &Shared, group: u32) -> bool {
+        let slots = self.table.slots();
+        let Some(slot) = self.groups.get_mut(group as usize) else { return false };
+        if slot.as_ref().is_none_or(|g| g.exported.counted_to >= slots || g.kind == GroupKind::Feed) {
+            // Destinations to come are counted by their changes.
+            slot.iter_mut().for_each(|g| g.exported.counted_to = u32::MAX);
+            return false;
+        }
+        let Some(mut g) = slot.take() else { return false };
+        let cx = Context {
+            table: &self.table,
+            sources: &self.sources,
+            attrs: &shared.attrs,
+            group_of: &self.group_of,
+            default_slot: self.default_slot,
+        };
+        let from = g.exported.counted_to;
+        let to = from.saturating_add(COUNT_SLOTS).min(slots);
+        for slot in from..to {
+            if !self.table.dest(slot).is_used() {
+                continue;
+            }
+            match g.paths() {
+                None => {
+                    if let Some(said) = g.say(&cx, slot, 0, self.announced(slot)) {
+                        g.exported.add(said.peer);
                     }
-                    Some(max) => {
-                        for a in self.announced_all(shared, slot).iter().take(usize::from(max)) {
-                            if let Some(said) = g.say(&cx, slot, a.tx, Some(*a)) {
-                                exported.add(said.peer);
-                            }
+                }
+                Some(max) => {
+                    for a in self.announced_all(shared, slot).iter().take(usize::from(max)) {
+                        if let Some(said) = g.say(&cx, slot, a.tx, Some(*a)) {
+                            g.exported.add(said.peer);
                         }
                     }
                 }
             }
-            g.forget_said();
-            g.exported = Some(exported);
         }
+        g.exported.counted_to = to;
+        g.forget_said();
         self.groups[group as usize] = Some(g);
+        true
     }
 
     /// Reports members that get more than they may.
@@ -51,8 +61,8 @@ impl<A: Addr> FamilyRib<A> {
         for m in members.iter_mut().flatten() {
             let Some(limit) = m.limit else { continue };
             let group = groups.get(m.group as usize).and_then(Option::as_ref);
-            let Some(exported) = group.and_then(|g| g.exported.as_ref()) else { continue };
-            let count = exported.to(m.peer);
+            let Some(group) = group else { continue };
+            let count = group.exported.to(m.peer);
             if count > limit.max && !m.limit_exceeded {
                 m.limit_exceeded = true;
                 shared.outputs.push_back(Output::OutLimitExceeded {

@@ -37,6 +37,8 @@ pub(crate) struct Member {
     pub(crate) end: End,
     /// Position after the end marker, once it is appended.
     end_at: Option<u64>,
+    /// End-of-RIB was passed.
+    pub(crate) complete: bool,
     /// Position after a BoRR that is not known to be passed.
     begin_at: Option<u64>,
     refresh_again: bool,
@@ -133,6 +135,7 @@ impl<A: Addr> FamilyRib<A> {
             debt,
             end: End::EndOfRib,
             end_at: None,
+            complete: false,
             begin_at: None,
             refresh_again: false,
             same_journal: true,
@@ -148,9 +151,6 @@ impl<A: Addr> FamilyRib<A> {
         self.members[at] = Some(member);
         let id = u32::try_from(at).unwrap_or(u32::MAX);
         g.members.push(id);
-        if limit.is_some() {
-            self.count_exported(shared, group);
-        }
         self.set_group_of(peer, Some(group));
         self.look_at_members = true;
         (id, reader)
@@ -284,7 +284,7 @@ impl<A: Addr> FamilyRib<A> {
     /// What is exported to a member changes: it goes to another group without a reset (B.6, regroup).
     pub(crate) fn regroup(&mut self, shared: &mut Shared, member: u32, kind: GroupKind) {
         let Some(m) = self.member(member) else { return };
-        let (old, peer, limit) = (m.group, m.peer, m.limit);
+        let (old, peer) = (m.group, m.peer);
         if self.group(old).is_some_and(|g| g.kind == kind) {
             return;
         }
@@ -298,9 +298,6 @@ impl<A: Addr> FamilyRib<A> {
         m.limit_exceeded = false;
         if let Some(Some(g)) = self.groups.get_mut(new as usize) {
             g.members.push(member);
-        }
-        if limit.is_some() {
-            self.count_exported(shared, new);
         }
         self.set_group_of(peer, Some(new));
         self.drop_from_group(old, member);
@@ -317,10 +314,6 @@ impl<A: Addr> FamilyRib<A> {
         m.limit = limit;
         m.limit_exceeded = false;
         m.limit_warned = false;
-        let group = m.group;
-        if limit.is_some() {
-            self.count_exported(shared, group);
-        }
         self.check_out_limits(shared);
     }
 
@@ -362,6 +355,7 @@ impl<A: Addr> FamilyRib<A> {
         g.steps.retain(|s| !s.members.is_empty());
         if m.end_at.is_some_and(|at| position >= at) {
             m.end_at = None;
+            m.complete = true;
             m.end = End::None;
         }
         if m.debt.is_none() && m.end_at.is_none() {

@@ -24,6 +24,8 @@ use crate::stale::Task;
 use crate::table::{Addr, Addr4, Addr6};
 use crate::update_group::GroupKind;
 
+pub use crate::stats::{FamilyStats, PeerStats, RibStats};
+
 /// Bounds of a RIB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
@@ -661,6 +663,9 @@ impl<A: Addr> FamilyRib<A> {
         }
         self.walk_rotor = self.walk_rotor.wrapping_add(1);
         worked |= self.pass(shared);
+        for group in 0..groups {
+            worked |= self.count_exported(shared, u32::try_from(group).unwrap_or(u32::MAX));
+        }
         if worked || self.look_at_members {
             return RunStatus::More;
         }
@@ -687,6 +692,11 @@ impl PeerFamily {
             limit: None,
             paths: 0,
             barred: 0,
+            rejected: 0,
+            eligible: 0,
+            best: 0,
+            updates: 0,
+            withdraws: 0,
             warned: false,
             exceeded: false,
             complete: false,

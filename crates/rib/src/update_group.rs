@@ -161,8 +161,8 @@ pub(crate) struct Group {
     pub(crate) steps: VecDeque<Step>,
     /// Routes that had no room in a message beside their attributes.
     pub(crate) too_long: u64,
-    /// How many routes it exports, in all and by source, where a member has a limit.
-    pub(crate) exported: Option<Exported>,
+    /// How many routes it exports.
+    pub(crate) exported: Exported,
     encoder: Encoder,
     memo: Memo,
     out: Out,
@@ -170,25 +170,31 @@ pub(crate) struct Group {
     withdrawals: Vec<(Audience, u32, u16)>,
 }
 
-/// Counts of exported routes.
+/// How many routes a group exports, in all and by the peer that they came from.
 #[derive(Debug, Default)]
 pub(crate) struct Exported {
-    pub(crate) all: u32,
-    pub(crate) from: HashMap<PeerId, u32>,
+    all: u32,
+    from: Vec<u32>,
+    /// Slots below are counted; of the others nothing is.
+    pub(crate) counted_to: u32,
 }
 
 impl Exported {
     /// Routes that a member gets.
     pub(crate) fn to(&self, peer: PeerId) -> u32 {
-        self.all.saturating_sub(self.from.get(&peer).copied().unwrap_or(0))
+        self.all.saturating_sub(self.from.get(usize::from(peer.0)).copied().unwrap_or(0))
     }
     pub(crate) fn add(&mut self, peer: PeerId) {
         self.all += 1;
-        *self.from.entry(peer).or_default() += 1;
+        let at = usize::from(peer.0);
+        if at >= self.from.len() {
+            self.from.resize(at + 1, 0);
+        }
+        self.from[at] += 1;
     }
     fn remove(&mut self, peer: PeerId) {
         self.all = self.all.saturating_sub(1);
-        if let Some(n) = self.from.get_mut(&peer) {
+        if let Some(n) = self.from.get_mut(usize::from(peer.0)) {
             *n = n.saturating_sub(1);
         }
     }
@@ -225,7 +231,7 @@ impl Group {
             rotor: 0,
             steps: VecDeque::new(),
             too_long: 0,
-            exported: None,
+            exported: Exported::default(),
             encoder: Encoder::new(encode),
             memo: Memo::default(),
             out: Out::new(),
@@ -334,9 +340,9 @@ impl Group {
         let max = self.paths().unwrap_or(u16::MAX);
         let old = self.say(cx, c.slot, c.tx, c.old.filter(|_| c.old_rank < max));
         let new = self.say(cx, c.slot, c.tx, c.new.filter(|_| c.new_rank < max));
-        if let Some(exported) = &mut self.exported {
-            old.inspect(|o| exported.remove(o.peer));
-            new.inspect(|n| exported.add(n.peer));
+        if c.slot < self.exported.counted_to {
+            old.inspect(|o| self.exported.remove(o.peer));
+            new.inspect(|n| self.exported.add(n.peer));
         }
         match (old, new) {
             (None, None) => {}
