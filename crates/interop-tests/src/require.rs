@@ -1,7 +1,7 @@
 //! What a test needs of the machine, and what happens where it is missing.
 
 use std::env;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
@@ -20,6 +20,11 @@ pub enum Need {
     Openbgpd,
     /// ExaBGP.
     Exabgp,
+    /// `bgpdump`, which prints MRT files.
+    Bgpdump,
+    /// The recorded tables of the shared data folder. They are too large for the repository, so their absence skips a case
+    /// everywhere.
+    SharedData,
 }
 
 impl Need {
@@ -32,6 +37,8 @@ impl Need {
             Need::Gobgp => (&["/usr/bin/gobgpd", "/usr/bin/gobgp"], "gobgpd"),
             Need::Openbgpd => (&["/usr/sbin/bgpd", "/usr/sbin/bgpctl"], "openbgpd"),
             Need::Exabgp => (&["/usr/sbin/exabgp"], "exabgp"),
+            Need::Bgpdump => (&["/usr/bin/bgpdump"], "bgpdump"),
+            Need::SharedData => (&[], ""),
         }
     }
 
@@ -42,7 +49,20 @@ impl Need {
         if let Some(file) = files.iter().find(|file| !Path::new(file).exists()) {
             return Some(format!("{file} is not installed (Debian package {package})"));
         }
-        if self == Need::Namespaces { namespaces_refused().clone() } else { None }
+        match self {
+            Need::Namespaces => namespaces_refused().clone(),
+            Need::SharedData => {
+                let file = shared_data("updates.et-header.2015.gz");
+                (!file.exists()).then(|| format!("{} is not there", file.display()))
+            }
+            Need::Bird | Need::Frr | Need::Gobgp | Need::Openbgpd | Need::Exabgp | Need::Bgpdump => None,
+        }
+    }
+
+    /// Whether its absence is no failure even where nothing else may be skipped.
+    #[must_use]
+    pub fn optional(self) -> bool {
+        self == Need::SharedData
     }
 }
 
@@ -57,6 +77,13 @@ fn namespaces_refused() -> &'static Option<String> {
         )),
         Err(error) => Some(format!("unshare and ip (Debian packages util-linux and iproute2) do not run: {error}")),
     })
+}
+
+/// A file of the shared data folder: `HEDDLE_DATA`, or `shared/data` beside the workspace.
+#[must_use]
+pub fn shared_data(file: &str) -> PathBuf {
+    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
+    env::var_os("HEDDLE_DATA").map_or_else(beside, PathBuf::from).join(file)
 }
 
 /// Whether a missing need fails the run (`CI=true`) or skips the test.

@@ -38,6 +38,10 @@ impl Frr {
             frr.process.assert_alive();
             frr.command("show version")
         });
+        // It goes on without a line that it does not understand.
+        let log = frr.process.log();
+        let refused: Vec<&str> = log.lines().filter(|line| line.contains("on config line")).collect();
+        assert!(refused.is_empty(), "{}: FRR refuses {}", host.name(), refused.join("\n"));
         frr
     }
 

@@ -42,11 +42,14 @@ pub(crate) fn frr_router(number: u8, asn: u32, rrs: &[&str], options: &str, v4: 
          route-map own6 permit 10\n set ipv6 next-hop global fd00::{number:x}\nexit\n\
          router bgp {asn}\n bgp router-id 10.0.0.{number}\n no bgp network import-check\n no bgp ebgp-requires-policy\n"
     );
+    // What is of the router as a whole stands before the neighbors, which it would reset otherwise.
+    let (whole, of_neighbors): (Vec<&str>, Vec<&str>) = options.lines().partition(|line| line.starts_with(" bgp "));
+    whole.iter().for_each(|line| text.push_str(&format!("{line}\n")));
     let each = |lines: &str| rrs.iter().map(|rr| lines.replace("RR", rr)).collect::<String>();
     text.push_str(&each(
         " neighbor RR remote-as 65001\n neighbor RR timers connect 1\n neighbor RR advertisement-interval 0\n",
     ));
-    text.push_str(&each(options));
+    of_neighbors.iter().for_each(|line| text.push_str(&each(&format!("{line}\n"))));
     for (family, map, lines) in [("ipv4", "own4", v4), ("ipv6", "own6", v6)] {
         text.push_str(&format!(" address-family {family} unicast\n"));
         text.push_str(&each(&format!("  neighbor RR activate\n  neighbor RR route-map {map} out\n{lines}")));

@@ -32,7 +32,7 @@ pub(crate) const CASES: &[Case] = &[
 fn tcp_md5() {
     let lab = Lab::new("tcp_md5");
     let rr = lab.host(1, "rr");
-    let key = rr.write("right.key", "spun yarn\n");
+    let key = rr.write("right.key", "spun-yarn\n");
     let key = key.display();
     let missing = rr.path("missing.key");
     let config = [
@@ -48,12 +48,12 @@ fn tcp_md5() {
     ];
     let heddle = Heddle::start(&rr, &config.concat());
     let with = |text: &str| bird_session(2, 65002, "10.0.0.1", &format!("password \"{text}\";"), "");
-    let bird = Bird::start(&lab.host(2, "bird"), &with("moth eaten"));
+    let bird = Bird::start(&lab.host(2, "bird"), &with("moth-eaten"));
     let frr = Frr::start(
         &lab.host(3, "frr"),
-        &frr_router(3, 65003, &["fd00::1"], " neighbor RR password spun yarn\n", "", ""),
+        &frr_router(3, 65003, &["fd00::1"], " neighbor RR password spun-yarn\n", "", ""),
     );
-    let dynamic = bird_session(200, 65200, "10.0.0.1", "password \"spun yarn\";", "");
+    let dynamic = bird_session(200, 65200, "10.0.0.1", "password \"spun-yarn\";", "");
     let dynamic = Bird::start(&lab.host(200, "dynamic"), &dynamic);
     frr.wait_established("fd00::1");
     dynamic.wait_established("10.0.0.1");
@@ -72,7 +72,7 @@ fn tcp_md5() {
         ensure(count.as_deref().is_some_and(|count| count != "0"), || counters.clone())
     });
     assert!(!heddle.session("10.0.0.2").expect("it answers").established);
-    bird.configure(&with("spun yarn"));
+    bird.configure(&with("spun-yarn"));
     bird.wait_established("10.0.0.1");
     heddle.wait_established("10.0.0.2");
 }
