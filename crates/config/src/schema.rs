@@ -4,12 +4,12 @@ use std::fmt;
 
 mod keys;
 
-pub use keys::KEYS;
+pub use keys::keys;
 
 /// What it takes until a changed key is in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Effect {
-    /// At once; sessions stay as they are.
+    /// At once, a timer from the next time that it starts; sessions stay as they are.
     Immediate,
     /// At once; routes are evaluated anew and what comes out differently is sent. Sessions stay. Where a key decides
     /// about routes as they come in, the peer is asked for them again (RFC 2918).
@@ -221,7 +221,7 @@ impl Table {
 
     /// The keys that may stand in this table.
     pub fn keys(self) -> impl Iterator<Item = &'static Key> {
-        KEYS.iter().filter(move |k| k.table == self || self.includes().contains(&k.table))
+        keys().filter(move |k| k.table == self || self.includes().contains(&k.table))
     }
 
     /// The key of this name.

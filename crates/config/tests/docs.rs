@@ -17,7 +17,7 @@ fn read(name: &str) -> String {
 /// The keys of a table as the documentation shows them.
 fn rendered(table: Table) -> String {
     let mut out = String::from("| key | type | default | effect of a change | meaning |\n|---|---|---|---|---|\n");
-    for key in heddle_config::schema::KEYS.iter().filter(|k| k.table == table) {
+    for key in heddle_config::schema::keys().filter(|k| k.table == table) {
         let effect = key.effect.map_or("", |e| e.as_str());
         let default = match key.default {
             "" => "required".to_owned(),

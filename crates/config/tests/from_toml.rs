@@ -72,7 +72,7 @@ fn the_example_is_a_configuration_and_shows_every_key() {
     let example = heddle_config::example();
     let config = Config::from_toml(example, "example.toml").unwrap_or_else(|e| panic!("{e}"));
     assert_eq!(config.peers.len(), 4);
-    for key in heddle_config::schema::KEYS {
+    for key in heddle_config::schema::keys() {
         let shown = example.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == key.name);
         assert!(shown, "{} of {} is not in the example", key.name, key.table.title());
     }
