@@ -128,16 +128,16 @@ pub fn decode<'a>(
         None if fields.is_empty() && path_ids.is_some() => Some(Family::IPV4_UNICAST),
         _ => None,
     };
-    let mut update = Update {
-        withdrawn: withdrawn.into_iter().chain(mp_unreach.filter(|n| !n.is_empty())).collect(),
-        reach: SmallVec::new(),
-        end_of_rib,
-        ineligible: walk.leak.then_some(Ineligible::RouteLeak),
-        faults: &[],
-        action: walk.action,
-    };
+    let mut gone = Withdrawn::new();
+    let mut reach = SmallVec::new();
+    if let Some(withdrawn) = withdrawn {
+        gone.push(withdrawn);
+    }
+    if let Some(mp_unreach) = mp_unreach.filter(|n| !n.is_empty()) {
+        gone.push(mp_unreach);
+    }
     if withdraw {
-        update.withdrawn.extend(nlri.into_iter().chain(mp_reach.map(|m| m.nlri)));
+        gone.extend(nlri.into_iter().chain(mp_reach.map(|m| m.nlri)));
     } else {
         let [ipv4_block, mp_block] = blocks;
         if let Some(nlri) = nlri {
@@ -149,16 +149,17 @@ pub fn decode<'a>(
                     &*ipv4_block
                 }
             };
-            update.reach.push(Reach { nlri, block });
+            reach.push(Reach { nlri, block });
         }
         if let Some(mp_reach) = mp_reach {
             walk.sort();
             walk.write_block(mp_block, Some(mp_reach));
-            update.reach.push(Reach { nlri: mp_reach.nlri, block: &*mp_block });
+            reach.push(Reach { nlri: mp_reach.nlri, block: &*mp_block });
         }
     }
-    update.faults = buffers.faults();
-    Ok(update)
+    let ineligible = walk.leak.then_some(Ineligible::RouteLeak);
+    let action = walk.action;
+    Ok(Update { withdrawn: gone, reach, end_of_rib, ineligible, faults: buffers.faults(), action })
 }
 
 /// The Withdrawn Routes or NLRI field; none when it is empty or IPv4 unicast was not negotiated.
