@@ -333,6 +333,17 @@ fn rows() -> Vec<(&'static str, Session, Input, Expect)> {
             ),
             Accept(|u| assert_eq!(block(u).as_path().to_string(), "65001 65536 65537")),
         ),
+        // RFC 9774 §3 speaks of AS4_PATH too: AS_PATH "65001 23456 7" with AS4_PATH "{65536} 7".
+        (
+            "A80",
+            Session::TwoOctet,
+            hex_body(
+                "",
+                "40010100 40020802 03fde95ba00007 4003040a000002 c0110c 010100010000 020100000007",
+                "180a6301",
+            ),
+            Withdraw(Some(2)),
+        ),
         ("A81", External, File, Discard(18, usual)),
         (
             "A81",
