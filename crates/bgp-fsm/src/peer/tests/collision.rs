@@ -101,6 +101,26 @@ fn told_by_the_peer() {
     assert_eq!(peer.counters().flaps, 0);
 }
 
+/// The peer's connection is established before ours is even up: our attempt is given up.
+#[test]
+fn an_attempt_ends_with_the_session() {
+    let mut peer = dialing(LOWER);
+    feed(&mut peer, at(0), Step::TheirsUp.event());
+    feed(&mut peer, at(0), Step::TheirsOpen.event());
+    assert_eq!(feed(&mut peer, at(0), Event::KeepAliveMsg(THEIRS)), "close#1 >Established up#2");
+    assert_eq!(feed(&mut peer, at(0), Step::OursUp.event()), "close#1", "its success comes too late");
+}
+
+/// The peer's connection ends while our attempt is under way: that goes on.
+#[test]
+fn an_attempt_survives_the_other_connection() {
+    let mut peer = dialing(LOWER);
+    feed(&mut peer, at(0), Step::TheirsUp.event());
+    let lost = Event::TcpConnectionFails(THEIRS, crate::TcpFailure::Reset);
+    assert_eq!(feed(&mut peer, at(0), lost), ">Connect");
+    assert_eq!(feed(&mut peer, at(0), Step::OursUp.event()), "OPEN#1 >OpenSent");
+}
+
 /// Whatever ends one connection while both are set up leaves the other alone.
 #[test]
 fn one_fails_the_other_goes_on() {

@@ -174,6 +174,9 @@ fn check(peer: &Peer, shell: &Shell) {
         }
         assert!(runs(Timer::SecondHold) || c.reading != Reading::Flowing, "a silent second connection ends");
     }
+    if peer.established().is_some() {
+        assert!(!matches!(peer.second, Second::Dialing(_)), "nobody dials beside a session");
+    }
     assert!(!runs(Timer::SendHold) || peer.established().is_some());
 }
 
