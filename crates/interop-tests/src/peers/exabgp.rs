@@ -97,11 +97,26 @@ impl Exabgp {
     /// The bodies of all UPDATEs from a peer, in lower-case hex.
     #[must_use]
     pub fn update_bodies(&self, peer: &str) -> Vec<String> {
+        self.bodies(peer, "update")
+    }
+
+    /// The bodies of all NOTIFICATIONs from a peer, in lower-case hex: code, subcode, data.
+    #[must_use]
+    pub fn notifications(&self, peer: &str) -> Vec<String> {
+        self.bodies(peer, "notification")
+    }
+
+    /// The bodies of all ROUTE-REFRESH messages from a peer, in lower-case hex: AFI, subtype (RFC 7313 §3.2), SAFI.
+    #[must_use]
+    pub fn refreshes(&self, peer: &str) -> Vec<String> {
+        self.bodies(peer, "route refresh")
+    }
+
+    fn bodies(&self, peer: &str, kind: &str) -> Vec<String> {
         let events = self.events_of(peer);
-        let updates = events.iter().filter(|event| text(event, "type") == "update");
-        let bodies =
-            updates.filter_map(|event| event.pointer("/neighbor/message/body")?.as_str().map(str::to_lowercase));
-        bodies.collect()
+        let wanted = events.iter().filter(|event| text(event, "type") == kind);
+        let bodies = wanted.filter_map(|event| event.pointer("/neighbor/message/body")?.as_str());
+        bodies.map(|body| body.trim_start_matches("0x").to_lowercase()).collect()
     }
 
     /// The process, for signals.
@@ -157,7 +172,10 @@ fn apply_update(table: &mut BTreeMap<(String, String, Option<u32>), Route>, peer
     }
     let attributes = update.get("attribute").map(read_attributes).unwrap_or_default();
     for (_, hops) in members(update, "announce") {
-        for (next_hop, entries) in hops.as_object().into_iter().flatten() {
+        // A link-local next hop stands beside the global one as if it were another.
+        let both = hops.as_object().is_some_and(|hops| hops.len() > 1);
+        let hops = hops.as_object().into_iter().flatten();
+        for (next_hop, entries) in hops.filter(|(hop, _)| !(both && hop.starts_with("fe80:"))) {
             for entry in entries.as_array().into_iter().flatten() {
                 let prefix = text(entry, "nlri").to_owned();
                 let mut attributes = attributes.clone();

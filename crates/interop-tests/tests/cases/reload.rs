@@ -83,7 +83,7 @@ fn run() {
     // Claim 2.
     let import = "[[policies.rules]]\nmatch = { communities = \"65005:1\" }\nthen = { set = { local_pref = 250 }, action = \"accept\" }\n";
     let export = "[[policies.rules]]\nmatch = { prefixes = \"198.51.100.0/24\" }\nthen = { set = { med = 9 }, action = \"accept\" }\n";
-    let asked = requests(&exabgp);
+    let asked = exabgp.refreshes("10.0.0.1");
     heddle.reload(&Variant { gobgp: &added, import, export, ..base }.text());
     for daemon in [&bird as &dyn Daemon, &frr, &gobgp] {
         wait_for(&format!("{}: the new policies act", daemon.name()), PATIENCE, || {
@@ -92,7 +92,7 @@ fn run() {
             ensure(route.attributes.local_pref == Some(250) && route.attributes.med == med, || format!("{route:#?}"))
         });
     }
-    assert_eq!(requests(&exabgp), asked, "nobody was asked for routes");
+    assert_eq!(exabgp.refreshes("10.0.0.1"), asked, "nobody was asked for routes");
 
     // Claim 3.
     let gobgp_before = gobgp.wait_established("10.0.0.1");
@@ -122,9 +122,4 @@ fn run() {
     for (daemon, before) in others.into_iter().zip(before) {
         assert_eq!(daemon.session("10.0.0.1"), Ok(before), "{}: the session stayed", daemon.name());
     }
-}
-
-/// How many ROUTE-REFRESH messages ExaBGP got.
-fn requests(exabgp: &Exabgp) -> usize {
-    exabgp.events().iter().filter(|event| event["type"] == "refresh").count()
 }

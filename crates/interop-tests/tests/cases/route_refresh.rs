@@ -90,18 +90,14 @@ fn exabgp_asks(exabgp: &Exabgp) {
 
 /// The part of an event that matters here: a marker, or the first prefix that is advertised.
 fn mark(event: &Value) -> Option<String> {
-    if let Some(refresh) =
-        event.pointer("/neighbor/message/route-refresh").or_else(|| event.pointer("/neighbor/route-refresh"))
-    {
-        return refresh.get("subtype").and_then(Value::as_str).map(|subtype| {
-            if subtype.contains("begin") {
-                "begin".to_owned()
-            } else if subtype.contains("end") {
-                "end".to_owned()
-            } else {
-                subtype.to_owned()
-            }
-        });
+    if event["type"] == "route refresh" {
+        let subtype = event.pointer("/neighbor/message/body")?.as_str()?.get(6..8)?;
+        let name = match subtype {
+            "01" => "begin",
+            "02" => "end",
+            other => other,
+        };
+        return Some(name.to_owned());
     }
     let hops = event.pointer("/neighbor/message/update/announce/ipv4 unicast")?.as_object()?;
     let first = hops.values().next()?.get(0)?;
