@@ -19,6 +19,7 @@
 //! | 6396 §4.3 | TABLE_DUMP_V2 | [`table_dump_v2`] | `tests/bgpdump.rs`, `writer/tests.rs` |
 //! | 6396 §4.4 | BGP4MP, BGP4MP_ET | [`bgp4mp`] | `tests/bgpdump.rs`, `writer/tests.rs` |
 //! | 8050 | the ADD-PATH forms | [`bgp4mp`], [`table_dump_v2`] | `tests/bgpdump.rs`, `writer/tests.rs` |
+//! | 6793 §4.2 | AS numbers of two and four octets, AS4_PATH, AS4_AGGREGATOR | [`show`], [`replay`] | `show/tests.rs`, `replay/tests.rs` |
 //!
 //! Other types and subtypes, RIB_GENERIC among them, are passed over as [`Record::Other`].
 

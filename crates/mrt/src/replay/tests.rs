@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 
 use heddle_bgp_core::{PathId, Prefix};
+use proptest::prelude::*;
 
 use super::*;
 use crate::Writer;
@@ -330,6 +331,19 @@ fn one_of_several_peers() {
     assert!(total > 100);
 }
 
+/// What the recorder sent to the peer is not the peer's, and makes it none of the listed (RFC 6396 §4.4.5).
+#[test]
+fn sent_messages_are_left_out() {
+    let message = update(&[8, 10], &[], &[]);
+    let mut writer = Writer::new(Vec::new());
+    let (as_width, path_ids) = (AsWidth::Four, PathIds::Absent);
+    let sent = Message { session: session(PEER), direction: Direction::Sent, as_width, path_ids, message: &message };
+    writer.message(Time::default(), &sent).unwrap();
+    let file = writer.into_inner();
+    assert_eq!(replay(&file, options(PEER, PeerType::Ibgp, AsWidth::Four)).0.len(), 0);
+    assert!(peers(&mut Reader::new(&file[..]).unwrap()).peers.is_empty());
+}
+
 /// A table: every route of the peer, packed by its attributes; then the UPDATEs that follow in the file.
 #[test]
 fn tables() {
@@ -420,4 +434,41 @@ fn full_table() {
     let counters = replay.counters();
     assert_eq!((counters.advertised, counters.withdrawn), (577_737, 3));
     assert_eq!((counters.malformed, counters.too_long), (0, 0));
+}
+
+proptest! {
+    /// Whatever is recorded, what comes out is sound, and nothing panics.
+    #[test]
+    fn any_update(withdrawn in field(), attrs in field(), nlri in field(), wide in any::<bool>(), ids in any::<bool>(),
+                  external in any::<bool>()) {
+        let width = if wide { AsWidth::Four } else { AsWidth::Two };
+        let path_ids = if ids { PathIds::Present } else { PathIds::Absent };
+        let peer_type = if external { PeerType::Ebgp } else { PeerType::Ibgp };
+        let recorded = file(&[update(&withdrawn, &attrs, &nlri)], width, path_ids);
+        show(&mut Reader::new(&recorded[..]).unwrap(), std::io::sink()).unwrap();
+        for as_width in [AsWidth::Two, AsWidth::Four] {
+            let (messages, counters) = replay(&recorded, options(PEER, peer_type, as_width));
+            prop_assert!(messages.len() as u64 + counters.malformed <= 1);
+            for message in &messages {
+                let update = RecordedUpdate::read_sound(message).unwrap().unwrap();
+                prop_assert!(NlriSlice::parse(Family::IPV4_UNICAST, PathIds::Absent, update.nlri).is_ok());
+                prop_assert!(NlriSlice::parse(Family::IPV4_UNICAST, PathIds::Absent, update.withdrawn).is_ok());
+            }
+        }
+    }
+}
+
+/// Octets that often look like attributes or prefixes.
+fn field() -> impl Strategy<Value = Vec<u8>> {
+    let attr = (prop::sample::select(vec![0x40_u8, 0x80, 0xc0, 0x50]), 1_u8..20, prop::collection::vec(0_u8..9, 0..30))
+        .prop_map(|(flags, code, value)| {
+            let len = u8::try_from(value.len()).unwrap();
+            let head = if flags & 0x10 == 0 { vec![flags, code, len] } else { vec![flags, code, 0, len] };
+            [head, value].concat()
+        });
+    prop_oneof![
+        Just(vec![]),
+        prop::collection::vec(attr, 0..5).prop_map(|a| a.concat()),
+        prop::collection::vec(prop_oneof![Just(0_u8), Just(8), Just(10), any::<u8>()], 0..20),
+    ]
 }
