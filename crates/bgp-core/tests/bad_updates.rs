@@ -504,6 +504,10 @@ fn every_row() {
 fn check(id: &str, session: Session, body: &[u8], expect: &Expect, scratch: &mut Scratch) {
     let context = session.context();
     let result = decode(body, &context, scratch);
+    for reach in result.iter().flat_map(|u| &u.reach) {
+        let codes: Vec<u8> = BlockView(reach.block).iter().map(|a| a.code.0).collect();
+        assert!(codes.windows(2).all(|w| w[0] < w[1]), "{id}: not canonical: {codes:?}");
+    }
     match (expect, result) {
         (Reset(subcode), Err(reset)) => {
             let n = reset.notification();

@@ -177,10 +177,7 @@ impl<'a, 's> Walk<'a, 's> {
         match judged {
             Judged::Kept => {}
             Judged::Ignored => self.verbatim = false,
-            Judged::Faulty(fault) => {
-                self.verbatim = false;
-                self.fault(Some(attr.code), at, fault);
-            }
+            Judged::Faulty(fault) => self.fault(Some(attr.code), at, fault),
         }
         Ok(())
     }
@@ -201,6 +198,8 @@ impl<'a, 's> Walk<'a, 's> {
 
     #[cold]
     fn fault(&mut self, code: Option<AttrCode>, at: usize, Fault(kind, action, section): Fault) {
+        // Whatever is faulty is not part of the block.
+        self.verbatim = false;
         let offset = u16::try_from(self.base + at).unwrap_or(u16::MAX);
         let fault = AttrFault { code, kind, action, section, offset };
         if self.action.is_none_or(|strongest| action > strongest) {
