@@ -336,7 +336,7 @@ fn rows() -> Vec<(&'static str, Session, Input, Expect)> {
         // RFC 9774 §3 speaks of AS4_PATH too: AS_PATH "65001 23456 7" with AS4_PATH "{65536} 7".
         (
             "A80",
-            Session::TwoOctet,
+            TwoOctet,
             hex_body(
                 "",
                 "40010100 40020802 03fde95ba00007 4003040a000002 c0110c 010100010000 020100000007",

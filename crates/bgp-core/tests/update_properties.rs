@@ -115,7 +115,13 @@ fn attributes(width: AsWidth) -> impl Strategy<Value = Vec<u8>> {
             let value = [&[0, afi, 1, len][..], next_hop, &[0], if mp & 0x40 == 0 { &nlri[4..] } else { &nlri[8..] }];
             all.push(attr(0x80, 14, &value.concat(), extended));
         }
-        Just(all).prop_shuffle().prop_map(|all| all.concat())
+        if mp & 0x38 == 0 {
+            // One is repeated (RFC 7606 §3(g)), where it is not noticed by its order.
+            let again = all.last().cloned().unwrap_or_default();
+            all.push(again);
+            return Just(all.concat()).boxed();
+        }
+        Just(all).prop_shuffle().prop_map(|all| all.concat()).boxed()
     })
 }
 
