@@ -139,6 +139,7 @@ impl Daemon for Bird {
         let block = self.protocol(peer)?;
         let head = block.lines().find(|line| line.contains(" BGP ")).unwrap_or_default();
         let words: Vec<&str> = head.split_whitespace().collect();
+        // In seconds: finer, the same moment is not always shown the same.
         let since = words.get(4..6).unwrap_or_default().join(" ");
         let state = words.get(6..).unwrap_or_default().join(" ");
         Ok(Session { established: state.starts_with("Established"), state, incarnation: since })
@@ -168,7 +169,7 @@ impl Daemon for Bird {
 
 fn with_preface(host: &Host, config: &str) -> String {
     format!(
-        "log stderr all;\nrouter id {};\ntimeformat protocol iso long us;\nprotocol device {{}}\n{config}\n",
+        "log stderr all;\nrouter id {};\ntimeformat protocol iso long;\nprotocol device {{}}\n{config}\n",
         host.v4()
     )
 }
