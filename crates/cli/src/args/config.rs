@@ -1,0 +1,76 @@
+//! `heddle config`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::Connection;
+
+#[derive(Debug, Args)]
+#[command(infer_subcommands = true)]
+pub(crate) struct Config {
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+    #[command(subcommand)]
+    pub(crate) command: ConfigCommand,
+}
+
+const CHECK: &str = "\
+Nothing but the file is read: no daemon is asked, no name is looked up.
+
+Exit codes:
+  0  valid; warnings are printed
+  1  not valid, or cannot be read; each error has file, line, column, the text and what would be right
+  2  the command line is wrong";
+
+const DIFF: &str = "\
+Each change is shown with what it does:
+  at once     nothing is seen on the wire
+  next        acts with the next session of the peer
+  refresh     routes are evaluated or sent anew, the session stays
+  reset       the session is reset
+  restart     only a restart of the daemon brings it
+
+Exit codes:
+  0  compared
+  1  a file is not valid, or cannot be read
+  3  no daemon answers
+  4  with --exit-code: applying would reset a session or need a restart
+
+Examples:
+  heddle config diff new.toml
+  heddle config diff new.toml --against old.toml";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Say whether a configuration is valid
+    #[command(after_help = CHECK)]
+    Check {
+        /// The file; - is standard input
+        file: PathBuf,
+    },
+    /// Say what applying a configuration would change, and which sessions it would reset
+    #[command(after_help = DIFF)]
+    Diff {
+        /// The new configuration; - is standard input
+        file: PathBuf,
+        /// Compare with this file instead of the running daemon
+        #[arg(long, value_name = "FILE")]
+        against: Option<PathBuf>,
+        /// Exit with 4 when a session would be reset
+        #[arg(long)]
+        exit_code: bool,
+    },
+    /// Apply a configuration to the running daemon
+    ///
+    /// Only what differs changes; sessions that need no reset go on. An invalid file changes nothing. The file is not copied:
+    /// at its next start or SIGHUP the daemon reads its own again.
+    Apply {
+        /// The new configuration; without it the daemon reads its own file anew, as on SIGHUP
+        file: Option<PathBuf>,
+    },
+    /// Print the configuration that runs
+    Show,
+    /// Print a configuration to begin with, every key explained
+    Example,
+}

@@ -1,0 +1,165 @@
+//! The command line.
+
+mod config;
+mod mrt;
+mod peer;
+mod show;
+
+use std::path::PathBuf;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+pub(crate) use config::{Config, ConfigCommand};
+pub(crate) use mrt::{Mrt, MrtCommand};
+pub(crate) use peer::{Peer, PeerCommand};
+pub(crate) use show::{Routes, Show, ShowCommand};
+
+use crate::screen::Color;
+
+/// Where a daemon listens when nothing else is said.
+pub(crate) const DEFAULT_SOCKET: &str = "/run/heddle/route-reflector.sock";
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Yellow.on_default().bold())
+    .usage(AnsiColor::Yellow.on_default().bold())
+    .literal(AnsiColor::Green.on_default())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+/// Heading of the options that many commands have.
+const GENERAL: &str = "General options";
+
+const AFTER: &str = "\
+Words may be shortened as long as they are unambiguous: `heddle sh ro 10.0.0.1`.
+
+Exit codes:
+  0  done; `config check`: the file is valid
+  1  failed: the daemon refused, a file has errors, there is no such peer or route
+  2  the command line is wrong
+  3  no daemon answers on the socket
+  4  `config diff --exit-code`: applying would reset sessions or need a restart";
+
+/// BGP routing fabric: a route reflector, and the command to look at it and move it
+#[derive(Debug, Parser)]
+#[command(name = "heddle", version, styles = STYLES, infer_subcommands = true, after_help = AFTER, max_term_width = 100)]
+pub(crate) struct Heddle {
+    /// Use colours: auto (on terminals, unless NO_COLOR is set), always, never
+    #[arg(long, value_name = "WHEN", default_value = "auto", global = true, help_heading = GENERAL)]
+    #[arg(hide_possible_values = true, hide_default_value = true)]
+    pub(crate) color: Color,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show peers, routes and the state of a running daemon
+    Show(Show),
+    /// Start, stop, refresh, reset or drain a peer
+    Peer(Peer),
+    /// Show events as they happen
+    Monitor(Monitor),
+    /// Check, compare and apply configurations
+    Config(Config),
+    /// Read MRT files
+    Mrt(Mrt),
+    /// Print a completion script for a shell
+    #[command(after_help = "Example:\n  heddle completions bash > /etc/bash_completion.d/heddle")]
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+    /// Print the version of this command, and of the daemon if one runs
+    Version(Version),
+}
+
+/// How to reach a daemon.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Connection {
+    /// Admin socket of the daemon, `[api] socket` in its configuration
+    #[arg(long, value_name = "PATH", env = "HEDDLE_SOCKET", default_value = DEFAULT_SOCKET, global = true)]
+    #[arg(help_heading = GENERAL, hide_env_values = true)]
+    pub(crate) socket: PathBuf,
+    /// Print JSON, as docs/api.md describes it
+    #[arg(long, global = true, help_heading = GENERAL)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  heddle monitor
+  heddle monitor --peer 192.0.2.7 --json | jq -r 'select(.event == \"peer_state\") | .to'")]
+pub(crate) struct Monitor {
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+    /// Only events of this peer
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) peer: Option<heddle_admin::types::PeerAddress>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Version {
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Heddle::command().debug_assert();
+    }
+
+    fn parses(line: &str) -> Result<Heddle, clap::Error> {
+        Heddle::try_parse_from(line.split(' '))
+    }
+
+    #[test]
+    fn what_is_allowed_and_what_is_not() {
+        for line in [
+            "heddle show peers",
+            "heddle show peers --json --socket /tmp/x",
+            "heddle show --socket /tmp/x peers",
+            "heddle sh ro 10.0.0.1",
+            "heddle show routes 10.0.0.0/8 --longer --explain",
+            "heddle show routes --peer 192.0.2.7 --received",
+            "heddle show routes --peer fe80::1%eth0 --advertised --family ipv6-unicast",
+            "heddle show routes --family ipv6",
+            "heddle peer 192.0.2.7 down maintenance until 6",
+            "heddle peer 192.0.2.7 refresh --in",
+            "heddle peer 192.0.2.7 drain --off",
+            "heddle config diff a.toml --against b.toml",
+            "heddle config apply",
+            "heddle completions zsh",
+        ] {
+            if let Err(error) = parses(line) {
+                panic!("{line}: {error}");
+            }
+        }
+        for line in [
+            "heddle",
+            "heddle show",
+            "heddle show peer",
+            "heddle show peer banana",
+            "heddle show routes 10.0.0.0/8 --longer --longest",
+            "heddle show routes --longer",
+            "heddle show routes --received",
+            "heddle show routes --peer 192.0.2.7 --received --advertised",
+            "heddle show routes 10.0.0.0/33",
+            "heddle show routes --family vpnv4",
+            "heddle peer 192.0.2.7",
+            "heddle peer 192.0.2.7 refresh --in --out",
+            "heddle config check",
+            "heddle c",
+        ] {
+            let error = parses(line).map(|_| ()).expect_err(line);
+            assert_eq!(error.exit_code(), 2, "{line}");
+        }
+    }
+}
