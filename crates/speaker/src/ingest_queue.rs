@@ -17,13 +17,13 @@ use std::thread::Thread;
 use tokio::sync::Notify;
 
 /// Batches that one peer may have queued.
-pub const MAX_BATCHES: usize = 4;
+pub(crate) const MAX_BATCHES: usize = 4;
 /// Bytes of batches that all peers together may have queued.
-pub const MAX_BYTES: usize = 8 << 20;
+pub(crate) const MAX_BYTES: usize = 8 << 20;
 
 /// What sessions put in and the RIB thread takes out.
 #[derive(Debug)]
-pub struct IngestQueues<M> {
+pub(crate) struct IngestQueues<M> {
     ready: Mutex<VecDeque<Arc<PeerQueue<M>>>>,
     bytes: AtomicUsize,
     owner: OnceLock<Thread>,
@@ -31,7 +31,7 @@ pub struct IngestQueues<M> {
 
 /// One peer's queue.
 #[derive(Debug)]
-pub struct PeerQueue<M> {
+pub(crate) struct PeerQueue<M> {
     state: Mutex<State<M>>,
     room: Notify,
 }
@@ -55,46 +55,43 @@ impl<M> Default for IngestQueues<M> {
 
 impl<M> Default for PeerQueue<M> {
     fn default() -> Self {
-        Self {
-            state: Mutex::new(State { messages: VecDeque::new(), batches: 0, listed: false }),
-            room: Notify::new(),
-        }
+        Self { state: Mutex::new(State { messages: VecDeque::new(), batches: 0, listed: false }), room: Notify::new() }
     }
 }
 
 impl<M> PeerQueue<M> {
     /// Completes when a batch may have room; ask [`IngestQueues::has_room`] again then.
-    pub async fn room(&self) {
+    pub(crate) async fn room(&self) {
         self.room.notified().await;
     }
 }
 
 impl<M> IngestQueues<M> {
     /// Names the thread that takes messages out; it is unparked when there is something.
-    pub fn set_owner(&self, thread: Thread) {
+    pub(crate) fn set_owner(&self, thread: Thread) {
         let _ = self.owner.set(thread);
     }
 
     /// Wakes the thread that takes messages out.
-    pub fn ring(&self) {
+    pub(crate) fn ring(&self) {
         if let Some(t) = self.owner.get() {
             t.unpark();
         }
     }
 
     /// Whether `peer` may add a batch.
-    pub fn has_room(&self, peer: &PeerQueue<M>) -> bool {
+    pub(crate) fn has_room(&self, peer: &PeerQueue<M>) -> bool {
         let batches = lock(&peer.state).batches;
         batches == 0 || (batches < MAX_BATCHES && self.bytes.load(Ordering::Relaxed) < MAX_BYTES)
     }
 
     /// Adds a control message; never refused, their number is bounded by what a session can do.
-    pub fn push_control(&self, peer: &Arc<PeerQueue<M>>, message: M) {
+    pub(crate) fn push_control(&self, peer: &Arc<PeerQueue<M>>, message: M) {
         self.push(peer, message, 0);
     }
 
     /// Adds a batch of `bytes`. The caller asked [`has_room`](Self::has_room) before.
-    pub fn push_batch(&self, peer: &Arc<PeerQueue<M>>, message: M, bytes: usize) {
+    pub(crate) fn push_batch(&self, peer: &Arc<PeerQueue<M>>, message: M, bytes: usize) {
         self.push(peer, message, bytes.max(1));
     }
 
@@ -113,7 +110,7 @@ impl<M> IngestQueues<M> {
     }
 
     /// The next message of the peer whose turn it is.
-    pub fn pop(&self) -> Option<M> {
+    pub(crate) fn pop(&self) -> Option<M> {
         let peer = lock(&self.ready).pop_front()?;
         let (message, bytes, more) = {
             let mut s = lock(&peer.state);
@@ -136,7 +133,7 @@ impl<M> IngestQueues<M> {
     }
 
     /// Whether nothing waits.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         lock(&self.ready).is_empty()
     }
 }

@@ -119,6 +119,19 @@ pub enum PolicyError {
 }
 
 impl PolicyError {
+    /// The column in the offending text, from 1; none where the error is about the whole.
+    #[must_use]
+    pub const fn column(&self) -> Option<usize> {
+        match self {
+            Self::Prefix { column, .. } | Self::Syntax { column, .. } | Self::Regex { column, .. } => Some(*column),
+            Self::PrefixBounds { .. }
+            | Self::RegexTooLarge { .. }
+            | Self::PrependCount { .. }
+            | Self::DuplicatePolicy(_)
+            | Self::UnknownPolicy { .. } => None,
+        }
+    }
+
     /// A [`PolicyError::Syntax`] about `found`, a part of `text`; the column is found by address where `found` is a slice
     /// of `text`, else by search.
     pub(super) fn syntax(field: PolicyField, text: &str, found: &str, expected: &'static str) -> Self {

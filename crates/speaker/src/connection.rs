@@ -1,0 +1,231 @@
+//! One TCP connection of a peer: its framer, and the control messages that wait for its socket.
+
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::{Buf, Bytes, BytesMut};
+use heddle_bgp_core::{Capability, Framer};
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+
+/// Octets of control messages that may wait for a socket; a peer that reads so little is closed.
+pub(crate) const MAX_CONTROL: usize = 256 << 10;
+/// Reads of a connection that is being closed.
+const MAX_DROPPED_READS: usize = 256;
+/// Slices in one vectored write.
+pub(crate) const MAX_SLICES: usize = 64;
+
+/// A connection.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    stream: TcpStream,
+    /// Cuts messages out of what was read.
+    pub framer: Framer,
+    control: BytesMut,
+    /// Octets at the front of `control` that belong to a message which was begun.
+    control_begun: usize,
+    /// Octets that are missing of a message that was begun with [`Self::write_data`].
+    data_rest: usize,
+    /// Capabilities of our OPEN.
+    pub sent: Vec<Capability>,
+    /// Capabilities of the peer's OPEN.
+    pub received: Vec<Capability>,
+    /// The peer's end.
+    pub remote: SocketAddr,
+    /// Our end.
+    pub local: SocketAddr,
+}
+
+/// What a read brought.
+#[derive(Debug)]
+pub(crate) enum Read {
+    /// So many octets.
+    Octets(usize),
+    /// Nothing yet.
+    Empty,
+    /// The peer closed, or the connection broke.
+    Closed(Option<io::Error>),
+}
+
+/// What a write did.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Written {
+    /// So many octets.
+    Octets(usize),
+    /// The socket is full.
+    Full,
+    /// The connection broke; the read side will say so.
+    Broken,
+}
+
+impl Connection {
+    /// Takes a connected socket.
+    ///
+    /// # Errors
+    /// The socket is not connected any more.
+    pub(crate) fn new(stream: TcpStream) -> io::Result<Self> {
+        let (remote, local) = (stream.peer_addr()?, stream.local_addr()?);
+        stream.set_nodelay(true)?;
+        Ok(Self {
+            stream,
+            framer: Framer::new(),
+            control: BytesMut::new(),
+            control_begun: 0,
+            data_rest: 0,
+            sent: Vec::new(),
+            received: Vec::new(),
+            remote,
+            local,
+        })
+    }
+
+    /// The socket, for its options.
+    pub(crate) const fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+
+    /// Waits until the socket is ready for one of `interest`.
+    pub(crate) async fn ready(&self, interest: Interest) -> io::Result<tokio::io::Ready> {
+        self.stream.ready(interest).await
+    }
+
+    /// Reads once, at most `scratch`, and pushes it to the framer.
+    pub(crate) fn read(&mut self, scratch: &mut [u8]) -> Read {
+        match self.stream.try_read(scratch) {
+            Ok(0) => Read::Closed(None),
+            Ok(n) => {
+                self.framer.push(scratch.get(..n).unwrap_or_default());
+                Read::Octets(n)
+            }
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Read::Empty,
+            Err(e) => Read::Closed(Some(e)),
+        }
+    }
+
+    /// Adds a control message (everything but UPDATE); false when too many wait.
+    #[must_use]
+    pub(crate) fn queue_control(&mut self, message: &[u8]) -> bool {
+        if self.control.len() + message.len() > MAX_CONTROL {
+            return false;
+        }
+        self.control.extend_from_slice(message);
+        true
+    }
+
+    /// Whether control messages wait.
+    pub(crate) fn has_control(&self) -> bool {
+        !self.control.is_empty()
+    }
+
+    /// Whether a control message was begun and is not finished.
+    pub(crate) const fn control_begun(&self) -> bool {
+        self.control_begun > 0
+    }
+
+    /// Writes control messages once.
+    pub(crate) fn write_control(&mut self) -> Written {
+        let written = Self::outcome(self.stream.try_write(&self.control));
+        if let Written::Octets(n) = written {
+            self.advance_control(n);
+        }
+        written
+    }
+
+    /// Writes whole messages once, or the rest of one; remembers where in a message it stopped.
+    pub(crate) fn write_data(&mut self, data: &[u8]) -> Written {
+        let written = Self::outcome(self.stream.try_write(data));
+        if let Written::Octets(n) = written {
+            let mut at = self.data_rest.min(data.len());
+            while at < n {
+                at += front_message(data.get(at..).unwrap_or_default());
+            }
+            self.data_rest = at - n;
+        }
+        written
+    }
+
+    /// Whether [`write_data`](Self::write_data) stopped inside a message.
+    pub(crate) const fn mid_data(&self) -> bool {
+        self.data_rest > 0
+    }
+
+    /// Writes `slices` once, vectored.
+    pub(crate) fn write_slices(&self, slices: &[Bytes]) -> Written {
+        let mut io_slices = [IoSlice::new(&[]); MAX_SLICES];
+        let n = slices.len().min(MAX_SLICES);
+        for (io, s) in io_slices.iter_mut().zip(slices) {
+            *io = IoSlice::new(s);
+        }
+        Self::outcome(self.stream.try_write_vectored(io_slices.get(..n).unwrap_or_default()))
+    }
+
+    /// Sends the waiting control messages, last of all a NOTIFICATION, and closes: within `limit`, and so that the peer
+    /// can read them. A close with octets unread would reset the connection and take the NOTIFICATION back, so what the
+    /// peer still sends is read and dropped until it closes. Inside an UPDATE nothing else can be said.
+    pub(crate) async fn finish(mut self, mid_message: MidMessage, limit: Duration) {
+        let words = async {
+            while mid_message == MidMessage::No && self.has_control() {
+                match self.write_control() {
+                    Written::Octets(_) => {}
+                    Written::Full => drop(self.stream.writable().await),
+                    Written::Broken => return,
+                }
+            }
+            if socket2::SockRef::from(&self.stream).shutdown(std::net::Shutdown::Write).is_err() {
+                return;
+            }
+            let mut sink = [0; 4096];
+            for _ in 0..MAX_DROPPED_READS {
+                if self.stream.readable().await.is_err() {
+                    return;
+                }
+                match self.stream.try_read(&mut sink) {
+                    Ok(0) => return,
+                    Ok(_) => {}
+                    Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+                    Err(_) => return,
+                }
+            }
+        };
+        let _ = tokio::time::timeout(limit, words).await;
+    }
+
+    fn advance_control(&mut self, mut n: usize) {
+        while n > 0 {
+            let rest = if self.control_begun > 0 { self.control_begun } else { front_message(&self.control) };
+            let step = n.min(rest);
+            self.control.advance(step);
+            self.control_begun = rest - step;
+            n -= step;
+        }
+    }
+
+    fn outcome(result: io::Result<usize>) -> Written {
+        match result {
+            Ok(0) => Written::Full,
+            Ok(n) => Written::Octets(n),
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Written::Full,
+            Err(_) => Written::Broken,
+        }
+    }
+}
+
+/// Whether an UPDATE was begun and is not finished.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum MidMessage {
+    /// Between messages.
+    #[default]
+    No,
+    /// Inside one.
+    Yes,
+}
+
+/// Length of the whole message at the front of `control`, which holds whole messages that we made.
+fn front_message(control: &[u8]) -> usize {
+    match control.get(16..18) {
+        Some(&[a, b]) => usize::from(u16::from_be_bytes([a, b])),
+        _ => control.len(),
+    }
+    .clamp(1, control.len().max(1))
+}

@@ -1,0 +1,138 @@
+//! Making listening sockets, and the keys and hop limits on them.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+use heddle_bgp_core::{PeerType, Prefix};
+use heddle_config::{Config, ListenAddress};
+use heddle_socket_options as options;
+use socket2::{Domain, Protocol, Socket, Type};
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tracing::{info, warn};
+
+use crate::listener::{Listener, SharedAcceptTable, socket_addr};
+use crate::peer::transport::{Hops, Password};
+
+/// Connections that the kernel holds for us.
+const BACKLOG: i32 = 1024;
+
+/// Why an address cannot be listened on.
+#[derive(Debug, Error)]
+pub enum ListenError {
+    /// Somebody else does.
+    #[error(
+        "cannot listen on {0}: another program listens there already; stop it (another instance, BIRD, FRR, GoBGP?) or choose \
+         another address in router.listen"
+    )]
+    InUse(ListenAddress),
+    /// The interface of a link-local address does not exist.
+    #[error("cannot listen on {0}: there is no such interface")]
+    NoInterface(ListenAddress),
+    /// No permission.
+    #[error("cannot listen on {0}: ports below 1024 need root or the capability CAP_NET_BIND_SERVICE")]
+    Permission(ListenAddress),
+    /// The system refused.
+    #[error("cannot listen on {0}: {1}")]
+    Io(ListenAddress, io::Error),
+}
+
+/// Opens a listening socket and begins to accept.
+///
+/// # Errors
+/// The address is taken, or the system refuses.
+pub(crate) fn open(
+    address: &ListenAddress,
+    min_ttl: Option<u8>,
+    table: SharedAcceptTable,
+) -> Result<Listener, ListenError> {
+    let at = socket_addr(&address.address, address.port).ok_or_else(|| ListenError::NoInterface(address.clone()))?;
+    let failed = |e: io::Error| match e.kind() {
+        io::ErrorKind::AddrInUse => ListenError::InUse(address.clone()),
+        io::ErrorKind::PermissionDenied => ListenError::Permission(address.clone()),
+        _ => ListenError::Io(address.clone(), e),
+    };
+    let socket = bind(at, address).map_err(failed)?;
+    if let Some(min) = min_ttl {
+        // Before the first connection: RFC 5082 §3 wants packets of others gone before they reach the protocol.
+        options::ttl::set_min_ttl(&socket, min).map_err(failed)?;
+    }
+    socket.listen(BACKLOG).map_err(failed)?;
+    let listener = TcpListener::from_std(socket.into()).map_err(failed)?;
+    info!(address = %address, "listening");
+    Ok(Listener::start(listener, table))
+}
+
+fn bind(at: SocketAddr, address: &ListenAddress) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(at), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    socket.set_reuse_address(true)?;
+    if at.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    match socket.bind(&at.into()) {
+        Err(e) if e.kind() == io::ErrorKind::AddrNotAvailable => {
+            warn!(address = %address, "this machine does not have the address yet; listening there anyway");
+            options::bind::set_freebind(&socket, at.ip())?;
+            socket.bind(&at.into())?;
+        }
+        other => other?,
+    }
+    Ok(socket)
+}
+
+/// One key on a listening socket: whose it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ListenKey {
+    /// The address, or the prefix of a listen range.
+    pub who: Prefix,
+    /// The key.
+    pub password: Password,
+}
+
+/// Makes the keys on `listener` those of `new`, touching only those that differ from `old`.
+pub(crate) fn apply_keys(listener: &Listener, old: &[ListenKey], new: &[ListenKey]) {
+    let Some(local) = listener.local_addr() else { return };
+    let fits = |k: &&ListenKey| k.who.addr().is_ipv4() == local.is_ipv4();
+    for gone in old.iter().filter(fits).filter(|k| new.iter().all(|n| n.who != k.who)) {
+        if let Err(error) = options::md5::remove_key(listener, gone.who.addr(), range(gone.who)) {
+            warn!(peer = %gone.who, %error, "cannot remove a TCP MD5 key");
+        }
+    }
+    for key in new.iter().filter(fits).filter(|k| !old.contains(k)) {
+        if let Err(error) = options::md5::set_key(listener, key.who.addr(), range(key.who), key.password.octets()) {
+            warn!(peer = %key.who, %error, "cannot set a TCP MD5 key: does the kernel have CONFIG_TCP_MD5SIG?");
+        }
+    }
+}
+
+/// The prefix length of a range; none for a single address.
+fn range(who: Prefix) -> Option<u8> {
+    let host = if who.addr().is_ipv4() { 32 } else { 128 };
+    (who.len() != host).then_some(who.len())
+}
+
+/// A single address as a prefix.
+#[must_use]
+pub(crate) fn host(ip: IpAddr) -> Option<Prefix> {
+    Prefix::new(ip, if ip.is_ipv4() { 32 } else { 128 })
+}
+
+/// The least TTL that may stand on the listening sockets of one family: the smallest that its peers want, where all of
+/// them want one.
+#[must_use]
+pub(crate) fn common_min_ttl(config: &Config, v4: bool) -> Option<u8> {
+    let of = |settings, asn: heddle_config::PeerAs| {
+        let local = crate::mapping::session::local_asn(&config.router, settings);
+        let peer_type: PeerType = asn.peer_type(local);
+        Hops::of(settings, peer_type).min_ttl
+    };
+    let peers = config.peers.iter().filter(|p| p.address.ip.is_ipv4() == v4).map(|p| of(&p.settings, p.asn));
+    let ranges =
+        config.listen_ranges.iter().filter(|r| r.prefix.addr().is_ipv4() == v4).map(|r| of(&r.settings, r.asn));
+    let wanted: Vec<Option<u8>> = peers.chain(ranges).collect();
+    if wanted.iter().any(Option::is_none) {
+        return None;
+    }
+    wanted.into_iter().flatten().min()
+}

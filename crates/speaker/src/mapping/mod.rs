@@ -1,0 +1,5 @@
+//! From the configuration value to what the libraries below take.
+
+pub(crate) mod policy;
+pub(crate) mod rib;
+pub(crate) mod session;

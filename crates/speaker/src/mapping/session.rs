@@ -1,0 +1,120 @@
+//! A peer's configuration as its state machine and its decoder take it.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use heddle_bgp_core::capability::{AddPathMode, ForwardingState};
+use heddle_bgp_core::open::OptionalParameters;
+use heddle_bgp_core::update::{AigpSession, AsSets, DecodeOptions};
+use heddle_bgp_core::{Asn, Negotiated, PeerType};
+use heddle_bgp_fsm::{
+    ConnectMode, FamilyConfig, GracefulRestartConfig, GracefulRestartMode, HostName, IdleHold, PeerAsn, PeerConfig,
+    RoleConfig, SendHold,
+};
+use heddle_config::{AddPathSend, PeerAs, PeerSettings, Router, Seconds};
+
+use crate::restart_marker::Start;
+
+/// Our AS toward a peer.
+#[must_use]
+pub(crate) fn local_asn(router: &Router, settings: &PeerSettings) -> Asn {
+    settings.local_as.map_or(router.asn, |l| l.asn)
+}
+
+/// What the state machine has to know.
+#[must_use]
+pub(crate) fn fsm_config(router: &Router, asn: PeerAs, settings: &PeerSettings, start: Start) -> PeerConfig {
+    let mut c = PeerConfig::new(local_asn(router, settings), router.router_id, peer_asn(asn));
+    c.mode = if settings.passive { ConnectMode::Passive } else { ConnectMode::Active };
+    c.hold_time = seconds_u16(settings.hold_time);
+    c.connect_retry = settings.connect_retry.duration();
+    c.connect_retry_initial = c.connect_retry.min(c.connect_retry_initial);
+    c.idle_hold = IdleHold {
+        min: settings.idle_hold.min.duration(),
+        max: settings.idle_hold.max.duration(),
+        damped: settings.idle_hold.max.duration().min(IdleHold::default().damped),
+        ..IdleHold::default()
+    };
+    c.send_hold = match settings.send_hold_time {
+        None => SendHold::Auto,
+        Some(Seconds(0)) => SendHold::Off,
+        Some(s) => SendHold::After(s.duration()),
+    };
+    c.families = settings.families.iter().map(|f| family(router, settings, f)).collect();
+    c.extended_message = settings.extended_messages;
+    c.four_octet_as = settings.four_octet_as;
+    c.graceful_restart = graceful_restart(router, settings, start);
+    c.role = settings.role.map(|role| RoleConfig { role, strict: settings.strict_role });
+    c.host_name = router.hostname.clone().map(|host| HostName { host, domain: String::new() });
+    c.open_form =
+        if settings.force_extended_open { OptionalParameters::AlwaysExtended } else { OptionalParameters::WhereNeeded };
+    c
+}
+
+fn peer_asn(asn: PeerAs) -> PeerAsn {
+    match asn {
+        PeerAs::Asn(a) => PeerAsn::Exactly(a),
+        PeerAs::Internal => PeerAsn::Internal,
+        PeerAs::External => PeerAsn::External,
+    }
+}
+
+fn family(router: &Router, settings: &PeerSettings, f: &heddle_config::PeerFamily) -> FamilyConfig {
+    let add_path = match (f.settings.add_path.receive, f.settings.add_path.send) {
+        (false, AddPathSend::Off) => None,
+        (true, AddPathSend::Off) => Some(AddPathMode::Receive),
+        (false, AddPathSend::All | AddPathSend::Best(_)) => Some(AddPathMode::Send),
+        (true, AddPathSend::All | AddPathSend::Best(_)) => Some(AddPathMode::Both),
+    };
+    FamilyConfig {
+        family: f.family,
+        add_path,
+        extended_next_hop: f.settings.extended_next_hop,
+        long_lived_stale_time: settings.long_lived.then_some(router.long_lived.stale_time.0),
+        required: false,
+    }
+}
+
+/// The reflector forwards nothing, so its forwarding state is always preserved: F = 1. R = 1 only after a restart.
+fn graceful_restart(router: &Router, settings: &PeerSettings, start: Start) -> Option<GracefulRestartConfig> {
+    let mode = match settings.graceful_restart {
+        heddle_config::GracefulRestartMode::Off => return None,
+        heddle_config::GracefulRestartMode::Helper => GracefulRestartMode::Helper,
+        heddle_config::GracefulRestartMode::On => GracefulRestartMode::Restarter,
+    };
+    Some(GracefulRestartConfig {
+        mode,
+        restart_time: seconds_u16(router.graceful_restart.restart_time),
+        restarted: start == Start::Restart,
+        notification: router.graceful_restart.notification,
+        forwarding: ForwardingState::Preserved,
+    })
+}
+
+fn seconds_u16(s: Seconds) -> u16 {
+    u16::try_from(s.0).unwrap_or(u16::MAX)
+}
+
+/// The interval of keepalives, where the configuration gives one that is shorter than a third of the hold time.
+#[must_use]
+pub(crate) fn keepalive(settings: &PeerSettings) -> Option<Duration> {
+    settings.keepalive.map(Seconds::duration)
+}
+
+/// What decoding has to know beside what was negotiated.
+#[must_use]
+pub(crate) fn decode_options(
+    settings: &PeerSettings,
+    negotiated: &Negotiated,
+    local_addrs: &[IpAddr],
+) -> DecodeOptions {
+    let external = negotiated.peer_type == PeerType::Ebgp;
+    DecodeOptions {
+        enforce_first_as: (external && settings.enforce_first_as).then_some(negotiated.peer_asn),
+        as_sets: settings.reject_as_sets.map(|r| if r { AsSets::TreatAsWithdraw } else { AsSets::Accept }),
+        local_role: settings.role,
+        aigp: Some(if settings.aigp || !external { AigpSession::Enabled } else { AigpSession::Disabled }),
+        local_addrs: local_addrs.iter().copied().collect(),
+        ..DecodeOptions::default()
+    }
+}

@@ -1,0 +1,227 @@
+//! Carrying out what the state machine says.
+
+use std::sync::Arc;
+
+use heddle_admin::types::{EventKind, PeerState};
+use heddle_bgp_core::{Negotiated, PeerType};
+use heddle_bgp_fsm::{Action, ConnectionId, DownReason, Event, Message, StateKind, TcpFailure};
+use heddle_rib::session::SessionId;
+use tokio::sync::oneshot;
+use tracing::{debug, info, warn};
+
+use super::session::Session;
+use super::status::{PeerOrigin, SessionStatus, Traffic};
+use super::transport::{self, Hops};
+use super::{Life, PeerTask};
+use crate::connection::Connection;
+use crate::interface::session_addresses;
+use crate::listener::Incoming;
+use crate::report;
+use crate::restart::Restarts;
+use crate::rib_link::{SessionUp, ToRib};
+
+impl PeerTask {
+    /// Carries out all actions that wait.
+    pub(super) fn carry_out(&mut self) {
+        while let Some(action) = self.fsm.poll_action() {
+            match action {
+                Action::Connect(id) => self.connect(id),
+                Action::Send(id, message) => self.send(id, &message),
+                Action::Close(id) => self.close(id),
+                Action::Up(id, negotiated) => self.up(id, negotiated),
+                Action::Down(id, reason) => self.down(id, &reason),
+                Action::CheckHold(id) => self.check_hold(id),
+                Action::StateChanged { from, to, reason } => self.state_changed(from, to, reason.as_deref()),
+            }
+        }
+    }
+
+    /// The type of the peer as far as it is known before its OPEN.
+    pub(super) fn peer_type(&self) -> PeerType {
+        self.runtime.asn.peer_type(self.runtime.local_asn())
+    }
+
+    fn connect(&mut self, id: ConnectionId) {
+        let dial = self.runtime.dial(self.peer_type());
+        if let Some((_, old)) = self.dialing.replace((id, tokio::spawn(transport::dial(dial)))) {
+            old.abort();
+        }
+    }
+
+    pub(super) fn dialed(&mut self, result: std::io::Result<tokio::net::TcpStream>) {
+        let Some((id, _)) = self.dialing.take() else { return };
+        match result.and_then(Connection::new) {
+            Ok(connection) => {
+                self.connections.push((id, connection));
+                self.event(Event::TcpCrAcked(id));
+            }
+            Err(error) => {
+                debug!(peer = %self.runtime.address, %error, "cannot connect");
+                self.event(Event::TcpConnectionFails(id, report::tcp_failure(&error)));
+            }
+        }
+    }
+
+    /// Takes a connection that the peer opened.
+    pub(super) fn accept(&mut self, incoming: Incoming) {
+        if self.blocked.is_some() || self.life == Life::Ending {
+            return;
+        }
+        let hops = Hops::of(&self.runtime.settings, self.peer_type());
+        let connection =
+            transport::prepare_incoming(&incoming.stream, hops).and_then(|()| Connection::new(incoming.stream));
+        let connection = match connection {
+            Ok(connection) => connection,
+            Err(error) => return debug!(peer = %self.runtime.address, %error, "lost a connection that the peer opened"),
+        };
+        if let Some(wanted) = &self.runtime.settings.local_address
+            && crate::listener::peer_address(connection.local).ip != wanted.ip
+        {
+            return debug!(peer = %self.runtime.address, local = %connection.local, "closed a connection to another of our addresses");
+        }
+        let id = self.fsm.new_connection_id();
+        self.connections.push((id, connection));
+        self.event(Event::TcpConnectionConfirmed(id));
+    }
+
+    fn send(&mut self, id: ConnectionId, message: &Message) {
+        let bytes = message.encode();
+        let Some(connection) = self.connection(id) else { return };
+        if let Message::Open(open, _) = message {
+            connection.sent.clone_from(&open.capabilities);
+        }
+        if connection.queue_control(&bytes) {
+            Traffic::add(&self.status.traffic.bytes_out, bytes.len());
+        } else {
+            self.connection_failed(id, TcpFailure::TimedOut);
+        }
+    }
+
+    fn close(&mut self, id: ConnectionId) {
+        if self.dialing.as_ref().is_some_and(|(d, _)| *d == id)
+            && let Some((_, task)) = self.dialing.take()
+        {
+            task.abort();
+        }
+        if let Some(at) = self.connections.iter().position(|(c, _)| *c == id) {
+            let (_, connection) = self.connections.swap_remove(at);
+            let mid_message = self.session.as_ref().filter(|s| s.connection == id).map(Session::mid_message);
+            self.shared.last_words.spawn(connection.finish(mid_message.unwrap_or_default(), super::LAST_WORDS));
+        }
+        // A session whose connection is gone writes nothing more.
+        if self.session.as_ref().is_some_and(|s| s.connection == id) {
+            self.session = None;
+        }
+    }
+
+    pub(super) fn connection(&mut self, id: ConnectionId) -> Option<&mut Connection> {
+        self.connections.iter_mut().find(|(c, _)| *c == id).map(|(_, c)| c)
+    }
+
+    pub(super) fn connection_failed(&mut self, id: ConnectionId, failure: TcpFailure) {
+        if let Some(at) = self.connections.iter().position(|(c, _)| *c == id) {
+            self.connections.swap_remove(at);
+            self.event(Event::TcpConnectionFails(id, failure));
+        }
+    }
+
+    fn up(&mut self, id: ConnectionId, negotiated: Box<Negotiated>) {
+        let Some(connection) = self.connection(id) else { return };
+        if negotiated.max_message_len > heddle_bgp_core::message::MAX_LEN {
+            connection.framer.allow_extended();
+        }
+        let (local, remote) = (connection.local, connection.remote);
+        let addresses = session_addresses(local);
+        self.serial += 1;
+        let session_id = SessionId { peer: self.id, serial: self.serial };
+        let retained = self.stale.back(&negotiated);
+        let params = self.runtime.session_params(&negotiated, &addresses, &retained);
+        let (reply, handles) = oneshot::channel();
+        let restarts = match negotiated.graceful_restart {
+            Some(g) if !g.restarted => Restarts::WaitFor,
+            Some(_) | None => Restarts::Ignore,
+        };
+        self.rib.control(ToRib::Up(Box::new(SessionUp {
+            id: session_id,
+            address: self.runtime.address.clone(),
+            restarts,
+            params,
+            link: Arc::clone(&self.link),
+            reply,
+        })));
+        if negotiated.graceful_restart.is_some() {
+            self.shared.marker.peer_up(&self.runtime.address);
+        }
+        let session = Session::new(id, session_id, &self.runtime, &negotiated, &addresses, self.shared.seed, handles);
+        self.session = Some(session);
+        // R = 1 is for the first session after a restart only (RFC 4724 §3).
+        self.runtime.start = crate::restart_marker::Start::Fresh;
+        let _ = self.fsm.set_config(self.shared.clock.now(), self.runtime.fsm_config());
+        let (sent, received) = self.connection(id).map(|c| (c.sent.clone(), c.received.clone())).unwrap_or_default();
+        self.status.lock().session = Some(SessionStatus { negotiated, addresses, local, remote, sent, received });
+    }
+
+    fn down(&mut self, id: ConnectionId, reason: &DownReason) {
+        let Some(session) = self.session.as_ref().filter(|s| s.connection == id) else { return };
+        let now = self.shared.clock.now();
+        let modes = self.stale.lost(now, &session.negotiated, reason, &self.runtime.router);
+        self.rib.control(ToRib::Down(session.id, modes));
+        self.status.lock().session = None;
+        self.shared.marker.peer_down(&self.runtime.address);
+        if self.runtime.origin == PeerOrigin::Dynamic {
+            self.life = Life::Ending;
+        }
+    }
+
+    fn state_changed(&mut self, from: StateKind, to: StateKind, reason: Option<&DownReason>) {
+        let now = self.shared.clock.now();
+        let reset = self.fsm.counters().last_reset.as_ref().map(|r| report::last_reset(&self.shared.clock, r));
+        let (from_name, to_name) = (from.name(), to.name());
+        let address = &self.runtime.address;
+        match (from, to, reason) {
+            (_, StateKind::Established, _) => info!(peer = %address, from = from_name, "established"),
+            (StateKind::Established, _, Some(r)) => warn!(peer = %address, to = to_name, reason = %r, "session ended"),
+            (_, _, Some(r)) => info!(peer = %address, from = from_name, to = to_name, reason = %r, "connection ended"),
+            (_, _, None) => debug!(peer = %address, from = from_name, to = to_name, "state changed"),
+        }
+        {
+            let mut status = self.status.lock();
+            status.state = to;
+            status.since = now;
+            status.last_reset = self.fsm.counters().last_reset.as_ref().map(|r| r.at).zip(reset.clone());
+        }
+        let ended = from == StateKind::Established || reason.is_some();
+        self.shared.events.publish(
+            Some(report::address(&self.runtime.address)),
+            EventKind::PeerState { from: state(from), to: state(to), reset: reset.filter(|_| ended) },
+        );
+        if to == StateKind::Idle && self.runtime.origin == PeerOrigin::Dynamic {
+            self.life = Life::Ending;
+        }
+    }
+
+    /// Copies what changes often to where others can see it.
+    pub(super) fn publish(&self) {
+        let counters = self.fsm.counters();
+        let mut status = self.status.lock();
+        status.messages_in = counters.messages_in;
+        status.messages_out = counters.messages_out;
+        status.established = counters.established;
+        status.flaps = counters.flaps;
+        status.retry_at = self.fsm.poll_timeout();
+        status.blocked.clone_from(&self.blocked);
+        status.stale_until = self.stale.next();
+        status.wish = self.runtime.wish;
+    }
+}
+
+fn state(kind: StateKind) -> PeerState {
+    match kind {
+        StateKind::Idle => PeerState::Idle,
+        StateKind::Connect => PeerState::Connect,
+        StateKind::Active => PeerState::Active,
+        StateKind::OpenSent => PeerState::OpenSent,
+        StateKind::OpenConfirm => PeerState::OpenConfirm,
+        StateKind::Established => PeerState::Established,
+    }
+}

@@ -1,0 +1,289 @@
+//! Reading and writing the sockets of a peer.
+//!
+//! Reading: one read of at most 64 KiB a turn, then all whole messages in it. Writing: what was begun is finished first
+//! (also before a KEEPALIVE), then control messages, then the journals of the families in turn.
+
+use std::cell::RefCell;
+
+use bytes::Bytes;
+use heddle_admin::types::EventKind;
+use heddle_bgp_core::route_refresh::{EnhancedRefresh, RefreshSubtype, RouteRefresh};
+use heddle_bgp_core::{MessageType, Notification, Open, message};
+use heddle_bgp_fsm::{ConnectionId, Door, Event, TcpFailure};
+use heddle_rib::journal::{Progress, TakeStatus};
+use tracing::debug;
+
+use super::PeerTask;
+use super::session::Session;
+use super::status::Traffic;
+use crate::connection::{MidMessage, Read, Written};
+use crate::report;
+use crate::rib_link::ToRib;
+
+/// Octets of one read.
+const READ: usize = 64 << 10;
+/// Octets that are offered to the socket at once.
+const WRITE: usize = 64 << 10;
+/// Writes in one turn of the loop, so that a fast reader does not keep its peer's task from all else.
+const WRITES_A_TURN: usize = 16;
+/// Reads before silence is held against a peer.
+const READS_BEFORE_JUDGEMENT: usize = 64;
+
+thread_local! {
+    static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; READ]);
+}
+
+impl PeerTask {
+    /// Reads once and handles what came; says whether anything did.
+    pub(super) fn read(&mut self, id: ConnectionId) -> bool {
+        let Some(connection) = self.connection(id) else { return false };
+        match SCRATCH.with_borrow_mut(|scratch| connection.read(scratch)) {
+            Read::Octets(n) => {
+                Traffic::add(&self.status.traffic.bytes_in, n);
+                self.status.lock().last_received = Some(self.shared.clock.now());
+                self.frames(id);
+                true
+            }
+            Read::Empty => false,
+            Read::Closed(error) => {
+                let failure = error.map_or(TcpFailure::Closed, |e| report::tcp_failure(&e));
+                self.connection_failed(id, failure);
+                false
+            }
+        }
+    }
+
+    /// Before the hold timer counts: whatever the socket has is read and handled.
+    pub(super) fn check_hold(&mut self, id: ConnectionId) {
+        for _ in 0..READS_BEFORE_JUDGEMENT {
+            let waits = self.session.as_ref().is_some_and(Session::has_waiting_batch);
+            if waits || !self.read(id) {
+                break;
+            }
+        }
+        self.fsm.handle(self.shared.clock.now(), Event::ReadEmpty(id));
+    }
+
+    fn frames(&mut self, id: ConnectionId) {
+        let mut updates = 0;
+        loop {
+            let Some(at) = self.connections.iter().position(|(c, _)| *c == id) else { break };
+            let Some((_, connection)) = self.connections.get_mut(at) else { break };
+            let event = match connection.framer.next() {
+                Ok(None) => break,
+                Err(error) => match error.notification() {
+                    Some(notification) => Event::BgpHeaderErr(id, notification),
+                    // A malformed NOTIFICATION: the peer ends the session, and is not answered (RFC 4271 §6.4).
+                    None => {
+                        self.connection_failed(id, TcpFailure::Closed);
+                        break;
+                    }
+                },
+                Ok(Some(frame)) => match (frame.kind, self.session.as_mut().filter(|s| s.connection == id)) {
+                    (MessageType::Update, Some(session)) => match session.update(frame.body(), &self.status.traffic) {
+                        Ok(None) => {
+                            updates += 1;
+                            continue;
+                        }
+                        Ok(Some(fault)) => {
+                            updates += 1;
+                            self.shared.events.publish(Some(report::address(&self.runtime.address)), fault);
+                            continue;
+                        }
+                        Err(notification) => Event::UpdateMsgErr(id, notification),
+                    },
+                    (MessageType::Update, None) => Event::UpdateMsg(id, 1),
+                    (MessageType::RouteRefresh, session) => route_refresh(id, frame.raw, session),
+                    (MessageType::Open, _) => match Open::decode(frame.body()) {
+                        Ok(open) => {
+                            connection.received.clone_from(&open.capabilities);
+                            Event::BgpOpen(id, open)
+                        }
+                        Err(error) => Event::BgpOpenMsgErr(id, error.notification()),
+                    },
+                    (MessageType::Keepalive, _) => Event::KeepAliveMsg(id),
+                    (MessageType::Notification, _) => match Notification::decode(frame.body()) {
+                        Some(notification) => Event::NotifMsg(id, notification),
+                        None => {
+                            self.connection_failed(id, TcpFailure::Closed);
+                            break;
+                        }
+                    },
+                },
+            };
+            if matches!(event, Event::UpdateMsgErr(..)) {
+                Traffic::add(&self.status.traffic.session_reset, 1);
+            }
+            self.event(event);
+        }
+        if updates > 0 && self.fsm.updates_received(self.shared.clock.now(), id, updates) == Door::Shut {
+            if let Some(session) = &mut self.session {
+                session.drop_batch();
+            }
+            self.carry_out();
+        }
+        self.refreshes();
+        self.hand_over();
+    }
+
+    /// Requests of the peer for our routes go to the RIB.
+    fn refreshes(&mut self) {
+        let Some(session) = &mut self.session else { return };
+        for (family, asked) in session.take_refreshes() {
+            self.shared.events.publish(
+                Some(report::address(&self.runtime.address)),
+                EventKind::RouteRefresh { family: report::family(family) },
+            );
+            if asked.ask() {
+                self.rib.control(ToRib::Refresh(session.id, family, asked));
+            }
+        }
+    }
+
+    /// Hands the batch to the RIB when there is room; else reading pauses until there is.
+    pub(super) fn hand_over(&mut self) {
+        let Some(session) = &mut self.session else { return };
+        let connection = session.connection;
+        if !session.has_batch() {
+            return;
+        }
+        let room = self.rib.has_room();
+        if room {
+            self.rib.batch(session.id, session.take_batch());
+        }
+        if let Some(paused) = session.set_waiting(!room) {
+            let event = if paused { Event::ReadPaused(connection) } else { Event::ReadResumed(connection) };
+            self.event(event);
+        }
+    }
+
+    /// Connections whose sockets are full.
+    pub(super) fn wants_write(&self) -> Vec<ConnectionId> {
+        let full = |id: &ConnectionId| self.session.as_ref().is_some_and(|s| s.connection == *id && s.wants_write());
+        self.connections.iter().filter(|(id, c)| c.has_control() || full(id)).map(|(id, _)| *id).collect()
+    }
+
+    /// Writes what there is to write, until the sockets are full or the turn is over.
+    pub(super) fn pump_writes(&mut self) {
+        let ids: Vec<ConnectionId> = self.connections.iter().map(|(id, _)| *id).collect();
+        for id in ids {
+            let outcome = self.pump(id);
+            if outcome.octets > 0 {
+                let now = self.shared.clock.now();
+                self.status.lock().last_sent = Some(now);
+                self.fsm.handle(now, Event::WriteProgress(id));
+                if outcome.updates > 0 {
+                    Traffic::add(&self.status.traffic.updates_out, outcome.updates);
+                    Traffic::add(&self.status.traffic.bytes_out, outcome.octets);
+                    let count = u32::try_from(outcome.updates).unwrap_or(u32::MAX);
+                    self.fsm.handle(now, Event::UpdatesSent(id, count));
+                }
+                self.carry_out();
+            }
+            if outcome.broken {
+                self.connection_failed(id, TcpFailure::Reset);
+            }
+        }
+    }
+
+    fn pump(&mut self, id: ConnectionId) -> Pumped {
+        let mut pumped = Pumped::default();
+        let Some((_, connection)) = self.connections.iter_mut().find(|(c, _)| *c == id) else { return pumped };
+        let mut session = self.session.as_mut().filter(|s| s.connection == id);
+        let mut slices: Vec<Bytes> = Vec::new();
+        for _ in 0..WRITES_A_TURN {
+            let mid = session.as_ref().map_or(MidMessage::No, |s| s.mid_message());
+            let written = if connection.has_control() && mid == MidMessage::No {
+                connection.write_control()
+            } else {
+                let Some(session) = session.as_deref_mut() else { break };
+                slices.clear();
+                if !session.take(&mut slices, WRITE, &self.rib) {
+                    break;
+                }
+                let written = connection.write_slices(&slices);
+                if let Written::Octets(n) = written {
+                    pumped.updates += session.wrote(&slices, n, &self.rib);
+                }
+                session.socket_full = written == Written::Full;
+                written
+            };
+            match written {
+                Written::Octets(n) => pumped.octets += n,
+                Written::Full => return pumped,
+                Written::Broken => {
+                    pumped.broken = true;
+                    return pumped;
+                }
+            }
+        }
+        // More may wait than a turn allows: the socket is writable, so the next turn comes at once.
+        if let Some(session) = session {
+            session.socket_full = session.has_taken();
+        }
+        pumped
+    }
+}
+
+/// What a turn of writing did.
+#[derive(Debug, Default)]
+struct Pumped {
+    octets: usize,
+    updates: usize,
+    broken: bool,
+}
+
+fn route_refresh(id: ConnectionId, raw: &[u8], session: Option<&mut Session>) -> Event {
+    let enhanced = session.as_ref().map_or(EnhancedRefresh::Absent, |s| EnhancedRefresh::from(&*s.negotiated));
+    match RouteRefresh::decode(raw, enhanced) {
+        Ok(refresh) => {
+            match (refresh.subtype, session) {
+                (RefreshSubtype::Request, Some(s)) => s.refresh_asked(refresh.family),
+                (RefreshSubtype::Begin, Some(s)) => s.begin_refresh(refresh.family),
+                (RefreshSubtype::End, Some(s)) => s.end_refresh(refresh.family),
+                (RefreshSubtype::Unknown(n), _) => debug!(subtype = n, "ignored a ROUTE-REFRESH of unknown subtype"),
+                (RefreshSubtype::Request | RefreshSubtype::Begin | RefreshSubtype::End, None) => {}
+            }
+            Event::RouteRefreshMsg(id)
+        }
+        Err(error) => Event::RouteRefreshMsgErr(id, error.notification()),
+    }
+}
+
+/// Rings the RIB when it waits for a writer's progress.
+pub(super) fn ring(progress: Progress, rib: &crate::rib_link::RibSender) {
+    match progress {
+        Progress::Quiet => {}
+        Progress::WakeOwner => rib.queues.ring(),
+    }
+}
+
+/// Whether a reader has something to write.
+pub(super) const fn taken(status: TakeStatus) -> bool {
+    matches!(status, TakeStatus::Taken)
+}
+
+/// Messages that begin in the first `written` octets of `slices`, whose first octets may finish one begun before.
+pub(super) fn messages_begun(slices: &[Bytes], mut written: usize, rest: &mut usize) -> usize {
+    let mut begun = 0;
+    for slice in slices {
+        let mut at = (*rest).min(slice.len());
+        let in_slice = written.min(slice.len());
+        *rest -= at.min(in_slice);
+        while at < in_slice {
+            let len = slice.get(at + 16..at + 18).map_or(message::HEADER_LEN, |l| {
+                usize::from(u16::from_be_bytes([l.first().copied().unwrap_or(0), l.get(1).copied().unwrap_or(0)]))
+            });
+            let len = len.max(message::HEADER_LEN);
+            begun += 1;
+            let end = at + len;
+            *rest = end.saturating_sub(in_slice);
+            at = end;
+        }
+        written -= in_slice;
+        if written == 0 {
+            break;
+        }
+    }
+    begun
+}

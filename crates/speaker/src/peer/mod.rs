@@ -1,0 +1,280 @@
+//! The task of one peer: it owns the peer's state machine and its connections, carries out what the machine says, and
+//! reports to it what happened.
+//!
+//! One `select!` waits for all of it: commands, an incoming connection, a connection being opened, the machine's next
+//! timer, both sockets, room in the queue to the RIB, news in the journals. Nothing in a turn of the loop waits.
+
+mod act;
+mod command;
+mod io;
+mod session;
+mod stale;
+pub(crate) mod status;
+pub(crate) mod transport;
+
+pub(crate) use command::{Command, Outcome, Runtime, SessionEffect};
+
+use std::future::pending;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use heddle_admin::EventHub;
+use heddle_bgp_fsm::{ConnectionId, Event, Peer};
+use heddle_rib::PeerId;
+use heddle_rib::session::SessionHandles;
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::{Sleep, sleep_until};
+use tokio_util::task::TaskTracker;
+
+use crate::clock::Clock;
+use crate::connection::Connection;
+use crate::listener::Incoming;
+use crate::restart_marker::RestartMarker;
+use crate::rib_link::{PeerLink, RibSender};
+use session::Session;
+use stale::StaleTimers;
+use status::{Blocked, PeerShared};
+
+/// Commands that may wait for a peer's task.
+pub(crate) const COMMANDS: usize = 16;
+/// How long the writer may take for the last messages of a connection.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// What all peers share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    /// The process's clock.
+    pub clock: Clock,
+    /// Live events.
+    pub events: EventHub,
+    /// Seed of the hash of attribute blocks.
+    pub seed: u64,
+    /// Connections that say their last words.
+    pub last_words: TaskTracker,
+    /// The marker of this instance.
+    pub marker: RestartMarker,
+}
+
+/// The task of one peer.
+#[derive(Debug)]
+pub(crate) struct PeerTask {
+    shared: Arc<Shared>,
+    status: Arc<PeerShared>,
+    runtime: Runtime,
+    id: PeerId,
+    fsm: Peer,
+    connections: Vec<(ConnectionId, Connection)>,
+    dialing: Option<(ConnectionId, JoinHandle<std::io::Result<TcpStream>>)>,
+    session: Option<Session>,
+    serial: u32,
+    stale: StaleTimers,
+    blocked: Option<Blocked>,
+    rib: RibSender,
+    link: Arc<PeerLink>,
+    commands: mpsc::Receiver<Command>,
+    incoming: mpsc::Receiver<Incoming>,
+    life: Life,
+}
+
+/// Whether the task goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Life {
+    /// It does.
+    Going,
+    /// It ends as soon as no connection and no stale route is left.
+    Ending,
+}
+
+/// What is given to a new task.
+#[derive(Debug)]
+pub(crate) struct NewPeer {
+    /// What all peers share.
+    pub shared: Arc<Shared>,
+    /// Where the task publishes its state.
+    pub status: Arc<PeerShared>,
+    /// What it runs.
+    pub runtime: Runtime,
+    /// Its number in the RIB.
+    pub id: PeerId,
+    /// Its way to the RIB.
+    pub rib: RibSender,
+    /// Commands.
+    pub commands: mpsc::Receiver<Command>,
+    /// Connections that the peer opened.
+    pub incoming: mpsc::Receiver<Incoming>,
+    /// Seed of its jitter.
+    pub seed: u64,
+}
+
+/// Why the loop woke.
+#[derive(Debug)]
+enum Wake {
+    Command(Command),
+    NoMoreCommands,
+    Incoming(Incoming),
+    Dialed(std::io::Result<TcpStream>),
+    Timer,
+    Ready(ConnectionId, tokio::io::Ready),
+    Broken(ConnectionId),
+    Handles(Option<SessionHandles>),
+    Room,
+    News,
+}
+
+impl PeerTask {
+    /// A task that is not started.
+    #[must_use]
+    pub(crate) fn new(new: NewPeer) -> Self {
+        let fsm = Peer::new(new.runtime.fsm_config(), new.seed);
+        Self {
+            shared: new.shared,
+            status: new.status,
+            runtime: new.runtime,
+            id: new.id,
+            fsm,
+            connections: Vec::new(),
+            dialing: None,
+            session: None,
+            serial: 0,
+            stale: StaleTimers::default(),
+            blocked: None,
+            rib: new.rib,
+            link: Arc::default(),
+            commands: new.commands,
+            incoming: new.incoming,
+            life: Life::Going,
+        }
+    }
+
+    /// Runs until the peer is removed, or a dynamic peer's session is over.
+    pub(crate) async fn run(mut self) {
+        self.begin();
+        let far = Instant::now() + Duration::from_secs(86_400);
+        let sleep = sleep_until(far.into());
+        tokio::pin!(sleep);
+        loop {
+            self.carry_out();
+            self.pump_writes();
+            self.publish();
+            if self.is_over() {
+                break;
+            }
+            let deadline = self.deadline().unwrap_or_else(|| Instant::now() + Duration::from_secs(86_400)).into();
+            if sleep.deadline() != deadline {
+                sleep.as_mut().reset(deadline);
+            }
+            let wake = self.wait(sleep.as_mut()).await;
+            self.handle_wake(wake);
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.life == Life::Ending && self.connections.is_empty() && self.session.is_none() && self.stale.is_empty()
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let timers = [self.fsm.poll_timeout(), self.stale.next(), self.runtime.restart_at];
+        timers.into_iter().flatten().min().map(|t| self.shared.clock.instant(t))
+    }
+
+    async fn wait(&mut self, sleep: Pin<&mut Sleep>) -> Wake {
+        let reading = self.session.as_ref().is_none_or(|s| !s.has_waiting_batch());
+        let session_connection = self.session.as_ref().map(|s| s.connection);
+        let wants_write = self.wants_write();
+        let (first, second) = match self.connections.as_slice() {
+            [] => (None, None),
+            [a] => (Some(a), None),
+            [a, b, ..] => (Some(a), Some(b)),
+        };
+        let interest = |c: Option<&(ConnectionId, Connection)>| {
+            let id = c?.0;
+            let read = reading || Some(id) != session_connection;
+            match (read, wants_write.contains(&id)) {
+                (true, true) => Some(Interest::READABLE | Interest::WRITABLE),
+                (true, false) => Some(Interest::READABLE),
+                (false, true) => Some(Interest::WRITABLE),
+                (false, false) => None,
+            }
+        };
+        let (first_interest, second_interest) = (interest(first), interest(second));
+        let room = !reading;
+        tokio::select! {
+            biased;
+            command = self.commands.recv() => command.map_or(Wake::NoMoreCommands, Wake::Command),
+            () = sleep => Wake::Timer,
+            Some(incoming) = self.incoming.recv() => Wake::Incoming(incoming),
+            dialed = dialed(self.dialing.as_mut()) => Wake::Dialed(dialed),
+            handles = handles(self.session.as_mut()) => Wake::Handles(handles),
+            wake = ready(second, second_interest) => wake,
+            wake = ready(first, first_interest) => wake,
+            () = self.rib.queue.room(), if room => Wake::Room,
+            () = self.link.news.notified() => Wake::News,
+        }
+    }
+
+    fn handle_wake(&mut self, wake: Wake) {
+        match wake {
+            Wake::Command(command) => self.command(command),
+            Wake::NoMoreCommands => self.end(),
+            Wake::Incoming(incoming) => self.accept(incoming),
+            Wake::Dialed(result) => self.dialed(result),
+            Wake::Timer => self.timer(),
+            Wake::Ready(id, ready) => {
+                if ready.is_readable() || ready.is_read_closed() || ready.is_error() {
+                    self.read(id);
+                }
+            }
+            Wake::Broken(id) => self.connection_failed(id, heddle_bgp_fsm::TcpFailure::Reset),
+            Wake::Handles(handles) => self.attach_writer(handles),
+            Wake::Room => self.hand_over(),
+            Wake::News => self.signals(),
+        }
+    }
+
+    fn timer(&mut self) {
+        let now = self.shared.clock.now();
+        if self.fsm.poll_timeout().is_some_and(|t| t <= now) {
+            self.fsm.handle_timeout(now);
+        }
+        if self.runtime.restart_at.is_some_and(|t| t <= now) {
+            self.runtime.restart_at = None;
+            self.start();
+        }
+        self.stale_timers(now);
+    }
+
+    fn event(&mut self, event: Event) {
+        self.fsm.handle(self.shared.clock.now(), event);
+        self.carry_out();
+    }
+}
+
+async fn dialed(
+    dialing: Option<&mut (ConnectionId, JoinHandle<std::io::Result<TcpStream>>)>,
+) -> std::io::Result<TcpStream> {
+    match dialing {
+        Some((_, task)) => task.await.unwrap_or_else(|e| Err(std::io::Error::other(e))),
+        None => pending().await,
+    }
+}
+
+async fn handles(session: Option<&mut Session>) -> Option<SessionHandles> {
+    match session.and_then(|s| s.handles.as_mut()) {
+        Some(reply) => reply.await.ok(),
+        None => pending().await,
+    }
+}
+
+async fn ready(connection: Option<&(ConnectionId, Connection)>, interest: Option<Interest>) -> Wake {
+    match (connection, interest) {
+        (Some((id, connection)), Some(interest)) => match connection.ready(interest).await {
+            Ok(ready) => Wake::Ready(*id, ready),
+            Err(_) => Wake::Broken(*id),
+        },
+        _ => pending().await,
+    }
+}

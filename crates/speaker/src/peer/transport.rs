@@ -1,0 +1,149 @@
+//! Opening a connection: which address it comes from, which TTL and key it has.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+
+use heddle_bgp_core::PeerType;
+use heddle_config::{PeerAddress, PeerSettings};
+use heddle_socket_options as options;
+use socket2::{Domain, Protocol, Socket, Type};
+use thiserror::Error;
+use tokio::net::{TcpSocket, TcpStream};
+
+use crate::listener::socket_addr;
+
+/// A TCP MD5 key (RFC 2385): 1 to 80 octets. Never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Password(Vec<u8>);
+
+/// The longest key that the kernel takes.
+const MAX_PASSWORD: usize = 80;
+
+impl std::fmt::Debug for Password {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Password(…)")
+    }
+}
+
+impl Password {
+    /// The key.
+    #[must_use]
+    pub(crate) fn octets(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Reads a password file: its text without the line end.
+    ///
+    /// # Errors
+    /// The file cannot be read, is empty, or holds a key that is too long.
+    pub(crate) fn read(path: &Path) -> Result<Self, PasswordError> {
+        let show = || path.display().to_string();
+        let mut text = std::fs::read(path).map_err(|e| PasswordError::Unreadable(show(), e))?;
+        while text.last().is_some_and(|c| matches!(c, b'\n' | b'\r')) {
+            text.pop();
+        }
+        match text.len() {
+            0 => Err(PasswordError::Empty(show())),
+            1..=MAX_PASSWORD => Ok(Self(text)),
+            len => Err(PasswordError::TooLong(show(), len)),
+        }
+    }
+}
+
+/// Why a peer with a password file has no key.
+#[derive(Debug, Error)]
+pub(crate) enum PasswordError {
+    /// Missing, or no permission.
+    #[error("cannot read the password file {0}: {1}; write the key into it and apply the configuration again")]
+    Unreadable(String, io::Error),
+    /// Nothing in it.
+    #[error("the password file {0} is empty; write the key into it and apply the configuration again")]
+    Empty(String),
+    /// More than the kernel takes.
+    #[error("the key in {0} has {1} octets; TCP MD5 takes at most 80")]
+    TooLong(String, usize),
+}
+
+/// What a connection needs.
+#[derive(Clone, Debug)]
+pub(crate) struct Dial {
+    /// The peer.
+    pub peer: PeerAddress,
+    /// Its port.
+    pub port: u16,
+    /// Our address; none lets the system choose.
+    pub local: Option<PeerAddress>,
+    /// TTL of what we send and least TTL of what we take.
+    pub hops: Hops,
+    /// The key.
+    pub password: Option<Password>,
+}
+
+/// How far away a peer may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Hops {
+    /// TTL of what we send.
+    pub ttl: u8,
+    /// The least TTL of what we take (RFC 5082); none takes any.
+    pub min_ttl: Option<u8>,
+}
+
+impl Hops {
+    /// What the settings say: TTL security, else multihop, else 1 for an external peer (RFC 4271 §5.1.3 expects it on
+    /// a shared subnet) and 255 for an internal one.
+    #[must_use]
+    pub(crate) fn of(settings: &PeerSettings, peer_type: PeerType) -> Self {
+        if let Some(hops) = settings.ttl_security {
+            // RFC 5082 §3: a packet that came over n hops has a TTL of 255 - (n - 1) or more, n = 1 being the same link.
+            return Self { ttl: 255, min_ttl: Some(255 - hops.saturating_sub(1)) };
+        }
+        let ttl = match (settings.multihop, peer_type) {
+            (Some(n), _) => n,
+            (None, PeerType::Ebgp) => 1,
+            (None, PeerType::Ibgp) => 255,
+        };
+        Self { ttl, min_ttl: None }
+    }
+}
+
+/// Opens a connection.
+///
+/// # Errors
+/// The system's, or an interface that does not exist.
+pub(crate) async fn dial(dial: Dial) -> io::Result<TcpStream> {
+    let remote = socket_addr(&dial.peer, dial.port).ok_or_else(|| missing_interface(&dial.peer))?;
+    let socket = Socket::new(Domain::for_address(remote), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    if let Some(local) = &dial.local {
+        let local = socket_addr(local, 0).ok_or_else(|| missing_interface(local))?;
+        socket.bind(&local.into())?;
+    }
+    if let Some(password) = &dial.password {
+        options::md5::set_key(&socket, remote.ip(), None, password.octets())?;
+    }
+    apply_hops(&socket, remote.ip(), dial.hops)?;
+    TcpSocket::from_std_stream(socket.into()).connect(remote).await
+}
+
+/// Sets what a connection needs that the peer opened.
+///
+/// # Errors
+/// The system's.
+pub(crate) fn prepare_incoming(stream: &TcpStream, hops: Hops) -> io::Result<()> {
+    let remote: SocketAddr = stream.peer_addr()?;
+    apply_hops(stream, remote.ip(), hops)
+}
+
+fn apply_hops(socket: &impl std::os::fd::AsFd, _remote: IpAddr, hops: Hops) -> io::Result<()> {
+    options::ttl::set_ttl(socket, hops.ttl)?;
+    if let Some(min) = hops.min_ttl {
+        options::ttl::set_min_ttl(socket, min)?;
+    }
+    Ok(())
+}
+
+fn missing_interface(address: &PeerAddress) -> io::Error {
+    let zone = address.zone.as_deref().unwrap_or("?");
+    io::Error::new(io::ErrorKind::AddrNotAvailable, format!("there is no interface {zone}"))
+}

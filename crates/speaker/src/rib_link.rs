@@ -1,0 +1,155 @@
+//! What passes between the tasks of peers and the RIB thread.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use heddle_bgp_core::Family;
+use heddle_rib::ingest::Batch;
+use heddle_rib::session::{DownMode, SessionHandles, SessionId, SessionParams};
+use tokio::sync::{Notify, oneshot};
+
+use crate::ingest_queue::{IngestQueues, PeerQueue};
+
+/// A message of a peer's task to the RIB. All messages of a peer go through its queue, in order.
+#[derive(Debug)]
+pub(crate) enum ToRib {
+    /// A session is established.
+    Up(Box<SessionUp>),
+    /// What one read of its socket brought.
+    Batch(SessionId, Batch),
+    /// The peer asks for our routes again (RFC 2918), or an operator does.
+    Refresh(SessionId, Family, Arc<RefreshAsked>),
+    /// The policies or limits of a running session changed.
+    Evaluate(SessionId, Box<SessionParams>),
+    /// The session ended; what becomes of its routes, by family.
+    Down(SessionId, Vec<(Family, DownMode)>),
+    /// The time of stale routes is over: they go, or become long-lived stale.
+    Stale(heddle_rib::PeerId, Family, StaleStep),
+}
+
+/// What happens to stale routes of a peer when their time is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StaleStep {
+    /// They go (RFC 4724 §4.2).
+    Sweep,
+    /// They become long-lived stale (RFC 9494 §4.2).
+    BecomeLongLived,
+}
+
+/// A new session for the RIB.
+#[derive(Debug)]
+pub(crate) struct SessionUp {
+    /// Its name.
+    pub id: SessionId,
+    /// The peer's address.
+    pub address: heddle_config::PeerAddress,
+    /// Whether its End-of-RIB is waited for after our own restart.
+    pub restarts: crate::restart::Restarts,
+    /// What was agreed.
+    pub params: SessionParams,
+    /// How the RIB reaches the peer's task.
+    pub link: Arc<PeerLink>,
+    /// What its writer reads from.
+    pub reply: oneshot::Sender<SessionHandles>,
+}
+
+/// Whether a refresh was asked for that the RIB has not seen yet: ten thousand requests are one.
+#[derive(Debug, Default)]
+pub(crate) struct RefreshAsked(std::sync::atomic::AtomicBool);
+
+impl RefreshAsked {
+    /// Marks it; true when it was not marked before.
+    pub(crate) fn ask(&self) -> bool {
+        !self.0.swap(true, std::sync::atomic::Ordering::AcqRel)
+    }
+    /// Takes the mark off: the RIB has seen it.
+    pub(crate) fn taken(&self) {
+        self.0.store(false, std::sync::atomic::Ordering::Release);
+    }
+}
+
+/// How the RIB reaches the task of a peer: it never waits for it.
+#[derive(Debug, Default)]
+pub(crate) struct PeerLink {
+    /// Rung when a journal has news for the peer, or a signal is set.
+    pub news: Notify,
+    signals: Mutex<Signals>,
+}
+
+/// What the RIB has to say to a peer's task; the last word of each kind counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Signals {
+    /// A prefix limit was reached.
+    pub limit: Option<LimitReached>,
+    /// The peer's state costs more than it may: Cease 6/8.
+    pub out_of_resources: bool,
+    /// Families whose End-of-RIB of the peer was seen.
+    pub end_of_rib: Vec<Family>,
+}
+
+/// A prefix limit that was reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LimitReached {
+    /// The family.
+    pub family: Family,
+    /// Which way.
+    pub direction: LimitDirection,
+    /// How many prefixes there are.
+    pub count: u32,
+    /// The limit.
+    pub max: u32,
+    /// Over it, or only near it.
+    pub exceeded: bool,
+}
+
+/// Which way a prefix limit counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LimitDirection {
+    /// Prefixes that the peer sends.
+    In,
+    /// Prefixes that we send.
+    Out,
+}
+
+impl PeerLink {
+    /// Says something; the peer's task is woken.
+    pub(crate) fn signal(&self, f: impl FnOnce(&mut Signals)) {
+        f(&mut self.signals.lock().unwrap_or_else(PoisonError::into_inner));
+        self.news.notify_one();
+    }
+
+    /// Takes what was said.
+    pub(crate) fn take(&self) -> Signals {
+        std::mem::take(&mut *self.signals.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// A peer's way to the RIB.
+#[derive(Clone, Debug)]
+pub(crate) struct RibSender {
+    /// All queues.
+    pub queues: Arc<IngestQueues<ToRib>>,
+    /// This peer's.
+    pub queue: Arc<PeerQueue<ToRib>>,
+}
+
+impl RibSender {
+    /// A queue for a new peer.
+    #[must_use]
+    pub(crate) fn new(queues: Arc<IngestQueues<ToRib>>) -> Self {
+        Self { queues, queue: Arc::default() }
+    }
+    /// Sends a control message.
+    pub(crate) fn control(&self, message: ToRib) {
+        self.queues.push_control(&self.queue, message);
+    }
+    /// Whether a batch has room.
+    #[must_use]
+    pub(crate) fn has_room(&self) -> bool {
+        self.queues.has_room(&self.queue)
+    }
+    /// Sends a batch.
+    pub(crate) fn batch(&self, id: SessionId, batch: Batch) {
+        let bytes = batch.bytes();
+        self.queues.push_batch(&self.queue, ToRib::Batch(id, batch), bytes);
+    }
+}

@@ -1,0 +1,357 @@
+//! The thread that owns the RIB.
+//!
+//! It works in turns: what others asked for, messages of peers for at most a quantum, one quantum of the RIB's own work,
+//! then the RIB's outputs. It rests when nothing is left, until its doorbell rings or a timer of the RIB is due. It waits
+//! for nobody: peers are told through [`PeerLink`]s, askers through oneshot channels.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use heddle_bgp_core::{Family, Prefix, Timestamp};
+use heddle_config::Config;
+use heddle_rib::PeerId;
+use heddle_rib::decision::DecisionOptions;
+use heddle_rib::nexthop::Resolve;
+use heddle_rib::rib::{Bounds, Output, Rib, RibConfig, RunStatus};
+use thiserror::Error;
+use tokio::sync::{mpsc, oneshot};
+use tracing::{debug, error, info, warn};
+
+use crate::ingest_queue::IngestQueues;
+use crate::mapping::rib::decision;
+use crate::peer::Shared;
+use crate::restart::Deferral;
+use crate::restart_marker::Start;
+use crate::rib_link::{LimitDirection, LimitReached, PeerLink, StaleStep, ToRib};
+
+/// Questions and commands that may wait for the RIB.
+const REQUESTS: usize = 64;
+/// How long messages of peers are handled at a stretch.
+const QUANTUM: Duration = Duration::from_millis(1);
+/// Destinations flushed at a stretch.
+const SLOTS: usize = 4096;
+/// The longest rest.
+const REST: Duration = Duration::from_secs(1);
+
+type Work = Box<dyn FnOnce(&mut Rib, Timestamp) + Send>;
+
+enum Request {
+    Work(Work),
+    Configure(Box<DecisionOptions>, Vec<(Prefix, Vec<u8>)>, oneshot::Sender<()>),
+    RemovePeer(PeerId, oneshot::Sender<()>),
+}
+
+/// The RIB thread has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the RIB has stopped")]
+pub(crate) struct RibStopped;
+
+/// The way to the RIB thread.
+#[derive(Clone, Debug)]
+pub(crate) struct RibHandle {
+    queues: Arc<IngestQueues<ToRib>>,
+    requests: mpsc::Sender<Request>,
+    stop: Arc<AtomicBool>,
+}
+
+impl std::fmt::Debug for Request {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Work(_) => "Work",
+            Self::Configure(..) => "Configure",
+            Self::RemovePeer(..) => "RemovePeer",
+        })
+    }
+}
+
+impl RibHandle {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub(crate) fn start(config: &Config, start: Start, deferral: Deferral, shared: Arc<Shared>) -> io::Result<Self> {
+        let queues = Arc::new(IngestQueues::default());
+        let (requests, receiver) = mpsc::channel(REQUESTS);
+        let stop = Arc::new(AtomicBool::new(false));
+        let rib_config = RibConfig {
+            asn: config.router.asn,
+            bgp_id: config.router.router_id,
+            decision: decision(config),
+            resolve: if config.router.decision.resolve_next_hops { Resolve::On } else { Resolve::Off },
+            bounds: Bounds::default(),
+            start: match start {
+                Start::Fresh => heddle_rib::rib::Start::Fresh,
+                Start::Restart => heddle_rib::rib::Start::Restarting,
+            },
+        };
+        let owner = Owner {
+            rib: Rib::new(&rib_config, shared.seed),
+            shared,
+            queues: Arc::clone(&queues),
+            requests: receiver,
+            links: Vec::new(),
+            networks: BTreeMap::new(),
+            deferral,
+        };
+        let stopped = Arc::clone(&stop);
+        let thread = std::thread::Builder::new().name("rib".to_owned()).spawn(move || owner.run(&stopped))?;
+        queues.set_owner(thread.thread().clone());
+        Ok(Self { queues, requests, stop })
+    }
+
+    /// The queues of sessions.
+    #[must_use]
+    pub(crate) fn queues(&self) -> Arc<IngestQueues<ToRib>> {
+        Arc::clone(&self.queues)
+    }
+
+    /// Runs `f` in the RIB thread, between two quanta. It has to be short: about a millisecond.
+    ///
+    /// # Errors
+    /// The thread has ended.
+    pub(crate) async fn call<R: Send + 'static>(
+        &self,
+        f: impl FnOnce(&mut Rib, Timestamp) -> R + Send + 'static,
+    ) -> Result<R, RibStopped> {
+        let (reply, answer) = oneshot::channel();
+        let work: Work = Box::new(move |rib, now| drop(reply.send(f(rib, now))));
+        self.send(Request::Work(work)).await?;
+        answer.await.map_err(|_| RibStopped)
+    }
+
+    /// A number for a new peer.
+    ///
+    /// # Errors
+    /// The thread has ended, or has no number left.
+    pub(crate) async fn add_peer(&self) -> Result<PeerId, RibStopped> {
+        match self.call(|rib, _| rib.add_peer()).await? {
+            Ok(id) => Ok(id),
+            Err(e) => {
+                error!(error = %e, "cannot add a peer");
+                Err(RibStopped)
+            }
+        }
+    }
+
+    /// Forgets a peer.
+    ///
+    /// # Errors
+    /// The thread has ended.
+    pub(crate) async fn remove_peer(&self, id: PeerId) -> Result<(), RibStopped> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Request::RemovePeer(id, reply)).await?;
+        answer.await.map_err(|_| RibStopped)
+    }
+
+    /// Options of the decision process, and the originated prefixes.
+    ///
+    /// # Errors
+    /// The thread has ended.
+    pub(crate) async fn configure(
+        &self,
+        decision: DecisionOptions,
+        networks: Vec<(Prefix, Vec<u8>)>,
+    ) -> Result<(), RibStopped> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Request::Configure(Box::new(decision), networks, reply)).await?;
+        answer.await.map_err(|_| RibStopped)
+    }
+
+    /// Ends the thread after its present turn.
+    pub(crate) fn stop(&self) {
+        self.stop.store(true, Ordering::Release);
+        self.queues.ring();
+    }
+
+    async fn send(&self, request: Request) -> Result<(), RibStopped> {
+        self.requests.send(request).await.map_err(|_| RibStopped)?;
+        self.queues.ring();
+        Ok(())
+    }
+}
+
+struct Owner {
+    rib: Rib,
+    shared: Arc<Shared>,
+    queues: Arc<IngestQueues<ToRib>>,
+    requests: mpsc::Receiver<Request>,
+    /// By [`PeerId`].
+    links: Vec<Option<Arc<PeerLink>>>,
+    networks: BTreeMap<Prefix, Vec<u8>>,
+    deferral: Deferral,
+}
+
+impl Owner {
+    fn run(mut self, stop: &AtomicBool) {
+        while !stop.load(Ordering::Acquire) {
+            let mut worked = self.requests();
+            worked |= self.messages();
+            let status = self.rib.run(self.shared.clock.now(), SLOTS);
+            self.outputs();
+            self.gate();
+            if worked || status == RunStatus::More {
+                continue;
+            }
+            let RunStatus::Idle(until) = status else { continue };
+            let now = self.shared.clock.now();
+            let until = [until, self.deferral.deadline()].into_iter().flatten().min();
+            let rest = until.map_or(REST, |t| t.since(now)).min(REST);
+            if self.queues.is_empty() && self.requests.is_empty() && !rest.is_zero() {
+                std::thread::park_timeout(rest);
+            }
+        }
+    }
+
+    fn requests(&mut self) -> bool {
+        let mut worked = false;
+        // As many as can wait; those that come meanwhile have their turn after the peers'.
+        for _ in 0..REQUESTS {
+            let Ok(request) = self.requests.try_recv() else { break };
+            worked = true;
+            let now = self.shared.clock.now();
+            match request {
+                Request::Work(work) => work(&mut self.rib, now),
+                Request::Configure(decision, networks, done) => {
+                    self.rib.set_decision(now, *decision);
+                    self.set_networks(now, networks);
+                    let _ = done.send(());
+                }
+                Request::RemovePeer(id, done) => {
+                    self.rib.remove_peer(now, id);
+                    self.deferral.forget(id);
+                    if let Some(link) = self.links.get_mut(usize::from(id.0)) {
+                        *link = None;
+                    }
+                    let _ = done.send(());
+                }
+            }
+        }
+        worked
+    }
+
+    fn set_networks(&mut self, now: Timestamp, networks: Vec<(Prefix, Vec<u8>)>) {
+        let new: BTreeMap<Prefix, Vec<u8>> = networks.into_iter().collect();
+        for prefix in self.networks.keys().filter(|p| !new.contains_key(*p)) {
+            self.rib.retract(now, *prefix);
+        }
+        for (prefix, block) in new.iter().filter(|(p, b)| self.networks.get(*p) != Some(*b)) {
+            self.rib.originate(now, *prefix, block);
+        }
+        self.networks = new;
+    }
+
+    fn messages(&mut self) -> bool {
+        let began = Instant::now();
+        let mut worked = false;
+        while let Some(message) = self.queues.pop() {
+            worked = true;
+            self.message(message);
+            if began.elapsed() >= QUANTUM {
+                break;
+            }
+        }
+        worked
+    }
+
+    fn message(&mut self, message: ToRib) {
+        let now = self.shared.clock.now();
+        match message {
+            ToRib::Batch(id, batch) => self.rib.ingest(now, id, &batch),
+            ToRib::Up(up) => {
+                let at = usize::from(up.id.peer.0);
+                if at >= self.links.len() {
+                    self.links.resize_with(at + 1, || None);
+                }
+                match self.rib.peer_up(now, up.id, &up.params) {
+                    Ok(handles) => {
+                        if let Some(slot) = self.links.get_mut(at) {
+                            *slot = Some(up.link);
+                        }
+                        let families: Vec<Family> = up.params.families.iter().map(|f| f.export.family).collect();
+                        self.deferral.up(up.id.peer, &up.address, &families, up.restarts);
+                        let _ = up.reply.send(handles);
+                    }
+                    Err(e) => {
+                        error!(error = %e, "the RIB refused a session");
+                        up.link.signal(|s| s.out_of_resources = true);
+                    }
+                }
+            }
+            ToRib::Refresh(id, family, asked) => {
+                asked.taken();
+                self.rib.refresh(now, id, family);
+            }
+            ToRib::Evaluate(id, params) => self.rib.update_session(now, id, &params),
+            ToRib::Down(id, modes) => {
+                self.rib.peer_down(now, id, &modes);
+                self.deferral.down(id.peer);
+            }
+            ToRib::Stale(peer, family, StaleStep::Sweep) => self.rib.sweep_stale(now, peer, family),
+            ToRib::Stale(peer, family, StaleStep::BecomeLongLived) => self.rib.become_long_lived(now, peer, family),
+        }
+    }
+
+    fn outputs(&mut self) {
+        while let Some(output) = self.rib.poll_output() {
+            match output {
+                Output::WakeWriter { peer, .. } => {
+                    if let Some(link) = self.link(peer) {
+                        link.news.notify_one();
+                    }
+                }
+                Output::EndOfRib { peer, family } => {
+                    self.deferral.end_of_rib(peer, family);
+                    self.signal(peer, |s| s.end_of_rib.push(family));
+                }
+                Output::LimitWarning { peer, family, count, limit } => {
+                    self.limit(peer, LimitDirection::In, family, count, limit.max, false);
+                }
+                Output::LimitExceeded { peer, family, count, limit } => {
+                    self.limit(peer, LimitDirection::In, family, count, limit.max, true);
+                }
+                Output::OutLimitWarning { peer, family, count, limit } => {
+                    self.limit(peer, LimitDirection::Out, family, count, limit.max, false);
+                }
+                Output::OutLimitExceeded { peer, family, count, limit } => {
+                    self.limit(peer, LimitDirection::Out, family, count, limit.max, true);
+                }
+                Output::OutOfResources { peer, family } => {
+                    warn!(peer = peer.0, %family, "a peer sent more paths of a prefix than are kept");
+                    self.signal(peer, |s| s.out_of_resources = true);
+                }
+                Output::Reset { peer, reason } => {
+                    warn!(peer = peer.0, ?reason, "the RIB gives a session up");
+                    self.signal(peer, |s| s.out_of_resources = true);
+                }
+                // Next hops are resolved by nobody here yet: the reflector takes all as reachable.
+                Output::NextHop { next_hop, usage } => debug!(?next_hop, ?usage, "next hop"),
+            }
+        }
+    }
+
+    fn limit(&self, peer: PeerId, direction: LimitDirection, family: Family, count: u32, max: u32, exceeded: bool) {
+        self.signal(peer, |s| s.limit = Some(LimitReached { family, direction, count, max, exceeded }));
+    }
+
+    fn link(&self, peer: PeerId) -> Option<&Arc<PeerLink>> {
+        self.links.get(usize::from(peer.0))?.as_ref()
+    }
+
+    fn signal(&self, peer: PeerId, f: impl FnOnce(&mut crate::rib_link::Signals)) {
+        if let Some(link) = self.link(peer) {
+            link.signal(f);
+        }
+    }
+
+    /// RFC 4724 §4.1: routes of peers are selected when all of them have sent theirs, or their time is over.
+    fn gate(&mut self) {
+        let now = self.shared.clock.now();
+        for family in self.deferral.opened(now) {
+            info!(%family, "graceful restart: route selection begins");
+            self.rib.open_gate(now, family);
+        }
+    }
+}
