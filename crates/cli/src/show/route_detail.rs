@@ -25,8 +25,7 @@ fn write_path(number: usize, path: &Path, screen: &mut Screen) -> io::Result<()>
         PathStatus::Rejected => (Tone::Bad, "rejected"),
         PathStatus::Ineligible => (Tone::Bad, "ineligible"),
     };
-    let reason = path.reason.as_deref().map_or_else(String::new, |reason| format!(" ({})", words(reason)));
-    let status = screen.paint(tone, format!("{status}{reason}"));
+    let status = screen.paint(tone, status);
     let mut source = match path.origin_type {
         RouteOrigin::Ibgp => "iBGP",
         RouteOrigin::Ebgp => "eBGP",
@@ -45,6 +44,9 @@ fn write_path(number: usize, path: &Path, screen: &mut Screen) -> io::Result<()>
         (false, false) => "",
     };
     writeln!(screen, "  Path {number}: {status}{stale}, {source}, {} old", span(path.age_seconds))?;
+    if let Some(reason) = &path.reason {
+        line(screen, "Reason", words(reason))?;
+    }
     if let Some(explanation) = &path.explain {
         let text = screen.paint(Tone::Warn, printable(&explanation.text));
         line(screen, "Not best", text)?;
@@ -62,6 +64,7 @@ fn write_path(number: usize, path: &Path, screen: &mut Screen) -> io::Result<()>
 fn words(reason: &str) -> String {
     match reason {
         "as_loop" => "our AS is in its path".to_owned(),
+        "import_policy" => "import policy rejects it".to_owned(),
         "originator_loop" => "it is our own".to_owned(),
         "cluster_loop" => "it was here before: cluster list".to_owned(),
         "first_as" => "its path does not begin with the peer's AS".to_owned(),
