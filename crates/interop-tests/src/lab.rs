@@ -234,11 +234,12 @@ impl Host {
     }
 }
 
-/// Whether an address as text is IPv6.
+/// Whether an address as text, perhaps with a zone, is IPv6.
 ///
 /// # Panics
 /// When it is no address.
 #[must_use]
 pub fn is_v6(address: &str) -> bool {
-    address.parse::<IpAddr>().unwrap_or_else(|error| panic!("{address}: {error}")).is_ipv6()
+    let plain = address.split('%').next().unwrap_or_default();
+    plain.parse::<IpAddr>().unwrap_or_else(|error| panic!("{address}: {error}")).is_ipv6()
 }

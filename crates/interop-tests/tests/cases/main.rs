@@ -13,10 +13,12 @@ mod full_table;
 mod graceful_restart;
 mod harness;
 mod limits;
+mod link_local;
 mod reflection;
 mod reload;
 mod route_refresh;
 mod transport_security;
+mod well_known_communities;
 
 use std::env;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -48,6 +50,8 @@ fn cases() -> impl Iterator<Item = &'static Case> {
         extended_next_hop::CASES,
         four_octet_as::CASES,
         route_refresh::CASES,
+        link_local::CASES,
+        well_known_communities::CASES,
         harness::CASES,
     ]
     .into_iter()
