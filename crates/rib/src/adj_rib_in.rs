@@ -137,8 +137,8 @@ impl<A: Addr> FamilyRib<A> {
         if self.gate == Gate::Open {
             return sender.urgency;
         }
-        let own = sender.source == SourceId::LOCAL
-            || self.table.paths(slot).iter().any(|p| p.source == SourceId::LOCAL);
+        let own =
+            sender.source == SourceId::LOCAL || self.table.paths(slot).iter().any(|p| p.source == SourceId::LOCAL);
         if own { Urgency::Own } else { sender.urgency }
     }
 
@@ -243,13 +243,7 @@ impl<A: Addr> FamilyRib<A> {
     }
 
     /// Removes a path of a destination that is dirty.
-    pub(crate) fn remove_path(
-        &mut self,
-        shared: &mut Shared,
-        slot: u32,
-        mut paths: crate::table::PathVec,
-        at: usize,
-    ) {
+    pub(crate) fn remove_path(&mut self, shared: &mut Shared, slot: u32, mut paths: crate::table::PathVec, at: usize) {
         let old = paths.remove(at);
         self.table.set_paths(slot, &mut paths);
         self.count_removed(old.source, old.flags);

@@ -4,7 +4,7 @@ use hashbrown::HashMap;
 
 use crate::dirty::{Announced, Before};
 use crate::family::{FamilyRib, Gate, Shared};
-use crate::journal::{Audience, LOW, lock};
+use crate::journal::{Audience, lock};
 use crate::rib::Output;
 use crate::route::{PeerId, SourceId};
 use crate::table::Addr;
@@ -19,7 +19,7 @@ pub(crate) const LAST_GENERATION: u32 = u32::MAX - 2;
 
 impl<A: Addr> FamilyRib<A> {
     /// Whether at least half of the attached members keep up.
-    pub(crate) fn half_keeps_up(&self) -> bool {
+    pub(crate) fn half_keeps_up(&self, keeping_up: u64) -> bool {
         let (mut all, mut low) = (0_u32, 0_u32);
         for group in self.groups.iter().flatten() {
             if group.members.is_empty() {
@@ -28,7 +28,7 @@ impl<A: Addr> FamilyRib<A> {
             let head = lock(&group.journal).head();
             for m in group.members.iter().filter_map(|&m| self.member(m)).filter(|m| m.attached) {
                 all += 1;
-                low += u32::from(head.saturating_sub(m.link.position()) <= LOW);
+                low += u32::from(head.saturating_sub(m.link.position()) <= keeping_up);
             }
         }
         low * 2 >= all

@@ -13,9 +13,9 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use reader::{MemberLink, lock};
 pub use reader::{JournalReader, Progress, TakeStatus};
-pub(crate) use store::{Journal, Run, Segment, SetId};
+pub(crate) use reader::{MemberLink, lock};
+pub(crate) use store::{Journal, Run, SetId};
 
 use crate::route::PeerId;
 
@@ -23,8 +23,6 @@ use crate::route::PeerId;
 pub const SEGMENT_BYTES: usize = 64 * 1024;
 /// What a segment costs beside its data, as it is counted against the bounds.
 pub(crate) const SEGMENT_OVERHEAD: usize = 128;
-/// A member that has less than this before it counts as keeping up.
-pub const LOW: u64 = 256 * 1024;
 
 /// Whom a run is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -17,6 +17,8 @@ pub mod ingest;
 pub mod journal;
 mod limits;
 mod member;
+#[cfg(test)]
+mod model;
 pub mod nexthop;
 mod next_hop_ids;
 pub mod policy;

@@ -40,6 +40,11 @@ impl<A: Addr> FamilyRib<A> {
                         g.exported.add(said.peer);
                     }
                 }
+                Some(_) if g.originates_default() && self.default_slot == Some(slot) => {
+                    if let Some(said) = g.say(&cx, slot, 0, None) {
+                        g.exported.add(said.peer);
+                    }
+                }
                 Some(max) => {
                     for a in self.announced_all(shared, slot).iter().take(usize::from(max)) {
                         if let Some(said) = g.say(&cx, slot, a.tx, Some(*a)) {
@@ -65,12 +70,7 @@ impl<A: Addr> FamilyRib<A> {
             let count = group.exported.to(m.peer);
             if count > limit.max && !m.limit_exceeded {
                 m.limit_exceeded = true;
-                shared.outputs.push_back(Output::OutLimitExceeded {
-                    peer: m.peer,
-                    family: A::FAMILY,
-                    count,
-                    limit,
-                });
+                shared.outputs.push_back(Output::OutLimitExceeded { peer: m.peer, family: A::FAMILY, count, limit });
             } else if limit.warn_at.is_some_and(|w| count >= w) && !m.limit_warned {
                 m.limit_warned = true;
                 shared.outputs.push_back(Output::OutLimitWarning { peer: m.peer, family: A::FAMILY, count, limit });

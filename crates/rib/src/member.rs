@@ -7,10 +7,10 @@ use heddle_bgp_core::Family;
 
 use crate::debt::{Debt, NONE};
 use crate::family::{FamilyRib, Gate, Shared};
-use crate::journal::{JournalReader, LOW, MemberLink, SEGMENT_BYTES, lock};
+use crate::journal::{JournalReader, MemberLink, lock};
 use crate::rib::{Output, ResetReason};
 use crate::route::PeerId;
-use crate::session::{DefaultOriginate, PrefixLimit, RefreshMode};
+use crate::session::{PrefixLimit, RefreshMode};
 use crate::table::Addr;
 use crate::update_group::{Group, GroupKind};
 
@@ -42,12 +42,18 @@ pub(crate) struct Member {
     /// Position after a BoRR that is not known to be passed.
     begin_at: Option<u64>,
     refresh_again: bool,
-    /// Whether the positions are those of the journal of `group`: not after a change of groups.
-    same_journal: bool,
     refresh: RefreshMode,
     pub(crate) limit: Option<PrefixLimit>,
     pub(crate) limit_exceeded: bool,
     pub(crate) limit_warned: bool,
+}
+
+#[cfg(test)]
+impl Member {
+    /// Whether nothing follows any more.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.end == End::None && self.end_at.is_none() && !self.refresh_again
+    }
 }
 
 /// ROUTE-REFRESH with a subtype (RFC 7313 §3.2): 1 BoRR, 2 EoRR.
@@ -98,9 +104,7 @@ impl<A: Addr> FamilyRib<A> {
 
     /// The destination of the default route exists as long as the family once a group originates it.
     fn pin_default(&mut self, _shared: &mut Shared, group: u32) {
-        let originates = self
-            .group(group)
-            .is_some_and(|g| matches!(&g.kind, GroupKind::Peers { default_originate: DefaultOriginate::On, .. }));
+        let originates = self.group(group).is_some_and(Group::originates_default);
         if originates && self.default_slot.is_none() {
             let slot = self.table.slot(A::ZERO, 0);
             if self.table.dest(slot).generation == 0 {
@@ -138,7 +142,6 @@ impl<A: Addr> FamilyRib<A> {
             complete: false,
             begin_at: None,
             refresh_again: false,
-            same_journal: true,
             refresh,
             limit,
             limit_exceeded: false,
@@ -216,14 +219,15 @@ impl<A: Addr> FamilyRib<A> {
         let family = A::FAMILY;
         let Some(m) = self.members.get_mut(member as usize).and_then(Option::as_mut) else { return };
         let Some(Some(g)) = self.groups.get_mut(m.group as usize) else { return };
-        // Markers count as passed when the message that the writer had begun was one.
+        // Markers count as passed when the message that the writer had begun was one. Positions are still those of the
+        // journal that the member fell out of, even if it has changed its group.
         let position = m.link.position();
-        if m.same_journal && m.end_at.is_some_and(|at| position >= at) {
+        if m.end_at.is_some_and(|at| position >= at) {
+            m.complete = true;
             m.end = End::None;
         }
-        let begin = m.begin_at.take().is_some_and(|at| !(m.same_journal && position >= at));
+        let begin = m.begin_at.take().is_some_and(|at| position < at);
         m.end_at = None;
-        m.same_journal = true;
         m.link.attach(&g.journal);
         m.attached = true;
         m.owed_at = m.link.position();
@@ -294,7 +298,6 @@ impl<A: Addr> FamilyRib<A> {
         let Some(m) = self.member_mut(member) else { return };
         m.debt.owe(0, slots, 0, 0);
         m.group = new;
-        m.same_journal = false;
         m.limit_exceeded = false;
         if let Some(Some(g)) = self.groups.get_mut(new as usize) {
             g.members.push(member);
@@ -364,8 +367,9 @@ impl<A: Addr> FamilyRib<A> {
         let (Some(m), head) = (self.member(member), self.head_of(member)) else { return };
         let mut wake = m.end_at.map_or(wake, |at| wake.min(at));
         // Flushes and walks are pulled by whoever gets below the mark.
-        if head.saturating_sub(m.link.position()) > LOW {
-            wake = wake.min(head - LOW);
+        let low = shared.limits.low;
+        if head.saturating_sub(m.link.position()) > low {
+            wake = wake.min(head - low);
         }
         m.link.wake_at(wake);
         if m.link.position() >= wake {
@@ -508,5 +512,3 @@ impl<A: Addr> FamilyRib<A> {
         }
     }
 }
-
-const _: () = assert!(SEGMENT_BYTES * 4 <= 2 * 1024 * 1024);

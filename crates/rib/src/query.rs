@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use crate::decision::{Reason, explain};
 use crate::dirty::Announced;
-use crate::export::{AddPathSend, Exported, ExportScratch, Withheld, export, export_default};
+use crate::export::{AddPathSend, ExportScratch, Exported, Withheld, export, export_default};
 use crate::family::{FamilyRib, Shared};
 use crate::rib::Rib;
 use crate::route::{Candidate, Ineligible, PathFlags, PeerId, RouteView, SourceInfo};
@@ -175,13 +175,7 @@ impl<A: Addr> FamilyRib<A> {
         }
     }
 
-    fn show_paths(
-        &self,
-        shared: &Shared,
-        slot: u32,
-        wanted: impl Fn(&PathRec) -> bool,
-        out: &mut Vec<RouteInfo>,
-    ) {
+    fn show_paths(&self, shared: &Shared, slot: u32, wanted: impl Fn(&PathRec) -> bool, out: &mut Vec<RouteInfo>) {
         let paths = self.table.paths(slot);
         if !paths.iter().any(&wanted) {
             return;

@@ -37,6 +37,12 @@ pub struct Bounds {
     pub tombstones: usize,
     /// How long a change waits for members to keep up.
     pub patience: std::time::Duration,
+    /// A member that has no more octets of its journal before it than this keeps up.
+    pub low: u64,
+    /// The most slots of a step of a walk.
+    pub step_slots: u32,
+    /// About the most octets that a step of a walk writes; a journal has to take several.
+    pub step_bytes: usize,
 }
 
 impl Default for Bounds {
@@ -46,6 +52,9 @@ impl Default for Bounds {
             journals_bytes: 16 * 1024 * 1024,
             tombstones: 65_536,
             patience: std::time::Duration::from_millis(50),
+            low: 256 * 1024,
+            step_slots: 4096,
+            step_bytes: 128 * 1024,
         }
     }
 }
@@ -576,8 +585,7 @@ impl<A: Addr> FamilyRib<A> {
         if params.retained == Retained::Discard {
             self.sweep_old(info.peer);
         }
-        let (member, reader) =
-            self.join(shared, info.peer, Self::kind(params), params.refresh, params.limit_out);
+        let (member, reader) = self.join(shared, info.peer, Self::kind(params), params.refresh, params.limit_out);
         let import = Arc::clone(&params.import);
         let p = self.peer_slot(info.peer).get_or_insert_with(|| PeerFamily::new(Arc::clone(&import)));
         p.source = Some(source);
@@ -652,7 +660,7 @@ impl<A: Addr> FamilyRib<A> {
         self.end_late_refreshes(shared);
         let mut worked = false;
         let waited = self.dirty.since().is_some_and(|s| shared.now.since(s) >= shared.limits.patience);
-        let may_flush = waited || self.half_keeps_up();
+        let may_flush = waited || self.half_keeps_up(shared.limits.low);
         if self.dirty.len() > 0 && may_flush {
             worked |= self.flush_some(shared, max) > 0;
         }

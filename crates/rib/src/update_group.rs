@@ -10,13 +10,13 @@ use heddle_bgp_core::update::{EncodeParams, Encoder};
 use heddle_bgp_core::{Family, Nlri, PathId};
 use smallvec::SmallVec;
 
+use crate::attr_store::AttrStore;
 use crate::dirty::Announced;
+use crate::export::{AddPathSend, ExportKey, ExportScratch, Exported as Export, Withheld, export, export_default};
 use crate::feed;
-use crate::export::{AddPathSend, Exported as Export, ExportKey, ExportScratch, Withheld, export, export_default};
 use crate::journal::{Audience, Framing, Journal, Run, SEGMENT_BYTES};
 use crate::route::{AttrId, PeerId, RouteView, SourceId};
 use crate::session::DefaultOriginate;
-use crate::attr_store::AttrStore;
 use crate::source::Sources;
 use crate::table::{Addr, NO_TX, Table};
 
@@ -257,6 +257,11 @@ impl Group {
                 AddPathSend::Best(n) => Some(n),
             },
         }
+    }
+
+    /// Whether its members get a default route whatever the table says.
+    pub(crate) fn originates_default(&self) -> bool {
+        matches!(&self.kind, GroupKind::Peers { default_originate: DefaultOriginate::On, .. })
     }
 
     /// What the group says of a path.

@@ -5,15 +5,11 @@ use smallvec::SmallVec;
 use crate::debt::NONE;
 use crate::dirty::Announced;
 use crate::family::{FamilyRib, Shared};
-use crate::journal::{Audience, LOW, SetId, lock};
+use crate::journal::{Audience, SetId, lock};
 use crate::route::PeerId;
 use crate::table::{Addr, BLOCK};
 use crate::update_group::{Context, Group, Step};
 
-/// Octets of a step, about.
-const STEP_BYTES: usize = 128 * 1024;
-/// Slots of a step.
-pub(crate) const STEP_SLOTS: u32 = 4096;
 /// Steps of a group that are written and not passed by all.
 const MAX_STEPS: usize = 64;
 
@@ -31,10 +27,10 @@ impl<A: Addr> FamilyRib<A> {
     /// One step for a group; says whether it did anything.
     pub(crate) fn walk(&mut self, shared: &mut Shared, group: u32) -> bool {
         let Some(from) = self.next_owed(group) else { return false };
-        if !self.walkers_keep_up(group, from) {
+        if !self.walkers_keep_up(group, from, shared.limits.low) {
             return false;
         }
-        let to = self.range_end(group, from);
+        let to = self.range_end(group, from, shared.limits.step_slots);
         self.flush_range(shared, from, to);
         let Some(walkers) = self.walkers(group, from) else { return true };
         let Some(Some(mut g)) = self.groups.get_mut(group as usize).map(Option::take) else { return false };
@@ -45,7 +41,7 @@ impl<A: Addr> FamilyRib<A> {
         let slots_end = to.min(self.table.slots());
         let mut slot = from;
         let mut bytes = 0;
-        while slot < slots_end && bytes < STEP_BYTES {
+        while slot < slots_end && bytes < shared.limits.step_bytes {
             if slot as usize % BLOCK == 0 && self.table.block_generation(slot) <= walkers.adv.min(walkers.wd) {
                 slot = slot.saturating_add(u32::try_from(BLOCK).unwrap_or(0)).min(slots_end);
                 continue;
@@ -91,14 +87,7 @@ impl<A: Addr> FamilyRib<A> {
     }
 
     /// Writes what one destination's state asks for; says about how many octets it takes.
-    fn walk_slot(
-        &self,
-        shared: &Shared,
-        g: &mut Group,
-        slot: u32,
-        walkers: &Walkers,
-        set: Option<SetId>,
-    ) -> usize {
+    fn walk_slot(&self, shared: &Shared, g: &mut Group, slot: u32, walkers: &Walkers, set: Option<SetId>) -> usize {
         let d = self.table.dest(slot);
         if !d.is_used() || (d.generation <= walkers.adv && d.generation <= walkers.wd) {
             return 0;
@@ -186,9 +175,9 @@ impl<A: Addr> FamilyRib<A> {
     }
 
     /// Where the range from `from` ends: after a step, or where the set of members that owe it changes.
-    fn range_end(&self, group: u32, from: u32) -> u32 {
+    fn range_end(&self, group: u32, from: u32, slots: u32) -> u32 {
         let Some(g) = self.group(group) else { return from };
-        let mut to = from.saturating_add(STEP_SLOTS);
+        let mut to = from.saturating_add(slots);
         // What lies beyond the last slot is nothing: later destinations come by the journal.
         if to >= self.table.slots() {
             to = u32::MAX;
@@ -224,11 +213,11 @@ impl<A: Addr> FamilyRib<A> {
         (!w.members.is_empty()).then_some(w)
     }
 
-    fn walkers_keep_up(&self, group: u32, from: u32) -> bool {
+    fn walkers_keep_up(&self, group: u32, from: u32, keeping_up: u64) -> bool {
         let (Some(g), Some(w)) = (self.group(group), self.walkers(group, from)) else { return false };
         let head = lock(&g.journal).head();
         let members = w.members.iter().filter_map(|&m| self.member(m));
-        let low = members.filter(|m| head.saturating_sub(m.link.position()) <= LOW).count();
+        let low = members.filter(|m| head.saturating_sub(m.link.position()) <= keeping_up).count();
         low * 2 >= w.members.len()
     }
 }

@@ -1,0 +1,577 @@
+//! The RIB among peers that send and receive, and what is true of their routes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use heddle_bgp_core::attr::AttrCode;
+use heddle_bgp_core::attr::block::push_attr;
+use heddle_bgp_core::nlri::{PathIds, encode_nlri};
+use heddle_bgp_core::{BgpId, ClusterId, Family, Nlri, NlriSlice, PathId, Prefix, Timestamp};
+use smallvec::smallvec;
+
+use super::peer::{Receiver, Routes};
+use crate::decision::{DecisionOptions, Reason};
+use crate::export::{AddPathSend, ExportKey, Receiver as ExportReceiver};
+use crate::ingest::{BatchBuilder, IngestContext};
+use crate::journal::{Progress, TakeStatus};
+use crate::nexthop::Resolve;
+use crate::policy::{
+    Action, CommunityEdit, CommunityList, EvalContext, GracefulShutdown, ImportSettings, Match, NumberEdit, Policy,
+    PolicyChain, Quantifier, Rule, Then,
+};
+use crate::query::{Cursor, Reading, Scope, Standing, View};
+use crate::rib::{Bounds, Output, Rib, RibConfig, RunStatus, Start};
+use crate::route::{PeerId, SourceKind};
+use crate::session::{DefaultOriginate, DownMode, FamilyParams, RefreshMode, Retained, SessionId, SessionParams};
+use crate::test_route::OWN;
+
+const V4: Family = Family::IPV4_UNICAST;
+const PEERS: usize = 5;
+const SEED: u64 = 7;
+/// The attribute that the import policy of some rejects.
+const UNWANTED: u32 = 4;
+
+/// A source of numbers that is the same everywhere (splitmix64).
+#[derive(Debug)]
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((z ^ (z >> 31)) % n as u64).expect("below n")
+    }
+    fn one_in(&mut self, n: usize) -> bool {
+        self.below(n) == 0
+    }
+}
+
+/// A route that a source has: attribute, version, whether it is stale or long-lived stale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Truth {
+    attr: u32,
+    version: u32,
+    stale: bool,
+    llgr: bool,
+}
+
+#[derive(Debug)]
+struct Peer {
+    id: PeerId,
+    serial: u32,
+    bgp_id: u32,
+    up: bool,
+    policy: usize,
+    add_path: AddPathSend,
+    refresh: RefreshMode,
+    rejects: bool,
+    default_originate: DefaultOriginate,
+    refreshing: bool,
+    sends_ids: bool,
+    receiver: Option<Receiver>,
+}
+
+#[derive(Debug)]
+pub(super) struct World {
+    random: Random,
+    rib: Rib,
+    now: Timestamp,
+    peers: Vec<Peer>,
+    feed: Receiver,
+    /// (prefix, peer or [`PEERS`] for our own, received Path Identifier).
+    truth: BTreeMap<(usize, usize, u32), Truth>,
+    prefixes: usize,
+    version: u32,
+    versioned: bool,
+    wrote: bool,
+}
+
+fn prefix(i: usize) -> Prefix {
+    if i == 0 {
+        return "0.0.0.0/0".parse().expect("a prefix");
+    }
+    format!("10.{i}.0.0/16").parse().expect("a prefix")
+}
+
+/// Three policies: all as it is; differences hidden; some rejected, and one prefix too.
+fn export_policy(number: usize) -> PolicyChain {
+    let community = |k: u32| {
+        Match::Communities(Arc::new(
+            CommunityList::parse(Quantifier::Any, [format!("65000:{k}").as_str()]).expect("a community"),
+        ))
+    };
+    let rule = |matches, actions, then| Rule { matches, actions, then };
+    let rules = match number {
+        0 => return PolicyChain::accept_all(),
+        1 => vec![rule(
+            vec![],
+            vec![
+                Action::LocalPref(NumberEdit::Set(50)),
+                Action::RemoveMed,
+                Action::Communities(CommunityEdit::set([]).expect("no community")),
+            ],
+            Then::Accept,
+        )],
+        _ => vec![
+            rule(vec![Match::AnyOf([0, 3, 6].map(community).into())], vec![], Then::Reject),
+            rule(
+                vec![
+                    Match::Prefix(Arc::new(
+                        [crate::policy::PrefixRange::parse("10.1.0.0/16").expect("a range")].into_iter().collect(),
+                    )),
+                    community(1),
+                ],
+                vec![],
+                Then::Reject,
+            ),
+        ],
+    };
+    PolicyChain::new([Arc::new(Policy { name: format!("export {number}"), rules, default: Then::Accept })])
+}
+
+fn import(rejects: bool) -> Arc<ImportSettings> {
+    let list = CommunityList::parse(Quantifier::Any, ["65000:4"]).expect("a community");
+    let rules = vec![Rule { matches: vec![Match::Communities(Arc::new(list))], actions: vec![], then: Then::Reject }];
+    let policy = Policy { name: "import".into(), rules, default: Then::Accept };
+    Arc::new(ImportSettings {
+        policy: if rejects { PolicyChain::new([Arc::new(policy)]) } else { PolicyChain::accept_all() },
+        prepend: None,
+        graceful_shutdown: GracefulShutdown::Ignore,
+        context: EvalContext { own_asn: OWN, self_next_hop: None },
+    })
+}
+
+impl Peer {
+    fn session(&self) -> SessionId {
+        SessionId { peer: self.id, serial: self.serial }
+    }
+
+    fn params(&self) -> SessionParams {
+        let mut export = ExportKey::new(V4, ExportReceiver::Client, OWN);
+        export.policy = export_policy(self.policy);
+        export.add_path = self.add_path;
+        export.cluster_id = ClusterId(99);
+        export.self_next_hop.v4 = Some([192, 0, 2, 99].into());
+        SessionParams {
+            kind: SourceKind::Client,
+            peer_asn: OWN,
+            local_asn: OWN,
+            bgp_id: BgpId(self.bgp_id),
+            peer_addr: std::net::Ipv4Addr::from(self.bgp_id).into(),
+            families: vec![FamilyParams {
+                export,
+                default_originate: self.default_originate,
+                import: import(self.rejects),
+                refresh: self.refresh,
+                limit_in: None,
+                limit_out: None,
+                retained: Retained::Keep,
+            }],
+        }
+    }
+
+    fn path_ids(&self) -> PathIds {
+        if self.add_path == AddPathSend::Off { PathIds::Absent } else { PathIds::Present }
+    }
+
+    fn builder(&self) -> BatchBuilder {
+        BatchBuilder::new(IngestContext {
+            kind: SourceKind::Client,
+            own_asns: smallvec![OWN],
+            allow_own_as: 0,
+            bgp_id: BgpId(99),
+            cluster_id: ClusterId(99),
+            seed: SEED,
+        })
+    }
+}
+
+impl World {
+    pub(super) fn new(seed: u64) -> Self {
+        let mut random = Random(seed);
+        let journal_bytes = [4000, 9000, 20000][random.below(3)];
+        let config = RibConfig {
+            asn: OWN,
+            bgp_id: BgpId(99),
+            decision: DecisionOptions::default(),
+            resolve: Resolve::Off,
+            bounds: Bounds {
+                journal_bytes,
+                journals_bytes: journal_bytes * 3,
+                tombstones: 1000,
+                patience: std::time::Duration::from_millis(50),
+                low: [300, 1500, 100_000][random.below(3)],
+                step_slots: [1, 2, 3, 4096][random.below(4)],
+                step_bytes: 1000,
+            },
+            start: Start::Fresh,
+        };
+        let mut rib = Rib::new(&config, SEED);
+        let now = Timestamp::from_secs(1);
+        let (_, reader) = rib.subscribe(now, V4).expect("a number is free");
+        let mut world = Self {
+            prefixes: [4, 7][random.below(2)],
+            versioned: random.one_in(2),
+            random,
+            rib,
+            now,
+            peers: Vec::new(),
+            feed: Receiver::new(reader, 0, PathIds::Absent, true),
+            truth: BTreeMap::new(),
+            version: 0,
+            wrote: false,
+        };
+        for i in 0..PEERS {
+            let peer = Peer {
+                id: world.rib.add_peer().expect("a number is free"),
+                serial: 0,
+                bgp_id: u32::try_from(i).expect("few") + 1,
+                up: false,
+                policy: 0,
+                add_path: AddPathSend::Off,
+                refresh: RefreshMode::Plain,
+                rejects: false,
+                default_originate: DefaultOriginate::Off,
+                refreshing: false,
+                sends_ids: false,
+                receiver: None,
+            };
+            world.peers.push(peer);
+            world.session_up(i);
+        }
+        world
+    }
+
+    fn session_up(&mut self, i: usize) {
+        let r = &mut self.random;
+        let p = &mut self.peers[i];
+        p.serial += 1;
+        p.policy = r.below(3);
+        p.add_path = [AddPathSend::Off, AddPathSend::Off, AddPathSend::All, AddPathSend::Best(2)][r.below(4)];
+        p.refresh = [RefreshMode::Plain, RefreshMode::Enhanced][r.below(2)];
+        p.rejects = r.one_in(4);
+        p.default_originate = if r.one_in(5) { DefaultOriginate::On } else { DefaultOriginate::Off };
+        p.refreshing = false;
+        p.sends_ids = r.one_in(3);
+        p.up = true;
+        let mut handles = self.rib.peer_up(self.now, p.session(), &p.params()).expect("the peer is known");
+        let (_, reader) = handles.readers.pop().expect("one family");
+        p.receiver = Some(Receiver::new(reader, p.bgp_id, p.path_ids(), false));
+    }
+
+    fn block(&self, attr: u32, version: u32, source: usize, rx: u32) -> Vec<u8> {
+        let mut block = Vec::new();
+        push_attr(&mut block, 0x40, AttrCode::ORIGIN, &[0]);
+        push_attr(&mut block, 0x40, AttrCode::AS_PATH, &[]);
+        if source < PEERS {
+            push_attr(&mut block, 0x40, AttrCode::NEXT_HOP, &[192, 0, 2, 1]);
+        }
+        if self.versioned {
+            push_attr(&mut block, 0x80, AttrCode::MULTI_EXIT_DISC, &version.to_be_bytes());
+        }
+        push_attr(&mut block, 0x40, AttrCode::LOCAL_PREF, &(100 + attr).to_be_bytes());
+        let communities = [65000_u32 << 16 | attr, 65001_u32 << 16 | rx].map(u32::to_be_bytes);
+        push_attr(&mut block, 0xc0, AttrCode::COMMUNITIES, communities.as_flattened());
+        block
+    }
+
+    /// A batch of one thing from a peer.
+    fn send(&mut self, i: usize, fill: impl FnOnce(&mut BatchBuilder)) {
+        let mut builder = self.peers[i].builder();
+        fill(&mut builder);
+        let batch = builder.take();
+        self.rib.ingest(self.now, self.peers[i].session(), &batch);
+    }
+
+    fn wire(i: usize, rx: u32, path_ids: PathIds) -> BytesMut {
+        let mut out = BytesMut::new();
+        encode_nlri(&mut out, Nlri { prefix: prefix(i), path_id: PathId(rx) }, path_ids);
+        out
+    }
+
+    fn rx(&mut self, i: usize) -> (u32, PathIds) {
+        if self.peers[i].sends_ids {
+            (u32::try_from(self.random.below(3)).expect("few"), PathIds::Present)
+        } else {
+            (0, PathIds::Absent)
+        }
+    }
+
+    fn update(&mut self, i: usize, p: usize, attr: u32) {
+        self.version += 1;
+        let (rx, ids) = self.rx(i);
+        let block = self.block(attr, self.version, i, rx);
+        let wire = Self::wire(p, rx, ids);
+        self.send(i, |b| b.advertise(NlriSlice::trusted(V4, ids, &wire), &block, None));
+        self.truth.insert((p, i, rx), Truth { attr, version: self.version, stale: false, llgr: false });
+    }
+
+    fn withdraw(&mut self, i: usize, p: usize) {
+        let (rx, ids) = self.rx(i);
+        let wire = Self::wire(p, rx, ids);
+        self.send(i, |b| b.withdraw(NlriSlice::trusted(V4, ids, &wire)));
+        self.truth.remove(&(p, i, rx));
+    }
+
+    fn local(&mut self, p: usize) {
+        if self.random.one_in(2) {
+            self.version += 1;
+            let attr = u32::try_from(self.random.below(9)).expect("few");
+            let block = self.block(attr, self.version, PEERS, 0);
+            self.rib.originate(self.now, prefix(p), &block);
+            self.truth.insert((p, PEERS, 0), Truth { attr, version: self.version, stale: false, llgr: false });
+        } else {
+            self.rib.retract(self.now, prefix(p));
+            self.truth.remove(&(p, PEERS, 0));
+        }
+    }
+
+    fn session_ends(&mut self, i: usize) {
+        let mode = [DownMode::Discard, DownMode::KeepStale, DownMode::KeepLongLived][self.random.below(3)];
+        self.rib.peer_down(self.now, self.peers[i].session(), &[(V4, mode)]);
+        self.peers[i].up = false;
+        self.peers[i].receiver = None;
+        self.sweep_truth(i);
+        match mode {
+            DownMode::Discard => self.truth.retain(|k, _| k.1 != i),
+            DownMode::KeepStale => self.each_of(i, |t| t.stale = true),
+            DownMode::KeepLongLived => self.each_of(i, |t| (t.stale, t.llgr) = (true, true)),
+        }
+    }
+
+    fn each_of(&mut self, i: usize, f: impl Fn(&mut Truth)) {
+        self.truth.iter_mut().filter(|(k, _)| k.1 == i).for_each(|(_, t)| f(t));
+    }
+    fn sweep_truth(&mut self, i: usize) {
+        self.truth.retain(|k, t| k.1 != i || !t.stale);
+    }
+
+    /// Something to do with the session of a peer.
+    fn session_event(&mut self, i: usize) {
+        if !self.peers[i].up {
+            match self.random.below(4) {
+                0 => {
+                    self.rib.become_long_lived(self.now, self.peers[i].id, V4);
+                    self.each_of(i, |t| t.llgr |= t.stale);
+                }
+                1 => {
+                    self.rib.sweep_stale(self.now, self.peers[i].id, V4);
+                    self.sweep_truth(i);
+                }
+                _ => self.session_up(i),
+            }
+            return;
+        }
+        match self.random.below(4) {
+            0 => self.session_ends(i),
+            1 => {
+                // End-of-RIB: what is stale goes, unless a refresh holds it.
+                self.send(i, |b| b.end_of_rib(V4));
+                if !self.peers[i].refreshing {
+                    self.sweep_truth(i);
+                }
+            }
+            2 => {
+                self.send(i, |b| b.begin_refresh(V4));
+                if self.peers[i].refreshing {
+                    self.sweep_truth(i);
+                }
+                self.peers[i].refreshing = true;
+                self.each_of(i, |t| t.stale = true);
+            }
+            _ => {
+                self.send(i, |b| b.end_refresh(V4));
+                if std::mem::take(&mut self.peers[i].refreshing) {
+                    self.sweep_truth(i);
+                }
+            }
+        }
+    }
+
+    fn write(&mut self, who: usize) {
+        let max = [1, 50, 200, 5000][self.random.below(4)];
+        let accepted = [1, 7, 60, 100_000][self.random.below(4)];
+        let times = [1, 1, 3, 9][self.random.below(4)];
+        let ready = !self.random.one_in(3);
+        let receiver = match self.peers.get_mut(who) {
+            Some(p) => p.receiver.as_mut(),
+            None => Some(&mut self.feed),
+        };
+        let Some(receiver) = receiver else { return };
+        for _ in 0..times {
+            let (status, progress) = receiver.write(max, accepted);
+            self.wrote |= status == TakeStatus::Taken || progress == Progress::WakeOwner;
+            if status == TakeStatus::Detached && ready {
+                self.wrote |= receiver.reader.ready() == Progress::WakeOwner;
+            }
+        }
+    }
+
+    fn run(&mut self) -> RunStatus {
+        let max = [1, 2, 4096][self.random.below(3)];
+        let status = self.rib.run(self.now, max);
+        while let Some(output) = self.rib.poll_output() {
+            let harmless = matches!(output, Output::WakeWriter { .. } | Output::EndOfRib { .. });
+            assert!(harmless, "{output:?}");
+        }
+        status
+    }
+
+    pub(super) fn step(&mut self) {
+        self.now = self.now + std::time::Duration::from_millis(self.random.below(20) as u64);
+        let i = self.random.below(PEERS);
+        let p = self.random.below(self.prefixes);
+        let attr = u32::try_from(self.random.below(9)).expect("few");
+        match self.random.below(100) {
+            0..26 if self.peers[i].up => self.update(i, p, attr),
+            26..38 if self.peers[i].up => self.withdraw(i, p),
+            38..41 => self.local(p),
+            41..62 => {
+                self.run();
+            }
+            62..84 => {
+                let who = self.random.below(PEERS + 1);
+                self.write(who);
+            }
+            84..88 => self.detach(i),
+            88..91 => self.rib.refresh(self.now, self.peers[i].session(), V4),
+            91..94 if self.peers[i].up => {
+                let r = &mut self.random;
+                let peer = &mut self.peers[i];
+                peer.policy = r.below(3);
+                peer.rejects = r.one_in(3);
+                let params = peer.params();
+                self.rib.update_session(self.now, self.peers[i].session(), &params);
+            }
+            94..99 => self.session_event(i),
+            99 => self.rib.v4.renumber(),
+            _ => {}
+        }
+    }
+
+    fn detach(&mut self, i: usize) {
+        let Rib { v4, shared, .. } = &mut self.rib;
+        if let Some(member) = v4.peer(self.peers[i].id).and_then(|p| p.member) {
+            v4.detach(shared, member);
+        }
+    }
+
+    /// Lets everybody write and the RIB work until nothing happens any more.
+    pub(super) fn settle(&mut self) {
+        for i in 0..PEERS {
+            if !self.peers[i].up {
+                self.session_up(i);
+            }
+            // What is stale was not sent again.
+            if std::mem::take(&mut self.peers[i].refreshing) {
+                self.send(i, |b| b.end_refresh(V4));
+            }
+            self.send(i, |b| b.end_of_rib(V4));
+            self.sweep_truth(i);
+        }
+        for _ in 0..20_000 {
+            self.now = self.now + std::time::Duration::from_millis(60);
+            self.wrote = false;
+            let status = self.run();
+            for who in 0..=PEERS {
+                self.write(who);
+            }
+            let quiet = matches!(status, RunStatus::Idle(_)) && !self.wrote;
+            if quiet && self.peers.iter().all(|p| p.receiver.as_ref().is_some_and(|r| r.complete)) && self.is_paid() {
+                return;
+            }
+        }
+        let members: Vec<_> = self.rib.v4.members.iter().flatten().collect();
+        panic!("never quiet: {members:#?} dirty {}", self.rib.v4.dirty.len());
+    }
+
+    fn is_paid(&self) -> bool {
+        let v4 = &self.rib.v4;
+        v4.members.iter().flatten().all(|m| m.attached && m.debt.is_none() && m.is_settled())
+    }
+
+    fn read(&self, view: View) -> Vec<crate::query::RouteInfo> {
+        let mut out = Vec::new();
+        let mut cursor = Cursor::default();
+        for _ in 0..1000 {
+            if self.rib.routes(Scope::All(V4), view, &mut cursor, 2, &mut out) == Reading::Done {
+                return out;
+            }
+        }
+        panic!("the table has no end");
+    }
+
+    pub(super) fn check(&self) {
+        self.check_table();
+        for (i, p) in self.peers.iter().enumerate() {
+            let receiver = p.receiver.as_ref().expect("all are up");
+            let should: Routes = self
+                .read(View::Advertised(p.id))
+                .into_iter()
+                .map(|r| ((r.prefix, r.path_id), self.on_the_wire(&r.block)))
+                .collect();
+            assert_eq!(receiver.has, should, "peer {i}: has, should have; {p:?}");
+            let stats = self.rib.peer_stats(p.id);
+            let advertised = stats.first().expect("one family").advertised;
+            assert_eq!(advertised, should.len() as u64, "peer {i}: count of routes advertised; {p:?}");
+            let received = stats.first().expect("one family").received;
+            assert_eq!(received, self.truth.keys().filter(|k| k.1 == i).count() as u64, "peer {i}: count received");
+        }
+        let best: Routes = self
+            .read(View::LocRib)
+            .into_iter()
+            .filter(|r| r.standing == Standing::Decided(Reason::Best))
+            .map(|r| ((r.prefix, PathId(0)), r.block))
+            .collect();
+        assert_eq!(self.feed.has, best, "the feed: has, should have");
+        assert_eq!(self.rib.stats().families[0].best, best.len() as u64, "count of best paths");
+        assert!(self.feed.complete);
+        assert_eq!(self.rib.v4.tombstones.len(), 0, "a tombstone is left");
+        assert_eq!(self.rib.v4.sources.iter().count(), PEERS + 1, "a source is left");
+    }
+
+    /// Decoding normalises nothing that is in these blocks.
+    fn on_the_wire(&self, block: &[u8]) -> Vec<u8> {
+        block.to_vec()
+    }
+
+    fn check_table(&self) {
+        let table: BTreeSet<(Prefix, u32, u32, Vec<u8>)> = self
+            .read(View::LocRib)
+            .into_iter()
+            .map(|r| (r.prefix, r.source.bgp_id.0, r.path_id.0, r.received.unwrap_or(r.block)))
+            .collect();
+        let truth: BTreeSet<(Prefix, u32, u32, Vec<u8>)> = self
+            .truth
+            .iter()
+            .map(|(&(p, i, rx), t)| {
+                let bgp_id = self.peers.get(i).map_or(99, |p| p.bgp_id);
+                (prefix(p), bgp_id, rx, self.block(t.attr, t.version, i, rx))
+            })
+            .collect();
+        assert_eq!(table, truth, "the table: has, should have");
+        for p in 0..self.prefixes {
+            // Our own first, then LOCAL_PREF, then the lowest identifiers; nothing is stale in the end.
+            let wanted = |k: &(usize, usize, u32), t: &Truth| {
+                k.0 == p && !(t.attr == UNWANTED && self.peers.get(k.1).is_some_and(|p| p.rejects))
+            };
+            let medless = |t: &Truth| if self.versioned { t.version } else { 0 };
+            // Without a neighbouring AS all of these are of one: the lowest MED counts before the identifiers.
+            let best = self.truth.iter().filter(|(k, t)| wanted(k, t)).max_by_key(|(k, t)| {
+                use std::cmp::Reverse;
+                (k.1 == PEERS, t.attr, Reverse(medless(t)), Reverse(k.1), Reverse(k.2))
+            });
+            let shown = self.rib_best(prefix(p));
+            assert_eq!(shown, best.map(|(k, t)| self.block(t.attr, t.version, k.1, k.2)), "best path of {}", prefix(p));
+        }
+    }
+
+    fn rib_best(&self, prefix: Prefix) -> Option<Vec<u8>> {
+        let mut out = Vec::new();
+        self.rib.routes(Scope::Exact(prefix), View::LocRib, &mut Cursor::default(), 1, &mut out);
+        out.into_iter().find(|r| r.standing == Standing::Decided(Reason::Best)).map(|r| r.block)
+    }
+}
