@@ -220,7 +220,7 @@ fn sentence(change: &ConfigChange) -> String {
 /// Both values, long ones cut down to where they differ.
 fn excerpts(old: &str, new: &str) -> (String, String) {
     const WHOLE: usize = 32;
-    const CONTEXT: usize = 8;
+    const CONTEXT: usize = 6;
     if old.chars().count().max(new.chars().count()) <= WHOLE {
         return (old.to_owned(), new.to_owned());
     }
@@ -250,12 +250,9 @@ mod tests {
         };
         assert_eq!(cut("90", "30"), "90 -> 30");
         let long = |middle: &str| format!("{}{middle}{}", "a".repeat(40), "b".repeat(40));
-        assert_eq!(
-            cut(&long("x"), &long("y")),
-            "\u{2026}aaaaaaaaxbbbbbbbb\u{2026} -> \u{2026}aaaaaaaaybbbbbbbb\u{2026}"
-        );
-        assert_eq!(cut(&long(""), &long("y")), "\u{2026}aaaaaaaabbbbbbbb\u{2026} -> \u{2026}aaaaaaaaybbbbbbbb\u{2026}");
-        assert_eq!(cut(&"a".repeat(40), &"a".repeat(41)), "\u{2026}aaaaaaaa -> \u{2026}aaaaaaaaa");
+        assert_eq!(cut(&long("x"), &long("y")), "\u{2026}aaaaaaxbbbbbb\u{2026} -> \u{2026}aaaaaaybbbbbb\u{2026}");
+        assert_eq!(cut(&long(""), &long("y")), "\u{2026}aaaaaabbbbbb\u{2026} -> \u{2026}aaaaaaybbbbbb\u{2026}");
+        assert_eq!(cut(&"a".repeat(40), &"a".repeat(41)), "\u{2026}aaaaaa -> \u{2026}aaaaaaa");
         assert_eq!(cut("", &"a".repeat(40)), format!(" -> {}", "a".repeat(40)));
     }
 }

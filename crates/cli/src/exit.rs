@@ -38,6 +38,9 @@ pub(crate) enum Failure {
     /// An MRT file could not be read to its end.
     #[error("{}: {source}", path.display())]
     Mrt { path: PathBuf, source: heddle_mrt::MrtError },
+    /// A replay ended early.
+    #[error(transparent)]
+    Replay(#[from] heddle_speaker::replay::ReplayError),
     /// The route that was asked for is not there.
     #[error("there is no route {what}{hint}")]
     NoRoute { what: String, hint: &'static str },
@@ -87,6 +90,7 @@ impl Failure {
             | Self::Runtime(_)
             | Self::Invalid { .. }
             | Self::Mrt { .. }
+            | Self::Replay(_)
             | Self::NoRoute { .. } => code::FAILED,
             Self::Disruptive => code::DISRUPTIVE,
         }

@@ -10,6 +10,7 @@ mod exit;
 mod monitor;
 mod mrt;
 mod peer;
+mod reflector;
 mod screen;
 mod show;
 mod table;
@@ -20,29 +21,33 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Command, Heddle};
+use args::{Command, Heddle, Tool};
 use exit::Failure;
 use screen::Screen;
 
 fn main() -> ExitCode {
     let heddle = Heddle::parse();
+    let tool = match heddle.command {
+        Command::RouteReflector(args) => return reflector::run(&args),
+        Command::Tool(tool) => tool,
+    };
     let mut screen = Screen::new(heddle.color);
-    let result = run(heddle.command, &mut screen).and_then(|()| screen.flush().map_err(Failure::from));
+    let result = run(tool, &mut screen).and_then(|()| screen.flush().map_err(Failure::from));
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(&screen),
     }
 }
 
-fn run(command: Command, screen: &mut Screen) -> Result<(), Failure> {
-    match command {
-        Command::Show(show) => client(show::run(show, screen)),
-        Command::Peer(peer) => client(peer::run(peer, screen)),
-        Command::Monitor(monitor) => client(monitor::run(monitor, screen)),
-        Command::Config(config) => client(config::run(config, screen)),
-        Command::Mrt(mrt) => mrt::run(mrt, screen),
-        Command::Completions { shell } => completions::run(shell, screen),
-        Command::Version(version) => client(version::run(version, screen)),
+fn run(tool: Tool, screen: &mut Screen) -> Result<(), Failure> {
+    match tool {
+        Tool::Show(show) => client(show::run(show, screen)),
+        Tool::Peer(peer) => client(peer::run(peer, screen)),
+        Tool::Monitor(monitor) => client(monitor::run(monitor, screen)),
+        Tool::Config(config) => client(config::run(config, screen)),
+        Tool::Mrt(mrt) => mrt::run(mrt, screen),
+        Tool::Completions { shell } => completions::run(shell, screen),
+        Tool::Version(version) => client(version::run(version, screen)),
     }
 }
 

@@ -3,11 +3,13 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use heddle_mrt::Reader;
 use heddle_mrt::show::ShowError;
+use heddle_speaker::replay::ReplayArgs;
 
-use crate::args::{Mrt, MrtCommand};
+use crate::args::{Mrt, MrtCommand, Replay};
 use crate::exit::Failure;
 use crate::screen::Screen;
 use crate::words::count;
@@ -15,6 +17,7 @@ use crate::words::count;
 pub(crate) fn run(args: Mrt, screen: &mut Screen) -> Result<(), Failure> {
     match args.command {
         MrtCommand::Show { file } => show(file, screen),
+        MrtCommand::Replay(args) => crate::client(replay(args, screen)),
     }
 }
 
@@ -47,4 +50,22 @@ fn show(path: PathBuf, screen: &mut Screen) -> Result<(), Failure> {
             Err(read_failed(source))
         }
     }
+}
+
+async fn replay(args: Replay, screen: &mut Screen) -> Result<(), Failure> {
+    let Replay { file, local_as, to, bind, peer, router_id, hold } = args;
+    let hold = hold.map(Duration::from_secs);
+    let report = heddle_speaker::replay::run(ReplayArgs { file, local_as, to, bind, peer, router_id, hold }).await?;
+    let sent = report.counters;
+    let updates = count(sent.messages, "UPDATE", "UPDATEs");
+    let advertised = count(sent.advertised, "prefix", "prefixes");
+    let seconds = report.elapsed.as_secs_f64();
+    writeln!(screen, "sent {updates}: {advertised} advertised, {} withdrawn, in {seconds:.2} s", sent.withdrawn)?;
+    if sent.malformed > 0 {
+        eprintln!("{} not understood and left out", count(sent.malformed, "record", "records"));
+    }
+    if sent.too_long > 0 {
+        eprintln!("{} left out: attributes too long for a message", count(sent.too_long, "prefix", "prefixes"));
+    }
+    Ok(())
 }

@@ -12,7 +12,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub(crate) use config::{Config, ConfigCommand};
-pub(crate) use mrt::{Mrt, MrtCommand};
+pub(crate) use mrt::{Mrt, MrtCommand, Replay};
 pub(crate) use peer::{Peer, PeerCommand};
 pub(crate) use show::{Routes, Show, ShowCommand};
 
@@ -40,6 +40,17 @@ Exit codes:
   3  no daemon answers on the socket
   4  `config diff --exit-code`: applying would reset sessions or need a restart";
 
+const REFLECTOR: &str = "\
+It runs in the foreground and logs to standard error; packaging/ has a systemd unit.
+
+Signals:
+  HUP        reads the configuration again and applies what differs
+  TERM, INT  ends; where graceful restart was negotiated the peers keep its routes
+
+Exit codes:
+  0  stopped by a signal
+  1  could not start: the message says why";
+
 /// BGP routing fabric: a route reflector, and the command to look at it and move it
 #[derive(Debug, Parser)]
 #[command(name = "heddle", version, styles = STYLES, infer_subcommands = true, after_help = AFTER, max_term_width = 100)]
@@ -54,6 +65,16 @@ pub(crate) struct Heddle {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Run a route reflector
+    #[command(after_help = REFLECTOR)]
+    RouteReflector(heddle_route_reflector::Args),
+    #[command(flatten)]
+    Tool(Tool),
+}
+
+/// What ends by itself.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Tool {
     /// Show peers, routes and the state of a running daemon
     Show(Show),
     /// Start, stop, refresh, reset or drain a peer
@@ -62,7 +83,7 @@ pub(crate) enum Command {
     Monitor(Monitor),
     /// Check, compare and apply configurations
     Config(Config),
-    /// Read MRT files
+    /// Show MRT files, and play them to a peer
     Mrt(Mrt),
     /// Print a completion script for a shell
     #[command(after_help = "Example:\n  heddle completions bash > /etc/bash_completion.d/heddle")]
@@ -137,6 +158,9 @@ mod tests {
             "heddle config diff a.toml --against b.toml",
             "heddle config apply",
             "heddle completions zsh",
+            "heddle route-reflector --config a.toml --socket /tmp/x",
+            "heddle mrt replay a.gz --local-as 65001 --to 127.0.0.1:1790 --bind 127.0.0.2 --peer 192.0.2.1 --hold 10",
+            "heddle mrt replay a.gz --local-as 65001 --to 2001:db8::1",
         ] {
             if let Err(error) = parses(line) {
                 panic!("{line}: {error}");
@@ -157,6 +181,9 @@ mod tests {
             "heddle peer 192.0.2.7 refresh --in --out",
             "heddle config check",
             "heddle c",
+            "heddle route-reflector",
+            "heddle mrt replay a.gz --local-as 65001",
+            "heddle mrt replay a.gz --local-as 65001 --to banana",
         ] {
             let error = parses(line).map(|_| ()).expect_err(line);
             assert_eq!(error.exit_code(), 2, "{line}");

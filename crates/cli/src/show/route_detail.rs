@@ -44,12 +44,13 @@ fn write_path(number: usize, path: &Path, screen: &mut Screen) -> io::Result<()>
         (false, false) => "",
     };
     writeln!(screen, "  Path {number}: {status}{stale}, {source}, {} old", span(path.age_seconds))?;
-    if let Some(reason) = &path.reason {
-        line(screen, "Reason", words(reason))?;
-    }
-    if let Some(explanation) = &path.explain {
-        let text = screen.paint(Tone::Warn, printable(&explanation.text));
-        line(screen, "Not best", text)?;
+    match (&path.explain, &path.reason) {
+        (Some(explanation), _) => {
+            let text = screen.paint(Tone::Warn, printable(&explanation.text));
+            line(screen, "Not best", text)?;
+        }
+        (None, Some(reason)) => line(screen, "Reason", words(reason))?,
+        (None, None) => {}
     }
     match (path.path_id_received, path.path_id_sent) {
         (None, None) => {}
