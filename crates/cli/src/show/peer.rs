@@ -237,7 +237,7 @@ fn family_part(family: &PeerFamily, screen: &mut Screen) -> io::Result<()> {
     let word = if family.negotiated { "" } else { ", not negotiated" };
     let heading = screen.paint(Tone::Heading, format!("Family {}{word}", family.family));
     writeln!(screen, "\n  {heading}")?;
-    let mut paths = format!("{} paths: {} accepted", family.received, family.accepted);
+    let mut paths = format!("{}: {} accepted", count(family.received, "path", "paths"), family.accepted);
     for (number, word) in [
         (family.rejected, "rejected"),
         (family.ineligible, "ineligible"),
@@ -249,7 +249,7 @@ fn family_part(family: &PeerFamily, screen: &mut Screen) -> io::Result<()> {
         }
     }
     writeln!(screen, "    Received      {paths}")?;
-    writeln!(screen, "    Sent          {} paths", family.advertised)?;
+    writeln!(screen, "    Sent          {}", count(family.advertised, "path", "paths"))?;
     let limit = |limit: Option<u64>| limit.map_or_else(|| "none".to_owned(), |limit| limit.to_string());
     if family.limit_in.is_some() || family.limit_out.is_some() {
         writeln!(screen, "    Limit         {} in, {} out", limit(family.limit_in), limit(family.limit_out))?;
