@@ -128,23 +128,34 @@ fn append<T: Serialize>(out: &mut Vec<u8>, value: &T) {
     }
 }
 
-/// The body of `GET /v1/events`; ends when the hub or the server does.
+/// The body of `GET /v1/events`; ends when the hub or the server does, with one [`EventKind::Stopping`], whoever says it.
 pub(crate) fn events(
     reader: EventReader,
     stopping: watch::Receiver<bool>,
 ) -> impl Stream<Item = Result<Bytes, Infallible>> + Send {
-    stream::unfold(Some((reader, stopping)), async |state| {
-        let (mut reader, mut stopping) = state?;
+    let body = EventBody { reader, stopping, said_goodbye: false };
+    stream::unfold(Some(body), async |body| {
+        let mut body = body?;
         tokio::select! {
             biased;
-            event = reader.next() => Some((Ok(line(&event?)), Some((reader, stopping)))),
-            () = stopped(&mut stopping) => {
-                let last = Event { at: WallTime::now(), peer: None, kind: EventKind::Stopping };
-                Some((Ok(line(&last)), None))
+            event = body.reader.next() => {
+                let event = event?;
+                body.said_goodbye |= event.kind == EventKind::Stopping;
+                Some((Ok(line(&event)), Some(body)))
             }
-            () = tokio::time::sleep(HEARTBEAT) => Some((Ok(Bytes::from_static(b"\n")), Some((reader, stopping)))),
+            () = stopped(&mut body.stopping) => {
+                let last = Event { at: WallTime::now(), peer: None, kind: EventKind::Stopping };
+                (!body.said_goodbye).then(|| (Ok(line(&last)), None))
+            }
+            () = tokio::time::sleep(HEARTBEAT) => Some((Ok(Bytes::from_static(b"\n")), Some(body))),
         }
     })
+}
+
+struct EventBody {
+    reader: EventReader,
+    stopping: watch::Receiver<bool>,
+    said_goodbye: bool,
 }
 
 /// Ready when the server stops, or is gone already.
@@ -254,6 +265,19 @@ mod tests {
         stop.send(true).unwrap();
         assert!(next().await.contains("\"event\":\"stopping\""));
         assert!(body.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn goodbye_is_said_once() {
+        let hub = EventHub::default();
+        let (stop, stopping) = watch::channel(false);
+        let body = events(hub.subscribe(), stopping);
+        hub.publish(None, EventKind::Stopping);
+        hub.publish(None, EventKind::PeerRemoved);
+        stop.send(true).unwrap();
+        let lines: Vec<_> = body.map(|line| String::from_utf8(line.unwrap().to_vec()).unwrap()).collect().await;
+        let names: Vec<_> = lines.iter().map(|line| line.split("\"event\":\"").nth(1).unwrap()).collect();
+        assert_eq!(names, ["connected\"}\n", "stopping\"}\n", "peer_removed\"}\n"]);
     }
 
     #[tokio::test]
