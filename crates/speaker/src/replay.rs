@@ -209,7 +209,8 @@ impl<'a> Player<'a> {
         let far = Instant::now() + Duration::from_secs(3600);
         let timer = self.fsm.poll_timeout().map_or(far, |t| self.clock.instant(t));
         let until = over.map_or(timer, |o| o.min(timer));
-        let writing = !self.out.is_empty() || self.connection.has_control();
+        let unread = self.source.as_ref().is_some_and(|s| !s.exhausted);
+        let writing = unread || !self.out.is_empty() || self.connection.has_control();
         let interest = if writing { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
         tokio::select! {
             ready = self.connection.ready(interest) => {
