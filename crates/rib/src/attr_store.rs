@@ -20,6 +20,10 @@ mod tests;
 use arena::Arena;
 
 const BLOCK: usize = 4096;
+/// Freed octets after which the arena is compacted, or half of it if that is more.
+const COMPACT_AFTER: usize = 1024 * 1024;
+/// Numbers in a step of compaction.
+const COMPACT_STEP: u32 = 4096;
 
 /// All attribute sets of a RIB.
 #[derive(Debug)]
@@ -32,6 +36,8 @@ pub(crate) struct AttrStore {
     live: u32,
     index: Index,
     arena: Arena,
+    /// The next number that compaction looks at.
+    compacting: Option<u32>,
     pub(crate) next_hops: NextHopTable,
 }
 
@@ -66,6 +72,7 @@ impl AttrStore {
             live: 0,
             index: Index::new(),
             arena: Arena::new(),
+            compacting: None,
             next_hops: NextHopTable::new(resolve),
         }
     }
@@ -183,12 +190,16 @@ impl AttrStore {
         self.metas.len() * BLOCK * size_of::<AttrMeta>() + self.index.bytes() + self.arena.bytes()
     }
 
-    /// Moves the blocks out of pages that are less than a quarter used; all numbers stay as they are.
-    pub(crate) fn compact(&mut self) {
-        if !self.arena.is_sparse() {
-            return;
+    /// A step of moving blocks out of pages that are less than a quarter used, after much was freed; all numbers stay
+    /// as they are. Says whether there is more to do.
+    pub(crate) fn compact(&mut self) -> bool {
+        if self.compacting.is_none() && self.arena.freed() > COMPACT_AFTER.max(self.arena.bytes() / 2) {
+            self.arena.forget_freed();
+            self.compacting = Some(0);
         }
-        for n in 0..self.used {
+        let Some(from) = self.compacting else { return false };
+        let to = from.saturating_add(COMPACT_STEP).min(self.used);
+        for n in from..to {
             let m = self.metas[n as usize / BLOCK][n as usize % BLOCK];
             if m.refs > 0
                 && let Some(offset) = self.arena.relocate(m.offset, m.len)
@@ -196,6 +207,8 @@ impl AttrStore {
                 self.metas[n as usize / BLOCK][n as usize % BLOCK].offset = offset;
             }
         }
+        self.compacting = (to < self.used).then_some(to);
+        self.compacting.is_some()
     }
 }
 

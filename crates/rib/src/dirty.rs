@@ -58,9 +58,6 @@ impl Dirty {
     pub(crate) const fn len(&self) -> u32 {
         self.count
     }
-    pub(crate) fn urgent_len(&self) -> usize {
-        self.urgent.len()
-    }
     /// Since when the oldest waits, about.
     pub(crate) const fn since(&self) -> Option<Timestamp> {
         self.since

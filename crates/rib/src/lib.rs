@@ -5,6 +5,8 @@
 
 mod adj_rib_in;
 mod attr_store;
+#[cfg(test)]
+mod bench;
 mod debt;
 pub mod decision;
 mod dirty;
@@ -19,8 +21,8 @@ mod limits;
 mod member;
 #[cfg(test)]
 mod model;
-pub mod nexthop;
 mod next_hop_ids;
+pub mod nexthop;
 pub mod policy;
 pub mod query;
 pub mod rib;
@@ -30,10 +32,10 @@ mod source;
 mod stale;
 pub mod stats;
 mod table;
-mod update_group;
-mod walk;
 #[cfg(test)]
 mod test_route;
+mod update_group;
+mod walk;
 
 pub use ingest::{Batch, BatchBuilder, IngestContext};
 pub use journal::{JournalReader, Progress, TakeStatus};

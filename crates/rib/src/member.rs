@@ -19,7 +19,7 @@ use crate::update_group::{Group, GroupKind};
 pub(crate) enum End {
     None,
     /// End-of-RIB (RFC 4724 §2).
-    EndOfRib,
+    Initial,
     /// The end of a refresh: EoRR where both sides know it (RFC 7313 §4).
     Refresh,
 }
@@ -137,7 +137,7 @@ impl<A: Addr> FamilyRib<A> {
             link,
             attached: true,
             debt,
-            end: End::EndOfRib,
+            end: End::Initial,
             end_at: None,
             complete: false,
             begin_at: None,
@@ -400,7 +400,7 @@ impl<A: Addr> FamilyRib<A> {
                 }
                 return;
             }
-            (End::EndOfRib, _) => {
+            (End::Initial, _) => {
                 if let Some(Some(g)) = self.groups.get_mut(group as usize) {
                     g.encode_end_of_rib(peer);
                 }

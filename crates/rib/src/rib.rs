@@ -213,8 +213,6 @@ pub struct NoPeerLeft;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Known {
-    /// Never used, or nothing names it any more.
-    Free,
     /// Configured.
     Used {
         /// Its session.
@@ -312,7 +310,6 @@ impl Rib {
         let numbered = self.peers.iter_mut().enumerate().filter_map(|(i, k)| Some((u16::try_from(i).ok()?, k)));
         for (i, known) in numbered {
             let reusable = match known {
-                Known::Free => true,
                 Known::Used { .. } => false,
                 Known::Leaving => !v4.names(PeerId(i)) && !v6.names(PeerId(i)),
             };
@@ -533,12 +530,13 @@ impl Rib {
             [v6.run(shared, max, looked), v4.run(shared, max, looked)]
         };
         shared.report_next_hops();
+        let compacting = shared.attrs.compact();
         match statuses {
-            [RunStatus::Idle(a), RunStatus::Idle(b)] => RunStatus::Idle(match (a, b) {
+            [RunStatus::Idle(a), RunStatus::Idle(b)] if !compacting => RunStatus::Idle(match (a, b) {
                 (Some(a), Some(b)) => Some(a.min(b)),
                 (a, b) => a.or(b),
             }),
-            [RunStatus::More, _] | [_, RunStatus::More] => RunStatus::More,
+            [RunStatus::Idle(_) | RunStatus::More, RunStatus::Idle(_) | RunStatus::More] => RunStatus::More,
         }
     }
 

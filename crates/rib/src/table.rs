@@ -410,7 +410,7 @@ impl<A: Addr> Table<A> {
             return;
         }
         let list = self.more(at).list;
-        self.lists.write(list, &mut []);
+        self.lists.write(list, &[]);
         let free = self.more_free;
         let m = &mut self.more[at as usize / BLOCK][at as usize % BLOCK];
         m.list = ListRef::EMPTY;

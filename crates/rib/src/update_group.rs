@@ -212,21 +212,18 @@ fn audience_key(a: Audience) -> (u8, u32, u16) {
 
 impl Group {
     pub(crate) fn new(kind: GroupKind, family: Family) -> Self {
-        let (framing, encode) = match &kind {
-            GroupKind::Peers { key, .. } => (
-                Framing::Bgp,
-                EncodeParams {
-                    family,
-                    as_width: key.as_width,
-                    path_ids: key.path_ids(),
-                    max_message_len: key.max_message_len,
-                },
-            ),
-            GroupKind::Feed => (Framing::Records, feed::params(family)),
+        let encode = match &kind {
+            GroupKind::Peers { key, .. } => EncodeParams {
+                family,
+                as_width: key.as_width,
+                path_ids: key.path_ids(),
+                max_message_len: key.max_message_len,
+            },
+            GroupKind::Feed => feed::params(family),
         };
         Self {
             kind,
-            journal: Arc::new(Mutex::new(Journal::new(framing))),
+            journal: Arc::new(Mutex::new(Journal::new())),
             members: Vec::new(),
             rotor: 0,
             steps: VecDeque::new(),

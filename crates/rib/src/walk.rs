@@ -42,7 +42,8 @@ impl<A: Addr> FamilyRib<A> {
         let mut slot = from;
         let mut bytes = 0;
         while slot < slots_end && bytes < shared.limits.step_bytes {
-            if slot as usize % BLOCK == 0 && self.table.block_generation(slot) <= walkers.adv.min(walkers.wd) {
+            if (slot as usize).is_multiple_of(BLOCK) && self.table.block_generation(slot) <= walkers.adv.min(walkers.wd)
+            {
                 slot = slot.saturating_add(u32::try_from(BLOCK).unwrap_or(0)).min(slots_end);
                 continue;
             }

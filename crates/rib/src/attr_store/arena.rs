@@ -31,6 +31,7 @@ pub(super) struct Arena {
     /// Pages with room, by class.
     room: Vec<Vec<u32>>,
     bytes: usize,
+    freed: usize,
 }
 
 fn class_of(len: usize) -> usize {
@@ -132,6 +133,7 @@ impl Arena {
 
     pub(super) fn free(&mut self, offset: u32, len: u16) {
         let class = class_of(usize::from(len));
+        self.freed += class * STEP;
         let (page, unit) = Self::split(offset);
         let p = &mut self.pages[page as usize];
         p.give(unit);
@@ -149,9 +151,12 @@ impl Arena {
         }
     }
 
-    /// Whether a page is less than a quarter used.
-    pub(super) fn is_sparse(&self) -> bool {
-        self.pages.iter().any(|p| !p.data.is_empty() && p.is_sparse())
+    /// Octets freed since the last [`forget_freed`](Self::forget_freed).
+    pub(super) const fn freed(&self) -> usize {
+        self.freed
+    }
+    pub(super) const fn forget_freed(&mut self) {
+        self.freed = 0;
     }
 
     /// Moves a block out of a sparse page; its new offset.

@@ -356,7 +356,7 @@ impl JournalReader {
 
     /// After [`TakeStatus::Detached`], once the socket is writable: the member can be attached again.
     pub fn ready(&mut self) -> Progress {
-        if self.tail.is_some() || self.shared.epoch.load(Ordering::SeqCst) % 2 == 0 {
+        if self.tail.is_some() || self.shared.epoch.load(Ordering::SeqCst).is_multiple_of(2) {
             return Progress::Quiet;
         }
         self.shared.ready.store(true, Ordering::SeqCst);

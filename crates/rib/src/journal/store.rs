@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use super::{Audience, Framing, MemberLink, SEGMENT_OVERHEAD};
+use super::{Audience, MemberLink, SEGMENT_OVERHEAD};
 use crate::route::PeerId;
 
 /// Number of an interned set of peers in one journal.
@@ -49,7 +49,6 @@ struct PeerSet {
 /// The journal of one update group.
 #[derive(Debug)]
 pub(crate) struct Journal {
-    pub(super) framing: Framing,
     pub(super) segments: VecDeque<Segment>,
     head: u64,
     sets: Vec<Option<PeerSet>>,
@@ -57,8 +56,8 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    pub(crate) fn new(framing: Framing) -> Self {
-        Self { framing, segments: VecDeque::new(), head: 0, sets: Vec::new(), bytes: 0 }
+    pub(crate) fn new() -> Self {
+        Self { segments: VecDeque::new(), head: 0, sets: Vec::new(), bytes: 0 }
     }
 
     /// Position after the last octet.

@@ -9,7 +9,6 @@ use crate::index::mix;
 /// An address of a family.
 pub(crate) trait Addr: Copy + Eq + fmt::Debug {
     const FAMILY: Family;
-    const BITS: u8;
     const ZERO: Self;
     /// Address and length of a prefix; none for one of another family.
     fn of(prefix: Prefix) -> Option<(Self, u8)>;
@@ -27,7 +26,6 @@ pub(crate) struct Addr6([u32; 4]);
 
 impl Addr for Addr4 {
     const FAMILY: Family = Family::IPV4_UNICAST;
-    const BITS: u8 = 32;
     const ZERO: Self = Self(0);
     #[inline]
     fn of(prefix: Prefix) -> Option<(Self, u8)> {
@@ -48,7 +46,6 @@ impl Addr for Addr4 {
 
 impl Addr for Addr6 {
     const FAMILY: Family = Family::IPV6_UNICAST;
-    const BITS: u8 = 128;
     const ZERO: Self = Self([0; 4]);
     #[inline]
     fn of(prefix: Prefix) -> Option<(Self, u8)> {
