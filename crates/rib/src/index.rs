@@ -2,6 +2,7 @@
 //! the way to a million entries, a shard for two.
 
 use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 
 const SHARDS: usize = 64;
 
@@ -28,6 +29,23 @@ impl Index {
     /// Adds a number that is not in it; `rehash` tells the hash of any number in it.
     pub(crate) fn insert(&mut self, hash: u64, number: u32, rehash: impl Fn(&u32) -> u64) {
         self.shards[Self::shard(hash)].insert_unique(hash, number, rehash);
+    }
+
+    /// The number that `eq` finds, or else `new`, which is added: `Err` with it.
+    pub(crate) fn find_or_insert(
+        &mut self,
+        hash: u64,
+        new: u32,
+        eq: impl FnMut(&u32) -> bool,
+        rehash: impl Fn(&u32) -> u64,
+    ) -> Result<u32, u32> {
+        match self.shards[Self::shard(hash)].entry(hash, eq, rehash) {
+            Entry::Occupied(e) => Ok(*e.get()),
+            Entry::Vacant(e) => {
+                e.insert(new);
+                Err(new)
+            }
+        }
     }
 
     pub(crate) fn remove(&mut self, hash: u64, number: u32) {

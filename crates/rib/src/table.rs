@@ -194,14 +194,15 @@ impl<A: Addr> Table<A> {
     /// The slot of a prefix, a new one without paths if need be.
     pub(crate) fn slot(&mut self, addr: A, len: u8) -> u32 {
         let hash = addr.hash(len, self.seed);
-        let found = self.index.find(hash, |&s| {
-            let d = self.dest(s);
-            d.addr == addr && d.len == len
-        });
-        if let Some(slot) = found {
-            return slot;
-        }
-        let slot = self.allot();
+        let next = if self.free == NONE { self.slots } else { self.free };
+        let (blocks, seed) = (&self.blocks, self.seed);
+        let at = |s: u32| &blocks[s as usize / BLOCK][s as usize % BLOCK];
+        let same = |&s: &u32| at(s).addr == addr && at(s).len == len;
+        let rehash = |&s: &u32| at(s).addr.hash(at(s).len, seed);
+        let slot = match self.index.find_or_insert(hash, next, same, rehash) {
+            Ok(slot) => return slot,
+            Err(_) => self.allot(),
+        };
         *self.dest_mut(slot) = Dest {
             addr,
             attr: AttrId::NONE,
@@ -213,11 +214,6 @@ impl<A: Addr> Table<A> {
             bits: Dest::<A>::USED,
         };
         self.live += 1;
-        let (blocks, seed) = (&self.blocks, self.seed);
-        self.index.insert(hash, slot, |&s| {
-            let d = &blocks[s as usize / BLOCK][s as usize % BLOCK];
-            d.addr.hash(d.len, seed)
-        });
         slot
     }
 
