@@ -93,6 +93,8 @@ struct Kind {
     sends: fn() -> Attributes,
     /// What it shows for attributes that an eBGP peer did not send.
     absent: fn(&mut Attributes),
+    /// Further lines of our configuration for it as an eBGP peer.
+    external: &'static str,
 }
 
 /// A running daemon, and how it takes its IPv4 route back.
@@ -125,7 +127,8 @@ fn run(kind: &Kind) {
     for speaker in speakers() {
         config.push_str(&match speaker.role {
             Role::Client => client(&speaker.address(), ""),
-            Role::NonClient | Role::External => peer(&speaker.address(), speaker.asn(), ""),
+            Role::NonClient => peer(&speaker.address(), speaker.asn(), ""),
+            Role::External => peer(&speaker.address(), speaker.asn(), kind.external),
         });
     }
     let heddle = Heddle::start(&rr, &config);
@@ -229,6 +232,7 @@ const BIRD: Kind = Kind {
     },
     // It gives every route a LOCAL_PREF.
     absent: |attributes| attributes.local_pref = Some(100),
+    external: "",
 };
 
 fn start_bird(host: &Arc<Host>, speaker: Speaker) -> Instance {
@@ -253,6 +257,9 @@ const FRR: Kind = Kind {
     start: start_frr,
     sends: || Attributes { atomic_aggregate: true, aggregator: Some("65100 10.9.9.9".to_owned()), ..rich() },
     absent: |_| {},
+    // Without zebra it knows no interfaces and ends the session over the link-local next hop that goes to a directly
+    // connected eBGP peer (RFC 2545 §3).
+    external: "multihop = 2",
 };
 
 fn start_frr(host: &Arc<Host>, speaker: Speaker) -> Instance {
@@ -273,6 +280,7 @@ const GOBGP: Kind = Kind {
     start: start_gobgp,
     sends: || Attributes { aggregator: Some("65100 10.9.9.9".to_owned()), ..rich() },
     absent: |_| {},
+    external: "",
 };
 
 fn start_gobgp(host: &Arc<Host>, speaker: Speaker) -> Instance {
@@ -298,6 +306,7 @@ const OPENBGPD: Kind = Kind {
         attributes.local_pref = Some(100);
         attributes.med = Some(0);
     },
+    external: "",
 };
 
 fn start_openbgpd(host: &Arc<Host>, speaker: Speaker) -> Instance {
@@ -329,6 +338,7 @@ const EXABGP: Kind = Kind {
         ..rich()
     },
     absent: |_| {},
+    external: "",
 };
 
 fn start_exabgp(host: &Arc<Host>, speaker: Speaker) -> Instance {

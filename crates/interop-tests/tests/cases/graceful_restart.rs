@@ -63,10 +63,13 @@ fn start_gobgp(host: &Arc<Host>, prefixes: &[String], restart_time: u16, start: 
          graceful-restart.config.notification-enabled = true"
     );
     let families = "mp-graceful-restart.config.enabled = true";
-    let gobgp = Gobgp::start_as(host, &gobgp_router(4, 65001, &["10.0.0.1"], &options, families), start);
+    // It keeps no routes over a restart: they must be there before the session is.
+    let down = format!("config.admin-down = true\n{options}");
+    let gobgp = Gobgp::start_as(host, &gobgp_router(4, 65001, &["10.0.0.1"], &down, families), start);
     for prefix in prefixes {
         gobgp.advertise(&format!("{prefix} nexthop 10.0.0.4"));
     }
+    gobgp.expect("neighbor 10.0.0.1 enable");
     gobgp
 }
 

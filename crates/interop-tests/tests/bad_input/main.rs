@@ -1,0 +1,62 @@
+//! Malformed input against the running program: a peer of the test's own opens a session and says what it should not.
+//!
+//! The octets are written by hand and read by a few lines in `wire.rs`; nothing of the libraries under test is used. That the
+//! program lives and its log has no ERROR is checked at the end of each case.
+
+mod messages;
+mod peer;
+mod sessions;
+mod updates;
+mod wire;
+mod world;
+
+use std::env;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::time::Instant;
+
+use heddle_interop_tests::require::{Need, strict};
+use libtest_mimic::{Arguments, Failed, Trial};
+
+const CASES: [(&str, fn()); 10] = [
+    ("bad_input::survived", updates::survived),
+    ("bad_input::resets", updates::resets),
+    ("bad_input::damping", sessions::damping),
+    ("bad_input::opens", messages::opens),
+    ("bad_input::headers", messages::headers),
+    ("bad_input::states", messages::states),
+    ("bad_input::refreshes", messages::refreshes),
+    ("bad_input::notifications", messages::notifications),
+    ("bad_input::restart_after_notification", sessions::restart_after_notification),
+    ("bad_input::any_split", sessions::any_split),
+];
+
+fn main() {
+    // As in the cases beside: every test program is asked for times in this way; they are printed here in any case.
+    let ours = env::args().filter(|argument| !matches!(argument.as_str(), "-Z" | "unstable-options" | "--report-time"));
+    let arguments = Arguments::from_iter(ours);
+    let missing = Need::Namespaces.missing();
+    let complete = Trial::test("bad_input::complete", || {
+        updates::complete();
+        Ok(())
+    });
+    let trials = CASES.into_iter().map(|(name, run)| trial(name, run, missing.clone())).chain([complete]).collect();
+    libtest_mimic::run(&arguments, trials).exit();
+}
+
+fn trial(name: &'static str, run: fn(), missing: Option<String>) -> Trial {
+    let skipped = missing.is_some() && !strict();
+    if let Some(missing) = missing.as_deref().filter(|_| skipped) {
+        eprintln!("{name} is skipped: {missing}");
+    }
+    Trial::test(name, move || {
+        if let Some(missing) = missing {
+            return Err(Failed::from(format!("needed, and CI skips nothing: {missing}")));
+        }
+        let start = Instant::now();
+        let result = catch_unwind(AssertUnwindSafe(run));
+        println!("test {name} ... took <{:.3}s>", start.elapsed().as_secs_f64());
+        result.unwrap_or_else(|panic| resume_unwind(panic));
+        Ok(())
+    })
+    .with_ignored_flag(skipped)
+}

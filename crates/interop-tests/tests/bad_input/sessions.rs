@@ -1,0 +1,110 @@
+//! What no single message shows: graceful restart after a NOTIFICATION, any split of the stream, and peers that reset again
+//! and again.
+
+use std::time::Duration;
+
+use heddle_interop_tests::wait::{PATIENCE, ensure, wait_for};
+
+use crate::peer::{End, RawPeer};
+use crate::wire::{KEEPALIVE, NOTIFICATION, OpenWith, USUAL_PREFIX, advertise, four_octets, message, unhex, update};
+use crate::world::{Kind, World};
+
+/// A peer of its own with graceful restart, for longer than the test, where dynamic peers would be gone.
+const RESTARTING: &str = "\n[[peers]]\naddress = \"10.11.0.1\"\nasn = 65001\npassive = true\nimport_policy = \"all\"\n\
+    export_policy = \"all\"\nidle_hold = { min = 1, max = 2 }\n\n[[peers]]\naddress = \"10.11.0.2\"\nasn = 65001\n\
+    passive = true\nimport_policy = \"all\"\nexport_policy = \"all\"\nidle_hold = { min = 1, max = 2 }\n";
+
+/// N05, N06; RFC 8538 §3, §4: with the N bit on both sides a Cease keeps the routes as stale, a Hard Reset does not, whatever
+/// its data is.
+pub(crate) fn restart_after_notification() {
+    let mut world = World::new("bad_input::restart_after_notification", RESTARTING);
+    // Graceful restart with the N bit, 600 seconds, IPv4 unicast with forwarding preserved.
+    let capabilities = format!("010400010001 {} 40064258 00010180", four_octets(65001));
+    let open = OpenWith { asn: 65001, hold_time: 90, capabilities: &capabilities };
+    for (id, address, notification, kept) in
+        [("N06", "10.11.0.1", "0604", true), ("N05", "10.11.0.2", "060906", false)]
+    {
+        let mut peer = RawPeer::establish(address, open);
+        world.heddle.wait_peer(address);
+        peer.send(&advertise(&[USUAL_PREFIX], &Kind::External.base().concat()));
+        peer.send(&message(2, &update(&[], &[], &[])));
+        wait_for(&format!("the route before {id}"), PATIENCE, || {
+            world.path(address, USUAL_PREFIX)?.ok_or_else(|| "no path".to_owned())
+        });
+        peer.send(&message(NOTIFICATION, &unhex(notification)));
+        assert_eq!(peer.end(), End::Closed, "{id}");
+        world.wait_down(address);
+        wait_for(&format!("the routes after {id}"), PATIENCE, || {
+            let path = world.path(address, USUAL_PREFIX)?;
+            let stale = path.as_ref().map(|path| path["stale"] == true);
+            ensure(stale == kept.then_some(true), || format!("{path:?}"))
+        });
+        world.heddle.process().assert_alive();
+    }
+}
+
+/// S15; RFC 4271 §4.1: a whole session in one segment, and the same octet by octet.
+pub(crate) fn any_split() {
+    let mut world = World::new("bad_input::any_split", "");
+    let capabilities = Kind::External.capabilities();
+    let open = OpenWith { asn: 65001, hold_time: 90, capabilities: &capabilities };
+    let start = [open.message(), message(KEEPALIVE, &[]), advertise(&[USUAL_PREFIX], &Kind::External.base().concat())];
+    let start = start.concat();
+    for piece in [start.len(), 1, 7] {
+        let mut peer = RawPeer::connect(&world.address(Kind::External));
+        start.chunks(piece).for_each(|octets| peer.send(octets));
+        wait_for(&format!("the route, sent in pieces of {piece}"), PATIENCE, || {
+            world.path(&peer.address, USUAL_PREFIX)?.ok_or_else(|| "no path".to_owned())
+        });
+        // The end in one segment too: nothing comes back but the end.
+        peer.send(&message(NOTIFICATION, &[6, 2]));
+        peer.finish();
+        assert_eq!(peer.end(), End::Closed, "pieces of {piece}");
+        world.wait_down(&peer.address);
+    }
+    // All of it at once, with the end: the session was there and is gone.
+    let whole = [start, message(NOTIFICATION, &[6, 2])].concat();
+    let mut peer = RawPeer::connect(&world.address(Kind::External));
+    peer.send(&whole);
+    peer.finish();
+    assert_eq!(peer.end(), End::Closed, "all at once");
+    wait_for("no routes", PATIENCE, || {
+        let path = world.path(&peer.address, USUAL_PREFIX)?;
+        ensure(path.is_none(), || format!("{path:?}"))
+    });
+    world.heddle.process().assert_alive();
+}
+
+/// S11; RFC 4271 §8.1.1 (DampPeerOscillations): a passive peer whose sessions end in a malformed message again and again is
+/// held off for longer each time.
+pub(crate) fn damping() {
+    let peer = "\n[[peers]]\naddress = \"10.11.0.1\"\nasn = 65001\npassive = true\nimport_policy = \"all\"\n\
+        export_policy = \"all\"\nidle_hold = { min = 1, max = 60 }\n";
+    let mut world = World::new("bad_input::damping", peer);
+    let capabilities = Kind::External.capabilities();
+    let open = OpenWith { asn: 65001, hold_time: 90, capabilities: &capabilities };
+    let mut holds = Vec::new();
+    for round in 0..3 {
+        let mut session = wait_for(&format!("session {round}"), PATIENCE, || {
+            let mut connection = RawPeer::connect("10.11.0.1");
+            connection.try_send(&open.message());
+            match connection.first() {
+                Some(_) => Ok(connection),
+                None => Err("the connection was refused".to_owned()),
+            }
+        });
+        session.send(&message(KEEPALIVE, &[]));
+        world.heddle.wait_peer("10.11.0.1");
+        session.send(&message(2, &unhex("00ff0000")));
+        assert!(matches!(session.end(), End::Notification(3, 1, _)), "round {round}");
+        let hold = wait_for("the peer is held", PATIENCE, || {
+            let peer = world.heddle.peer("10.11.0.1")?;
+            let held = peer["down_reason"]["code"] == "idle_hold";
+            let seconds = peer["retry_seconds"].as_u64();
+            seconds.filter(|_| held).map(Duration::from_secs).ok_or_else(|| peer.to_string())
+        });
+        holds.push(hold);
+    }
+    assert!(holds.windows(2).all(|pair| pair[0] <= pair[1]) && holds[0] < holds[2], "held for {holds:?}");
+    world.heddle.process().assert_alive();
+}

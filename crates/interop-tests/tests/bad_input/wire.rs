@@ -1,0 +1,225 @@
+//! BGP messages by hand: what the raw peer writes and how it reads, written apart from the libraries under test.
+
+use std::collections::BTreeMap;
+
+/// The path attributes that an UPDATE of ours is made of, in hexadecimal digits, and the prefix that most rows are about.
+pub(crate) const EXTERNAL_BASE: [&str; 3] = ["40010100", "40020602010000fde9", "4003040a000002"];
+pub(crate) const INTERNAL_BASE: [&str; 4] = ["40010100", "400200", "4003040a000002", "40050400000064"];
+pub(crate) const USUAL_PREFIX: &str = "10.99.1.0/24";
+
+pub(crate) const OPEN: u8 = 1;
+pub(crate) const UPDATE: u8 = 2;
+pub(crate) const NOTIFICATION: u8 = 3;
+pub(crate) const KEEPALIVE: u8 = 4;
+
+/// Octets from hexadecimal digits; spaces do not count.
+pub(crate) fn unhex(digits: &str) -> Vec<u8> {
+    let digits: Vec<u8> = digits.bytes().filter(|octet| !octet.is_ascii_whitespace()).collect();
+    assert!(digits.len().is_multiple_of(2), "odd number of digits: {}", String::from_utf8_lossy(&digits));
+    let pairs = digits.chunks(2).map(|pair| String::from_utf8_lossy(pair).into_owned());
+    pairs.map(|pair| u8::from_str_radix(&pair, 16).unwrap_or_else(|error| panic!("{pair}: {error}"))).collect()
+}
+
+pub(crate) fn hex(octets: &[u8]) -> String {
+    octets.iter().map(|octet| format!("{octet:02x}")).collect()
+}
+
+/// A whole message.
+pub(crate) fn message(kind: u8, body: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(19 + body.len()).expect("a short body");
+    [&[0xff; 16][..], &length.to_be_bytes(), &[kind], body].concat()
+}
+
+/// The body of an UPDATE.
+pub(crate) fn update(withdrawn: &[u8], attributes: &[u8], nlri: &[u8]) -> Vec<u8> {
+    let length = |part: &[u8]| u16::try_from(part.len()).expect("a short part").to_be_bytes();
+    [&length(withdrawn)[..], withdrawn, &length(attributes), attributes, nlri].concat()
+}
+
+/// A prefix as NLRI.
+pub(crate) fn nlri(prefix: &str) -> Vec<u8> {
+    let (address, length) = prefix.split_once('/').unwrap_or_else(|| panic!("{prefix} is no prefix"));
+    let length: u8 = length.parse().unwrap_or_else(|_| panic!("{prefix} is no prefix"));
+    let octets = match address.parse() {
+        Ok(std::net::IpAddr::V4(v4)) => v4.octets().to_vec(),
+        Ok(std::net::IpAddr::V6(v6)) => v6.octets().to_vec(),
+        Err(error) => panic!("{prefix}: {error}"),
+    };
+    [&[length][..], &octets[..usize::from(length).div_ceil(8)]].concat()
+}
+
+/// Attribute 15 with these IPv6 prefixes.
+fn mp_unreach(prefixes: &[&str]) -> Vec<u8> {
+    let value = [vec![0, 2, 1], prefixes.iter().flat_map(|prefix| nlri(prefix)).collect()].concat();
+    [&[0x80, 15, u8::try_from(value.len()).expect("few prefixes")][..], &value].concat()
+}
+
+/// Attribute 14 with these IPv6 prefixes, by 2001:db8::2.
+fn mp_reach(prefixes: &[&str]) -> Vec<u8> {
+    let nlri = prefixes.iter().flat_map(|prefix| nlri(prefix)).collect();
+    let value = [unhex("00020110 20010db8000000000000000000000002 00"), nlri].concat();
+    [&[0x80, 14, u8::try_from(value.len()).expect("few prefixes")][..], &value].concat()
+}
+
+fn of_family<'a>(prefixes: &[&'a str], v6: bool) -> Vec<&'a str> {
+    prefixes.iter().copied().filter(|prefix| prefix.contains(':') == v6).collect()
+}
+
+/// An UPDATE that advertises these prefixes with these attributes.
+pub(crate) fn advertise(prefixes: &[&str], attributes: &str) -> Vec<u8> {
+    let (v4, v6) = (of_family(prefixes, false), of_family(prefixes, true));
+    let reach = if v6.is_empty() { Vec::new() } else { mp_reach(&v6) };
+    let nlri: Vec<u8> = v4.iter().flat_map(|prefix| nlri(prefix)).collect();
+    message(UPDATE, &update(&[], &[unhex(attributes), reach].concat(), &nlri))
+}
+
+/// An UPDATE that withdraws these prefixes.
+pub(crate) fn withdraw(prefixes: &[&str]) -> Vec<u8> {
+    let (v4, v6) = (of_family(prefixes, false), of_family(prefixes, true));
+    let unreach = if v6.is_empty() { Vec::new() } else { mp_unreach(&v6) };
+    message(UPDATE, &update(&v4.iter().flat_map(|prefix| nlri(prefix)).collect::<Vec<u8>>(), &unreach, &[]))
+}
+
+/// What an OPEN of ours says.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OpenWith<'a> {
+    pub(crate) asn: u16,
+    pub(crate) hold_time: u16,
+    /// Capabilities in hexadecimal digits.
+    pub(crate) capabilities: &'a str,
+}
+
+/// Multiprotocol for IPv4 and IPv6 unicast.
+pub(crate) const FAMILIES: &str = "010400010001 010400020001";
+
+impl OpenWith<'_> {
+    pub(crate) fn message(&self) -> Vec<u8> {
+        let capabilities = unhex(self.capabilities);
+        let length = u8::try_from(capabilities.len()).expect("few capabilities");
+        let mut body = vec![4];
+        body.extend_from_slice(&self.asn.to_be_bytes());
+        body.extend_from_slice(&self.hold_time.to_be_bytes());
+        body.extend_from_slice(&[10, 0, 0, 2, length + 2, 2, length]);
+        body.extend_from_slice(&capabilities);
+        message(OPEN, &body)
+    }
+}
+
+/// The 4-octet AS number capability.
+pub(crate) fn four_octets(asn: u16) -> String {
+    format!("41040000{asn:04x}")
+}
+
+/// A path attribute as it stood in a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Attribute {
+    pub(crate) code: u8,
+    /// Flags, type, length and value.
+    pub(crate) octets: Vec<u8>,
+    pub(crate) value: Vec<u8>,
+}
+
+/// What a peer has been sent: prefix to attributes.
+#[derive(Debug, Default)]
+pub(crate) struct Received {
+    pub(crate) routes: BTreeMap<String, Vec<Attribute>>,
+    /// What was wrong with messages that came.
+    pub(crate) wrong: Vec<String>,
+}
+
+/// A cut message, or a length that is not true.
+type Cut = String;
+
+fn split<'a>(octets: &mut &'a [u8], length: usize, what: &str) -> Result<&'a [u8], Cut> {
+    let (head, rest) = octets.split_at_checked(length).ok_or_else(|| format!("{what}: {} of {length}", octets.len()))?;
+    *octets = rest;
+    Ok(head)
+}
+
+fn number(octets: &mut &[u8], length: usize, what: &str) -> Result<usize, Cut> {
+    Ok(split(octets, length, what)?.iter().fold(0, |all, octet| all << 8 | usize::from(*octet)))
+}
+
+fn prefixes(mut octets: &[u8], v6: bool) -> Result<Vec<String>, Cut> {
+    let mut all = Vec::new();
+    while !octets.is_empty() {
+        let length = number(&mut octets, 1, "prefix length")?;
+        let part = split(&mut octets, length.div_ceil(8), "prefix")?;
+        let mut whole = [0; 16];
+        whole.get_mut(..part.len()).ok_or("prefix beyond 128 bits")?.copy_from_slice(part);
+        all.push(if v6 {
+            format!("{}/{length}", std::net::Ipv6Addr::from(whole))
+        } else {
+            format!("{}.{}.{}.{}/{length}", whole[0], whole[1], whole[2], whole[3])
+        });
+    }
+    Ok(all)
+}
+
+impl Received {
+    /// Takes the body of an UPDATE; what no speaker should send is noted in `wrong`.
+    pub(crate) fn take(&mut self, body: &[u8]) {
+        if let Err(wrong) = self.read(body) {
+            self.wrong.push(format!("{wrong} in {}", hex(body)));
+        }
+    }
+
+    fn read(&mut self, mut body: &[u8]) -> Result<(), Cut> {
+        let length = number(&mut body, 2, "withdrawn length")?;
+        let withdrawn = split(&mut body, length, "withdrawn")?;
+        let length = number(&mut body, 2, "attribute length")?;
+        let mut octets = split(&mut body, length, "attributes")?;
+        let mut attributes: Vec<Attribute> = Vec::new();
+        let (mut gone, mut here) = (prefixes(withdrawn, false)?, prefixes(body, false)?);
+        while !octets.is_empty() {
+            let attribute = read_attribute(&mut octets)?;
+            if attributes.iter().any(|known| known.code == attribute.code) {
+                return Err(format!("attribute {} twice", attribute.code));
+            }
+            match attribute.code {
+                14 => here.extend(reach(&attribute.value)?),
+                15 => gone.extend(unreach(&attribute.value)?),
+                _ => {}
+            }
+            attributes.push(attribute);
+        }
+        let has = |code| attributes.iter().any(|attribute| attribute.code == code);
+        if !here.is_empty() && !(has(1) && has(2) && (has(3) || has(14))) {
+            return Err("a mandatory attribute is missing".to_owned());
+        }
+        gone.iter().for_each(|prefix| drop(self.routes.remove(prefix)));
+        self.routes.extend(here.into_iter().map(|prefix| (prefix, attributes.clone())));
+        Ok(())
+    }
+}
+
+fn read_attribute(octets: &mut &[u8]) -> Result<Attribute, Cut> {
+    let start = *octets;
+    let flags = split(octets, 1, "flags")?[0];
+    let code = split(octets, 1, "type")?[0];
+    let extended = flags & 0x10 != 0;
+    let length = number(octets, if extended { 2 } else { 1 }, "length")?;
+    let value = split(octets, length, "value")?.to_vec();
+    if flags & 0x0f != 0 {
+        return Err(format!("attribute {code}: low flag bits {flags:02x}"));
+    }
+    if extended && length < 256 {
+        return Err(format!("attribute {code}: Extended Length for {length}"));
+    }
+    Ok(Attribute { code, octets: start[..start.len() - octets.len()].to_vec(), value })
+}
+
+fn reach(mut value: &[u8]) -> Result<Vec<String>, Cut> {
+    let afi = number(&mut value, 2, "AFI")?;
+    split(&mut value, 1, "SAFI")?;
+    let length = number(&mut value, 1, "next hop length")?;
+    split(&mut value, length, "next hop")?;
+    split(&mut value, 1, "reserved octet")?;
+    prefixes(value, afi == 2)
+}
+
+fn unreach(mut value: &[u8]) -> Result<Vec<String>, Cut> {
+    let afi = number(&mut value, 2, "AFI")?;
+    split(&mut value, 1, "SAFI")?;
+    prefixes(value, afi == 2)
+}
