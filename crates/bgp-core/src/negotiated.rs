@@ -74,8 +74,11 @@ pub struct Negotiated {
     pub hold_time: u16,
     /// Width of AS numbers.
     pub as_width: AsWidth,
-    /// The largest message in octets: 4096 or 65535 (RFC 8654 §4).
+    /// The largest message that we send, in octets: 4096 or 65535 (RFC 8654 §4).
     pub max_message_len: usize,
+    /// The largest message that we take, in octets. RFC 8654 §4: 65535 as soon as we advertised the capability, whether or
+    /// not the peer did.
+    pub max_receive_len: usize,
     /// Families that both sides advertised.
     pub families: Vec<NegotiatedFamily>,
     /// Whether the peer takes ROUTE-REFRESH (RFC 2918).

@@ -88,8 +88,10 @@ pub fn negotiate(config: &PeerConfig, sent: &Open, received: &Open) -> Result<Ne
         // RFC 4271 §4.2: the smaller of both.
         hold_time: sent.hold_time.min(received.hold_time),
         as_width: if speaks_four_octets(sent) && speaks_four_octets(received) { AsWidth::Four } else { AsWidth::Two },
-        // RFC 8654 §4: only when both sides advertised it.
-        max_message_len: if has(&Capability::ExtendedMessage) { MAX_EXTENDED_LEN } else { MAX_LEN },
+        // RFC 8654 §4: only to a peer that advertised it, and where it may be so by our configuration; but who advertises
+        // it takes such messages, and the error is that of a listener who did not.
+        max_message_len: max_len(has(&Capability::ExtendedMessage)),
+        max_receive_len: max_len(sent.capabilities.contains(&Capability::ExtendedMessage)),
         families,
         // RFC 2918 §3: who advertised it takes requests; we may ask whatever we advertise ourselves.
         route_refresh: received.capabilities.contains(&Capability::RouteRefresh),
@@ -139,6 +141,10 @@ fn check_families(config: &PeerConfig, negotiated: &[NegotiatedFamily]) -> Resul
         .map(|f| f.family)
         .collect();
     if missing.is_empty() { Ok(()) } else { Err(OpenRejected::MissingFamilies(missing)) }
+}
+
+const fn max_len(extended: bool) -> usize {
+    if extended { MAX_EXTENDED_LEN } else { MAX_LEN }
 }
 
 fn speaks_four_octets(open: &Open) -> bool {

@@ -252,7 +252,7 @@ impl<'a> Player<'a> {
     }
 
     fn up(&mut self, negotiated: &Negotiated) {
-        if negotiated.max_message_len > heddle_bgp_core::message::MAX_LEN {
+        if negotiated.max_receive_len > heddle_bgp_core::message::MAX_LEN {
             self.connection.framer.allow_extended();
         }
         let options = ReplayOptions::new(self.peer, negotiated);

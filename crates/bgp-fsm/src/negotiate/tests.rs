@@ -161,6 +161,8 @@ fn what_both_must_have() {
         let n = agree(&with(ours(), a), &with(theirs(), b)).unwrap();
         let both = a && b;
         assert_eq!(n.max_message_len, if both { 65535 } else { 4096 });
+        // RFC 8654 §4: who advertised it takes long messages.
+        assert_eq!(n.max_receive_len, if a { 65535 } else { 4096 });
         assert_eq!(n.as_width, if both { AsWidth::Four } else { AsWidth::Two });
         assert_eq!(n.enhanced_route_refresh, both);
         assert_eq!(n.families[0].extended_next_hop, both);

@@ -434,6 +434,7 @@ fn negotiated(peer_type: PeerType, as_width: AsWidth) -> Negotiated {
         hold_time: 90,
         as_width,
         max_message_len: 4096,
+        max_receive_len: 4096,
         families: Family::SUPPORTED.map(family).to_vec(),
         route_refresh: true,
         enhanced_route_refresh: false,

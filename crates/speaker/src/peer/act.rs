@@ -127,7 +127,7 @@ impl PeerTask {
 
     fn up(&mut self, id: ConnectionId, negotiated: Box<Negotiated>) {
         let Some(connection) = self.connection(id) else { return };
-        if negotiated.max_message_len > heddle_bgp_core::message::MAX_LEN {
+        if negotiated.max_receive_len > heddle_bgp_core::message::MAX_LEN {
             connection.framer.allow_extended();
         }
         let (local, remote) = (connection.local, connection.remote);
