@@ -8,6 +8,7 @@ use crate::ingest::{Action, Batch, Entry};
 use crate::policy::{Imported, import};
 use crate::rib::Output;
 use crate::route::{AttrId, Ineligible, PathFlags, PeerId, RouteView, SourceId, Staleness};
+use crate::session::Beyond;
 use crate::table::{Addr, MAX_PATHS, NO_TX, PathRec};
 
 /// Batches with up to so many octets of NLRI are single changes rather than a table.
@@ -284,7 +285,7 @@ impl<A: Addr> FamilyRib<A> {
             peer.exceeded = true;
             shared.outputs.push_back(Output::LimitExceeded { peer: sender.peer, family: A::FAMILY, count, limit });
         }
-        false
+        limit.beyond == Beyond::Take
     }
 }
 

@@ -30,6 +30,8 @@ pub(crate) struct Shared {
     pub(crate) attention: Arc<AtomicBool>,
     pub(crate) import: ImportScratch,
     pub(crate) limits: crate::rib::Bounds,
+    /// The longest refresh of a peer.
+    pub(crate) refresh_time: std::time::Duration,
     pub(crate) now: Timestamp,
 }
 

@@ -51,6 +51,7 @@ impl<A: Addr> FamilyRib<A> {
         self.flush(shared, &slots);
         if self.gate == Gate::Opening && self.dirty.len() == 0 {
             self.gate = Gate::Open;
+            self.look_at_members = true;
         }
         n
     }

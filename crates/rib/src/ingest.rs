@@ -19,7 +19,7 @@ use crate::route::{Ineligible, PathFlags, SourceKind};
 pub const BATCH_BYTES: usize = 64 * 1024;
 
 /// What judging a peer's routes has to know of the session.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IngestContext {
     /// What kind of speaker the peer is.
     pub kind: SourceKind,
@@ -146,6 +146,11 @@ impl BatchBuilder {
     #[must_use]
     pub fn new(context: IngestContext) -> Self {
         Self { context, batch: Batch::default() }
+    }
+
+    /// Judges what comes from now on otherwise; what was added stays as it was judged.
+    pub fn set_context(&mut self, context: IngestContext) {
+        self.context = context;
     }
 
     /// Adds an UPDATE: what it withdraws first, then what it advertises (RFC 4271 §4.3).

@@ -4,7 +4,7 @@
 //!
 //! `HEDDLE_MODEL_HISTORIES` sets how many histories are played, `HEDDLE_MODEL_SEED` plays one.
 
-mod peer;
+pub(crate) mod peer;
 mod world;
 
 use world::World;

@@ -286,6 +286,7 @@ impl Rib {
                 attention: Arc::new(AtomicBool::new(false)),
                 import: ImportScratch::default(),
                 limits: config.bounds,
+                refresh_time: crate::stale::REFRESH_TIME,
                 now: Timestamp::ZERO,
             },
             v4: FamilyRib::new(seed, local),
@@ -306,7 +307,7 @@ impl Rib {
     /// # Errors
     /// All numbers are in use.
     pub fn add_peer(&mut self) -> Result<PeerId, NoPeerLeft> {
-        let (v4, v6) = (&self.v4, &self.v6);
+        let (v4, v6) = (&mut self.v4, &mut self.v6);
         let numbered = self.peers.iter_mut().enumerate().filter_map(|(i, k)| Some((u16::try_from(i).ok()?, k)));
         for (i, known) in numbered {
             let reusable = match known {
@@ -314,6 +315,9 @@ impl Rib {
                 Known::Leaving => !v4.names(PeerId(i)) && !v6.names(PeerId(i)),
             };
             if reusable {
+                // Counts of whoever had the number before.
+                v4.forget(PeerId(i));
+                v6.forget(PeerId(i));
                 *known = Known::Used { session: None };
                 return Ok(PeerId(i));
             }
@@ -461,6 +465,12 @@ impl Rib {
         }
     }
 
+    /// How long routes that a peer has not sent again since it began a refresh are kept when its end does not come
+    /// (RFC 7313 §4); for refreshes that begin from now on.
+    pub fn set_refresh_time(&mut self, time: std::time::Duration) {
+        self.shared.refresh_time = time;
+    }
+
     /// Originates a route with the attributes of a canonical block, or changes them. Attributes that are longer than a
     /// message are ignored.
     pub fn originate(&mut self, now: Timestamp, prefix: Prefix, block: &[u8]) {
@@ -563,6 +573,12 @@ impl Shared {
 impl<A: Addr> FamilyRib<A> {
     fn names(&self, peer: PeerId) -> bool {
         self.sources.names(peer) || self.members.iter().flatten().any(|m| m.peer == peer)
+    }
+
+    fn forget(&mut self, peer: PeerId) {
+        if let Some(slot) = self.peers.get_mut(usize::from(peer.0)) {
+            *slot = None;
+        }
     }
 
     fn peer_slot(&mut self, peer: PeerId) -> &mut Option<PeerFamily> {
@@ -710,3 +726,6 @@ impl PeerFamily {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -90,6 +90,17 @@ pub struct PrefixLimit {
     pub max: u32,
     /// From how many on a warning is given; none: no warning.
     pub warn_at: Option<u32>,
+    /// What becomes of routes beyond it.
+    pub beyond: Beyond,
+}
+
+/// What becomes of routes beyond a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beyond {
+    /// They are not taken: the session is about to end.
+    Refuse,
+    /// They are taken all the same; the limit is only told.
+    Take,
 }
 
 /// What a new session gets.

@@ -14,8 +14,8 @@ use crate::table::{Addr, PathRec};
 
 /// Slots of a step.
 pub(crate) const PASS_SLOTS: u32 = 4096;
-/// A refresh that a peer began ends by itself after this (RFC 7313 §4).
-const REFRESH_SECONDS: u64 = 600;
+/// A refresh that a peer began ends by itself after this (RFC 7313 §4), unless the owner says otherwise.
+pub(crate) const REFRESH_TIME: std::time::Duration = std::time::Duration::from_secs(600);
 
 /// What a pass does with the paths that it meets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -234,7 +234,7 @@ impl<A: Addr> FamilyRib<A> {
         }
         let info = *self.sources.info(source);
         let Ok(new) = self.sources.add(info) else { return };
-        let until = shared.now + std::time::Duration::from_secs(REFRESH_SECONDS);
+        let until = shared.now + shared.refresh_time;
         if let Some(p) = self.peer_mut(peer) {
             p.old.push(source);
             p.source = Some(new);

@@ -354,6 +354,12 @@ impl JournalReader {
         self.tail.is_some()
     }
 
+    /// The rest of the message that is begun: what a connection has to write before its last words.
+    #[must_use]
+    pub fn rest(&self) -> Option<Bytes> {
+        self.tail.clone()
+    }
+
     /// After [`TakeStatus::Detached`], once the socket is writable: the member can be attached again.
     pub fn ready(&mut self) -> Progress {
         if self.tail.is_some() || self.shared.epoch.load(Ordering::SeqCst).is_multiple_of(2) {

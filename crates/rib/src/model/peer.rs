@@ -15,13 +15,13 @@ use crate::journal::{JournalReader, Progress, TakeStatus};
 use crate::test_route::OWN;
 
 /// Routes by prefix and Path Identifier, as canonical blocks.
-pub(super) type Routes = BTreeMap<(Prefix, PathId), Vec<u8>>;
+pub(crate) type Routes = BTreeMap<(Prefix, PathId), Vec<u8>>;
 
 #[derive(Debug)]
-pub(super) struct Receiver {
-    pub(super) reader: JournalReader,
-    pub(super) has: Routes,
-    pub(super) complete: bool,
+pub(crate) struct Receiver {
+    pub(crate) reader: JournalReader,
+    pub(crate) has: Routes,
+    pub(crate) complete: bool,
     bgp_id: u32,
     path_ids: PathIds,
     framer: Framer,
@@ -33,7 +33,7 @@ pub(super) struct Receiver {
 }
 
 impl Receiver {
-    pub(super) fn new(reader: JournalReader, bgp_id: u32, path_ids: PathIds, is_feed: bool) -> Self {
+    pub(crate) fn new(reader: JournalReader, bgp_id: u32, path_ids: PathIds, is_feed: bool) -> Self {
         Self {
             reader,
             has: Routes::new(),
@@ -49,7 +49,7 @@ impl Receiver {
     }
 
     /// Writes up to `accepted` octets of what comes next; says whether there was anything, and asks for the owner.
-    pub(super) fn write(&mut self, max: usize, accepted: usize) -> (TakeStatus, Progress) {
+    pub(crate) fn write(&mut self, max: usize, accepted: usize) -> (TakeStatus, Progress) {
         let mut out: Vec<Bytes> = Vec::new();
         let status = self.reader.take(&mut out, max);
         let progress = match status {

@@ -1,0 +1,330 @@
+use std::time::Duration;
+
+use bytes::BytesMut;
+use heddle_bgp_core::attr::block::push_attr;
+use heddle_bgp_core::attr::{AttrCode, NextHop};
+use heddle_bgp_core::nlri::{PathIds, encode_nlri};
+use heddle_bgp_core::{ClusterId, Nlri, NlriSlice, PathId};
+use smallvec::smallvec;
+
+use super::*;
+use crate::export::{ExportKey, LlgrMode, Receiver as To};
+use crate::ingest::{BatchBuilder, IngestContext};
+use crate::journal::TakeStatus;
+use crate::model::peer::Receiver;
+use crate::query::{Cursor, Reading, Scope, Standing, View};
+use crate::route::{Ineligible, NextHopState};
+use crate::session::{Beyond, DefaultOriginate};
+use crate::test_route::OWN;
+
+const V4: Family = Family::IPV4_UNICAST;
+
+struct Lab {
+    rib: Rib,
+    now: Timestamp,
+    seen: Vec<Output>,
+}
+
+struct Peer {
+    id: SessionId,
+    params: SessionParams,
+    receiver: Receiver,
+}
+
+fn config() -> RibConfig {
+    RibConfig {
+        asn: OWN,
+        bgp_id: BgpId(99),
+        decision: DecisionOptions::default(),
+        resolve: Resolve::Off,
+        bounds: Bounds::default(),
+        start: Start::Fresh,
+    }
+}
+
+fn limit(max: u32) -> PrefixLimit {
+    PrefixLimit { max, warn_at: Some(max - 1), beyond: Beyond::Refuse }
+}
+
+impl Lab {
+    fn new(config: RibConfig) -> Self {
+        Self { rib: Rib::new(&config, 1), now: Timestamp::from_secs(1), seen: Vec::new() }
+    }
+
+    fn peer(&mut self, n: u32, change: impl FnOnce(&mut FamilyParams)) -> Peer {
+        let id = SessionId { peer: self.rib.add_peer().expect("free"), serial: 1 };
+        let mut export = ExportKey::new(V4, To::Client, OWN);
+        export.cluster_id = ClusterId(99);
+        export.self_next_hop.v4 = Some([192, 0, 2, 99].into());
+        let mut family = FamilyParams {
+            export,
+            default_originate: DefaultOriginate::Off,
+            import: Arc::new(ImportSettings {
+                policy: PolicyChain::accept_all(),
+                prepend: None,
+                graceful_shutdown: GracefulShutdown::Ignore,
+                context: EvalContext { own_asn: OWN, self_next_hop: None },
+            }),
+            refresh: RefreshMode::Enhanced,
+            limit_in: None,
+            limit_out: None,
+            retained: Retained::Keep,
+        };
+        change(&mut family);
+        let params = SessionParams {
+            kind: SourceKind::Client,
+            peer_asn: OWN,
+            local_asn: OWN,
+            bgp_id: BgpId(n),
+            peer_addr: Ipv4Addr::from(n).into(),
+            families: vec![family],
+        };
+        let receiver = self.up(id, &params);
+        Peer { id, params, receiver }
+    }
+
+    fn up(&mut self, id: SessionId, params: &SessionParams) -> Receiver {
+        let mut handles = self.rib.peer_up(self.now, id, params).expect("known");
+        Receiver::new(handles.readers.pop().expect("one").1, params.bgp_id.0, PathIds::Absent, false)
+    }
+
+    fn send(&mut self, peer: &Peer, fill: impl FnOnce(&mut BatchBuilder)) {
+        let mut builder = BatchBuilder::new(IngestContext {
+            kind: SourceKind::Client,
+            own_asns: smallvec![OWN],
+            allow_own_as: 0,
+            bgp_id: BgpId(99),
+            cluster_id: ClusterId(99),
+            seed: 1,
+        });
+        fill(&mut builder);
+        self.rib.ingest(self.now, peer.id, &builder.take());
+    }
+
+    fn advertise(&mut self, peer: &Peer, prefix: &str) {
+        self.send(peer, |b| b.advertise(NlriSlice::trusted(V4, PathIds::Absent, &wire(prefix)), &block(1), None));
+    }
+
+    fn withdraw(&mut self, peer: &Peer, prefix: &str) {
+        self.send(peer, |b| b.withdraw(NlriSlice::trusted(V4, PathIds::Absent, &wire(prefix))));
+    }
+
+    /// Until nobody has anything to do.
+    fn settle(&mut self, peers: &mut [&mut Peer]) {
+        for _ in 0..1000 {
+            let status = self.rib.run(self.now, 4096);
+            while let Some(output) = self.rib.poll_output() {
+                self.seen.push(output);
+            }
+            let mut quiet = matches!(status, RunStatus::Idle(_));
+            for p in peers.iter_mut() {
+                let (status, _) = p.receiver.write(65_536, usize::MAX);
+                quiet &= status != TakeStatus::Taken;
+            }
+            if quiet {
+                return;
+            }
+        }
+        panic!("never quiet");
+    }
+
+    fn paths(&self, prefix: &str) -> Vec<crate::query::RouteInfo> {
+        let mut out = Vec::new();
+        let scope = Scope::Exact(prefix.parse().expect("a prefix"));
+        self.rib.routes(scope, View::LocRib, &mut Cursor::default(), 1, &mut out);
+        out
+    }
+}
+
+impl Peer {
+    fn has(&self) -> Vec<String> {
+        self.receiver.has.keys().map(|k| k.0.to_string()).collect()
+    }
+}
+
+fn wire(prefix: &str) -> BytesMut {
+    let mut out = BytesMut::new();
+    let nlri = Nlri { prefix: prefix.parse().expect("a prefix"), path_id: PathId(0) };
+    encode_nlri(&mut out, nlri, PathIds::Absent);
+    out
+}
+
+/// Attributes with 192.0.2.`hop` as next hop.
+fn block(hop: u8) -> Vec<u8> {
+    let mut b = Vec::new();
+    push_attr(&mut b, 0x40, AttrCode::ORIGIN, &[0]);
+    push_attr(&mut b, 0x40, AttrCode::AS_PATH, &[]);
+    push_attr(&mut b, 0x40, AttrCode::NEXT_HOP, &[192, 0, 2, hop]);
+    push_attr(&mut b, 0x40, AttrCode::LOCAL_PREF, &[0, 0, 0, 100]);
+    b
+}
+
+/// RFC 4724 §4.1: learned routes wait for the gate, our own do not, and End-of-RIB comes after what waited.
+#[test]
+fn a_restarting_speaker_sends_its_own_routes_at_once() {
+    let mut lab = Lab::new(RibConfig { start: Start::Restarting, ..config() });
+    let (mut a, mut b) = (lab.peer(1, |_| ()), lab.peer(2, |_| ()));
+    lab.advertise(&a, "10.1.0.0/16");
+    lab.rib.originate(lab.now, "10.2.0.0/16".parse().expect("a prefix"), &block(9)[..7]);
+    lab.settle(&mut [&mut a, &mut b]);
+    assert_eq!(b.has(), ["10.2.0.0/16"]);
+    assert!(!b.receiver.complete, "no End-of-RIB yet");
+    // A learned route for a destination of our own is no reason to wait either.
+    lab.advertise(&a, "10.2.0.0/16");
+    lab.rib.retract(lab.now, "10.2.0.0/16".parse().expect("a prefix"));
+    for family in Family::SUPPORTED {
+        lab.rib.open_gate(lab.now, family);
+    }
+    lab.settle(&mut [&mut a, &mut b]);
+    assert_eq!(b.has(), ["10.1.0.0/16", "10.2.0.0/16"]);
+    assert!(b.receiver.complete && a.receiver.complete);
+    assert!(!lab.rib.stats().restarting);
+}
+
+#[test]
+fn a_peer_that_sends_too_much_is_reported_and_the_rest_not_taken() {
+    let mut lab = Lab::new(config());
+    let mut a = lab.peer(1, |f| f.limit_in = Some(limit(2)));
+    for prefix in ["10.1.0.0/16", "10.2.0.0/16", "10.2.0.0/16", "10.3.0.0/16", "10.4.0.0/16"] {
+        lab.advertise(&a, prefix);
+    }
+    lab.settle(&mut [&mut a]);
+    let (peer, family, limit) = (a.id.peer, V4, limit(2));
+    let warning = Output::LimitWarning { peer, family, count: 1, limit };
+    let exceeded = Output::LimitExceeded { peer, family, count: 3, limit };
+    let said = |o: &Output| lab.seen.iter().filter(|s| *s == o).count();
+    assert_eq!((said(&warning), said(&exceeded)), (1, 1), "{:?}", lab.seen);
+    assert_eq!(lab.rib.stats().families[0].destinations, 2, "what is above the limit leaves nothing");
+}
+
+#[test]
+fn a_peer_that_would_get_too_much_is_reported() {
+    let mut lab = Lab::new(config());
+    let (mut a, mut b) = (lab.peer(1, |_| ()), lab.peer(2, |f| f.limit_out = Some(limit(2))));
+    for prefix in ["10.1.0.0/16", "10.2.0.0/16"] {
+        lab.advertise(&a, prefix);
+        lab.advertise(&b, &prefix.replace("10.", "20."));
+    }
+    lab.settle(&mut [&mut a, &mut b]);
+    let over = |lab: &Lab| lab.seen.iter().any(|o| matches!(o, Output::OutLimitExceeded { count: 3, .. }));
+    assert!(!over(&lab), "its own routes do not count");
+    lab.advertise(&a, "10.3.0.0/16");
+    lab.settle(&mut [&mut a, &mut b]);
+    assert!(over(&lab), "{:?}", lab.seen);
+}
+
+/// RFC 4271 §9.1.2: routes whose next hop is unreachable are kept and not considered.
+#[test]
+fn next_hops_make_routes_eligible() {
+    let mut lab = Lab::new(RibConfig { resolve: Resolve::On, ..config() });
+    let (mut a, mut b) = (lab.peer(1, |_| ()), lab.peer(2, |_| ()));
+    lab.advertise(&a, "10.1.0.0/16");
+    lab.settle(&mut [&mut a, &mut b]);
+    let next_hop = NextHop::V4([192, 0, 2, 1].into());
+    assert!(lab.seen.contains(&Output::NextHop { next_hop, usage: Usage::Used }));
+    let standing = lab.paths("10.1.0.0/16").first().expect("kept").standing;
+    assert_eq!(standing, Standing::Ineligible(Ineligible::NextHopUnreachable));
+    assert!(b.has().is_empty());
+    for (cost, has) in [(Some(5), 1), (None, 0), (Some(1), 1)] {
+        lab.rib.next_hops(lab.now, &[NextHopEvent { next_hop, state: NextHopState { cost } }]);
+        lab.settle(&mut [&mut a, &mut b]);
+        assert_eq!(b.has().len(), has, "cost {cost:?}");
+    }
+    lab.withdraw(&a, "10.1.0.0/16");
+    lab.settle(&mut [&mut a, &mut b]);
+    assert!(lab.seen.contains(&Output::NextHop { next_hop, usage: Usage::Unused }));
+    assert_eq!(lab.rib.stats().attributes, 0);
+}
+
+/// RFC 4724 §4.2: routes of a lost session stay, those that are not sent again go with End-of-RIB; nobody is told of
+/// those that are. RFC 9494 §4.3: long-lived stale ones go to those who know them.
+#[test]
+fn stale_routes_of_a_lost_session() {
+    let mut lab = Lab::new(config());
+    let mut a = lab.peer(1, |_| ());
+    let (mut b, mut c) = (lab.peer(2, |_| ()), lab.peer(3, |f| f.export.llgr = LlgrMode::Capable));
+    lab.advertise(&a, "10.1.0.0/16");
+    lab.advertise(&a, "10.2.0.0/16");
+    lab.settle(&mut [&mut a, &mut b, &mut c]);
+    lab.rib.peer_down(lab.now, a.id, &[(V4, DownMode::KeepStale)]);
+    lab.settle(&mut [&mut b, &mut c]);
+    assert_eq!((b.has().len(), c.has().len()), (2, 2));
+    let generation = lab.rib.stats().families[0].generation;
+    a.id.serial += 1;
+    a.receiver = lab.up(a.id, &a.params);
+    lab.advertise(&a, "10.1.0.0/16");
+    lab.settle(&mut [&mut a, &mut b, &mut c]);
+    assert_eq!(lab.rib.stats().families[0].generation, generation, "the same route again is no change");
+    lab.send(&a, |b| b.end_of_rib(V4));
+    lab.settle(&mut [&mut a, &mut b, &mut c]);
+    assert_eq!(b.has(), ["10.1.0.0/16"]);
+    lab.rib.peer_down(lab.now, a.id, &[(V4, DownMode::KeepStale)]);
+    lab.rib.become_long_lived(lab.now, a.id.peer, V4);
+    lab.settle(&mut [&mut b, &mut c]);
+    assert_eq!((b.has().len(), c.has().len()), (0, 1));
+    lab.rib.sweep_stale(lab.now, a.id.peer, V4);
+    lab.settle(&mut [&mut b, &mut c]);
+    assert!(c.has().is_empty());
+    assert_eq!(lab.rib.stats().families[0].tombstones, 0);
+}
+
+/// RFC 7313 §4: a refresh that does not end is ended.
+#[test]
+fn a_refresh_that_never_ends_is_ended() {
+    let mut lab = Lab::new(config());
+    let (mut a, mut b) = (lab.peer(1, |_| ()), lab.peer(2, |_| ()));
+    lab.advertise(&a, "10.1.0.0/16");
+    lab.advertise(&a, "10.2.0.0/16");
+    lab.send(&a, |b| b.begin_refresh(V4));
+    lab.advertise(&a, "10.1.0.0/16");
+    lab.settle(&mut [&mut a, &mut b]);
+    assert_eq!(b.has().len(), 2);
+    let RunStatus::Idle(Some(timer)) = lab.rib.run(lab.now, 1) else { panic!("a timer runs") };
+    assert_eq!(timer, lab.now + Duration::from_secs(600));
+    lab.now = timer;
+    lab.settle(&mut [&mut a, &mut b]);
+    assert_eq!(b.has(), ["10.1.0.0/16"]);
+}
+
+#[test]
+fn look_ups() {
+    let mut lab = Lab::new(config());
+    let mut a = lab.peer(1, |_| ());
+    for prefix in ["0.0.0.0/0", "10.0.0.0/8", "10.1.0.0/16", "10.1.2.0/24", "11.0.0.0/8"] {
+        lab.advertise(&a, prefix);
+    }
+    lab.settle(&mut [&mut a]);
+    let ask = |scope| {
+        let mut out = Vec::new();
+        let mut cursor = Cursor::default();
+        while lab.rib.routes(scope, View::Received(a.id.peer), &mut cursor, 2, &mut out) == Reading::More
+        {
+        }
+        out.iter().map(|r| r.prefix.to_string()).collect::<Vec<_>>()
+    };
+    let p = |s: &str| s.parse::<Prefix>().expect("a prefix");
+    assert_eq!(ask(Scope::Exact(p("10.1.0.0/16"))), ["10.1.0.0/16"]);
+    assert!(ask(Scope::Exact(p("10.2.0.0/16"))).is_empty());
+    assert_eq!(ask(Scope::LongestMatch(p("10.1.2.3/32"))), ["10.1.2.0/24"]);
+    assert_eq!(ask(Scope::LongestMatch(p("10.9.0.0/16"))), ["10.0.0.0/8"]);
+    assert_eq!(ask(Scope::LongestMatch(p("12.0.0.1/32"))), ["0.0.0.0/0"]);
+    assert_eq!(ask(Scope::Longer(p("10.0.0.0/8"))), ["10.0.0.0/8", "10.1.0.0/16", "10.1.2.0/24"]);
+    assert_eq!(ask(Scope::All(V4)).len(), 5);
+    assert!(ask(Scope::All(Family::IPV6_UNICAST)).is_empty());
+}
+
+/// Batches of a session that is over change nothing, and numbers of peers come back when nothing names them.
+#[test]
+fn old_sessions_are_ignored_and_numbers_reused() {
+    let mut lab = Lab::new(config());
+    let (mut a, mut b) = (lab.peer(1, |_| ()), lab.peer(2, |_| ()));
+    lab.advertise(&a, "10.1.0.0/16");
+    lab.settle(&mut [&mut a, &mut b]);
+    lab.rib.remove_peer(lab.now, a.id.peer);
+    lab.advertise(&a, "10.2.0.0/16");
+    assert_ne!(lab.rib.add_peer(), Ok(a.id.peer), "routes name it");
+    lab.settle(&mut [&mut b]);
+    assert!(b.has().is_empty());
+    assert_eq!(a.receiver.write(100, 100).0, TakeStatus::Closed);
+    assert_eq!(lab.rib.add_peer(), Ok(a.id.peer));
+}
