@@ -16,5 +16,5 @@ pub mod types;
 pub use backend::{AdminBackend, RouteCursor};
 pub use client::{Client, ClientError};
 pub use events::{EventHub, EventReader};
-pub use server::AdminServer;
+pub use server::{AdminServer, serve_metrics};
 pub use socket::BindError;

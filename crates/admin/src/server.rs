@@ -18,7 +18,8 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::net::UnixStream;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
@@ -105,6 +106,35 @@ impl AdminServer {
     }
 }
 
+/// Connections at a time on the TCP port of the metrics; further ones are closed.
+pub const MAX_METRICS_CONNECTIONS: usize = 16;
+
+/// Serves `GET /metrics` alone on a TCP port, until `stop` is ready.
+pub async fn serve_metrics<B: AdminBackend>(listener: TcpListener, backend: Arc<B>, stop: impl Future<Output = ()>) {
+    let (_sender, stopping) = watch::channel(false);
+    let shared = Shared { backend, streams: Arc::new(Semaphore::new(0)), stopping: stopping.clone() };
+    let service = Router::new()
+        .route("/metrics", get(render_metrics::<B>))
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .with_state(shared);
+    let mut connections = JoinSet::new();
+    let mut stop = std::pin::pin!(stop);
+    loop {
+        tokio::select! {
+            () = &mut stop => break,
+            Some(_) = connections.join_next(), if !connections.is_empty() => {}
+            accepted = listener.accept() => match accepted {
+                Ok((connection, _)) if connections.len() < MAX_METRICS_CONNECTIONS => {
+                    connections.spawn(serve_connection(connection, service.clone(), None, stopping.clone()));
+                }
+                Ok(_) => {}
+                Err(error) => after_accept_error(&error).await,
+            }
+        }
+    }
+}
+
 /// Out of file descriptors or memory: the connections that are there are served, new ones wait.
 async fn after_accept_error(error: &io::Error) {
     tracing::warn!(%error, "the admin socket cannot accept a connection");
@@ -112,7 +142,7 @@ async fn after_accept_error(error: &io::Error) {
 }
 
 async fn serve_connection(
-    connection: UnixStream,
+    connection: impl AsyncRead + AsyncWrite + Unpin,
     service: Router,
     slot: Option<OwnedSemaphorePermit>,
     mut stopping: watch::Receiver<bool>,

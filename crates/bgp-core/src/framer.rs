@@ -65,6 +65,9 @@ pub struct Framer {
     extended: bool,
 }
 
+/// Octets that an idle framer may hold.
+const RELEASE_ABOVE: usize = 4096;
+
 impl Framer {
     /// An empty one, for messages of at most 4096 octets.
     #[must_use]
@@ -81,6 +84,14 @@ impl Framer {
     pub fn push(&mut self, bytes: &[u8]) {
         self.drop_taken();
         self.buf.extend_from_slice(bytes);
+    }
+
+    /// Gives back what the buffer holds beyond the unfinished message, so that an idle connection costs nothing.
+    pub fn release(&mut self) {
+        self.drop_taken();
+        if self.buf.capacity() > RELEASE_ABOVE.max(self.buf.len().saturating_mul(2)) {
+            self.buf = BytesMut::from(&self.buf[..]);
+        }
     }
 
     /// Octets that were pushed and not yet taken.

@@ -22,6 +22,8 @@ pub struct PeerConfig {
     pub mode: ConnectMode,
     /// Hold time that we propose, in seconds: 0 (timers off), or at least 3.
     pub hold_time: u16,
+    /// Interval of KEEPALIVEs, where it is to be shorter than a third of the negotiated hold time (RFC 4271 §4.4).
+    pub keepalive: Option<Duration>,
     /// The smallest hold time in seconds that we accept from the peer; 0 accepts all that RFC 4271 §4.2 allows, and
     /// any other value also refuses a peer without hold timer.
     pub minimum_hold_time: u16,
@@ -241,6 +243,7 @@ impl PeerConfig {
             peer_asn,
             mode: ConnectMode::Active,
             hold_time: 90,
+            keepalive: None,
             minimum_hold_time: 0,
             open_hold_time: Duration::from_secs(240),
             connect_retry: Duration::from_secs(120),

@@ -183,7 +183,10 @@ impl<A: Addr> FamilyRib<A> {
             }
             if paths.len() >= MAX_PATHS {
                 self.refused += 1;
-                shared.outputs.push_back(Output::OutOfResources { peer: sender.peer, family: A::FAMILY });
+                let output = Output::OutOfResources { peer: sender.peer, family: A::FAMILY };
+                if shared.outputs.back() != Some(&output) {
+                    shared.outputs.push_back(output);
+                }
                 return;
             }
             let urgency = self.urgency(slot, sender);

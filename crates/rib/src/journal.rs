@@ -1,6 +1,6 @@
 //! The journal of an update group: what its members have to be sent, encoded once, in the order in which it happened.
 //!
-//! The owner of the RIB appends [`Segment`]s; each consists of whole messages in runs, and each run says whom it is
+//! The owner of the RIB appends segments; each consists of whole messages in runs, and each run says whom it is
 //! for. A member is a position in that stream of octets. The writer of a session reads through a [`JournalReader`],
 //! which is the only thing of this crate that leaves the owner's thread. The mutex of a journal is held to append, to
 //! look at up to 64 runs, to detach a member and to drop what all have passed; nothing waits inside.

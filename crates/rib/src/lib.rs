@@ -1,7 +1,7 @@
 //! The routing information bases of a BGP speaker (RFC 4271 §3.2, §9), without I/O.
 //!
-//! One owner drives a [`Rib`](rib::Rib); sessions hand it [`Batch`](ingest::Batch)es of decoded routes and read what
-//! they have to send through [`JournalReader`](journal::JournalReader)s. Time is an argument.
+//! One owner drives a [`Rib`]; sessions hand it [`Batch`]es of decoded routes and read what
+//! they have to send through [`JournalReader`]s. Time is an argument.
 
 mod adj_rib_in;
 mod attr_store;

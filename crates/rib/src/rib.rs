@@ -316,8 +316,8 @@ impl Rib {
             };
             if reusable {
                 // Counts of whoever had the number before.
-                v4.forget(PeerId(i));
-                v6.forget(PeerId(i));
+                v4.forget_peer(PeerId(i));
+                v6.forget_peer(PeerId(i));
                 *known = Known::Used { session: None };
                 return Ok(PeerId(i));
             }
@@ -575,7 +575,7 @@ impl<A: Addr> FamilyRib<A> {
         self.sources.names(peer) || self.members.iter().flatten().any(|m| m.peer == peer)
     }
 
-    fn forget(&mut self, peer: PeerId) {
+    fn forget_peer(&mut self, peer: PeerId) {
         if let Some(slot) = self.peers.get_mut(usize::from(peer.0)) {
             *slot = None;
         }

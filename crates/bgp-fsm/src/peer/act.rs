@@ -187,13 +187,16 @@ impl Peer {
         }
     }
 
-    /// Restarts the keepalive timer: a third of the hold time (RFC 4271 §4.4), with jitter (§10).
+    /// Restarts the keepalive timer: a third of the hold time (RFC 4271 §4.4) or what is configured, if that is less,
+    /// with jitter (§10).
     pub(super) fn restart_keepalive(&mut self, now: Timestamp) {
         let Some(hold_time) = self.state.session().map(|s| s.negotiated.hold_time) else { return };
         match hold_time {
             0 => self.timers.stop(Timer::Keepalive),
             secs => {
-                let interval = self.jitter.apply(Duration::from_secs(secs.into()) / 3);
+                let third = Duration::from_secs(secs.into()) / 3;
+                let interval = self.config.keepalive.filter(|k| !k.is_zero()).map_or(third, |k| k.min(third));
+                let interval = self.jitter.apply(interval);
                 self.timers.start(Timer::Keepalive, now, interval);
             }
         }

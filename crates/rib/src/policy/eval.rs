@@ -16,7 +16,7 @@ use crate::route::RouteView;
 pub const DEFAULT_LOCAL_PREF: u32 = 100;
 
 /// What evaluation knows beside the route.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EvalContext {
     /// Our AS toward the peer, for `prepend`.
     pub own_asn: Asn,

@@ -8,12 +8,12 @@ use heddle_bgp_core::attr::{AttrCode, Community};
 
 use super::community::{self, Standard};
 use super::definition::{PolicyChain, Verdict};
-use super::eval::{EvalContext, EvalScratch, prepend};
+use super::eval::{EvalContext, EvalScratch, add_community, prepend};
 use super::overlay::Overlay;
 use crate::route::{RouteView, SourceKind};
 
 /// What the import of one peer's routes depends on. Equal settings give equal results.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImportSettings {
     /// The policies, [resolved](PolicyChain::resolve) for the peer.
     pub policy: PolicyChain,
@@ -32,6 +32,8 @@ pub enum GracefulShutdown {
     Honor,
     /// Nothing.
     Ignore,
+    /// All routes of the peer get a LOCAL_PREF of 0 and the community: its session is about to end (RFC 8326 §3.1).
+    Drain,
 }
 
 /// The outcome of import.
@@ -90,6 +92,10 @@ pub fn import<'s>(settings: &ImportSettings, route: &RouteView<'_>, scratch: &'s
     match settings.policy.evaluate(route, &mut overlay, &settings.context, &mut scratch.eval) {
         Verdict::Reject => return Imported::Rejected,
         Verdict::Accept => {}
+    }
+    if settings.graceful_shutdown == GracefulShutdown::Drain {
+        overlay.set_number(AttrCode::LOCAL_PREF, 0);
+        add_community(&mut overlay, Community::GRACEFUL_SHUTDOWN);
     }
     // RFC 8326 §4.2: routes from an external session that carry the community get a LOCAL_PREF of 0. It is looked for
     // in what the peer sent: a policy that cleans communities does not hide it.
