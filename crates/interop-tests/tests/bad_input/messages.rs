@@ -109,7 +109,7 @@ pub(crate) fn opens() {
     }
 }
 
-/// Messages that are sound, in a state that they are not for. RFC 6608 §4, RFC 4271 §8.2.2.
+/// Messages that are sound, in a state that they are not for. RFC 6608 §3: the data is the type of the message.
 pub(crate) fn states() {
     let mut world = World::new("bad_input::states", "");
     let file = file();
@@ -119,7 +119,7 @@ pub(crate) fn states() {
     for (id, octets) in [("O44", update.as_slice()), ("R06", &refresh), ("KEEPALIVE", &message(KEEPALIVE, &[]))] {
         let mut peer = RawPeer::connect(&world.address(Kind::External));
         peer.send(octets);
-        assert_eq!(shown(&peer.end(), &[]), "5/1", "{id} in OpenSent");
+        assert_eq!(shown(&peer.end(), &[]), format!("5/1 {:02x}", octets[18]), "{id} in OpenSent");
     }
     // O45 and others: in OpenConfirm.
     for (id, octets) in [("O45", open.as_slice()), ("O44", update), ("R06", &refresh)] {
@@ -127,12 +127,12 @@ pub(crate) fn states() {
         let with = crate::wire::OpenWith { asn: 65001, hold_time: 90, capabilities: &capabilities };
         let mut peer = RawPeer::open(&world.address(Kind::External), with);
         peer.send(octets);
-        assert_eq!(shown(&peer.end(), &[]), "5/2", "{id} in OpenConfirm");
+        assert_eq!(shown(&peer.end(), &[]), format!("5/2 {:02x}", octets[18]), "{id} in OpenConfirm");
     }
     // O43: in Established.
     let mut peer = world.session(Kind::External);
     peer.send(open);
-    assert_eq!(shown(&peer.end(), &[]), "5/3", "O43: OPEN in Established");
+    assert_eq!(shown(&peer.end(), &[]), "5/3 01", "O43: OPEN in Established");
     world.heddle.process().assert_alive();
 }
 
@@ -170,7 +170,7 @@ pub(crate) fn notifications() {
         world.heddle.process().assert_alive();
     }
     let log = world.heddle.log();
-    assert!(log.contains("Administrative Shutdown"), "the log does not tell of them:\n{log}");
+    assert!(log.contains("received NOTIFICATION 6/2"), "the log does not tell of them:\n{log}");
     let control = |c: char| c.is_control() && c != '\n';
     assert!(!log.contains(control), "control characters of a peer are in the log:\n{log:?}");
 }

@@ -34,7 +34,7 @@ fn rows() -> Vec<Row> {
         let fields: Vec<&'static str> = line.split('\t').collect();
         let [id, sessions, input, outcome, text] = fields[..] else { panic!("no row: {line}") };
         let (outcome, checks) = match outcome.split_once(' ') {
-            Some((first, _)) if matches!(first, "reset" | "discard" | "ineligible") => (outcome, ""),
+            Some(("reset" | "discard" | "ineligible", _)) => (outcome, ""),
             Some((first, rest)) => (first, rest),
             None => (outcome, ""),
         };
@@ -146,7 +146,7 @@ impl Observers {
     fn assert_sound(&self) {
         for which in [&self.internal, &self.external] {
             let received = which.lock().unwrap_or_else(PoisonError::into_inner);
-            assert!(!received.routes.is_empty(), "an observer was sent nothing");
+            assert!(received.updates > 100, "an observer was sent {} UPDATEs", received.updates);
             assert!(received.wrong.is_empty(), "malformed messages of ours: {:?}", received.wrong);
         }
     }
@@ -188,7 +188,7 @@ fn one_row(world: &mut World, observers: &Observers, peer: &mut RawPeer, number:
     let counted = kinds.map(|which| world.errors(&address, which));
 
     peer.send(octets);
-    let sentinel = format!("10.200.{number}.0/24");
+    let sentinel = format!("10.{}.{}.0/24", 200 + number / 250, number % 250);
     peer.send(&advertise(&[&sentinel], &row.kind.base().concat()));
     wait_for(&format!("the prefix after {name}"), PATIENCE, || usable(world, &address, &sentinel).map(drop));
 
@@ -294,10 +294,7 @@ pub(crate) fn resets() {
             end => panic!("{name}: {end:?}"),
         }
         world.wait_down(&peer.address);
-        wait_for(&format!("no routes after {name}"), PATIENCE, || {
-            let answer = world.heddle.get(&format!("/v1/routes?prefix={USUAL_PREFIX}"))?;
-            ensure(answer["routes"].as_array().is_some_and(Vec::is_empty), || answer.to_string())
-        });
+        wait_for(&format!("no routes after {name}"), PATIENCE, || world.no_routes(USUAL_PREFIX));
         world.heddle.process().assert_alive();
     }
 }

@@ -123,6 +123,8 @@ pub(crate) struct Attribute {
 #[derive(Debug, Default)]
 pub(crate) struct Received {
     pub(crate) routes: BTreeMap<String, Vec<Attribute>>,
+    /// How many UPDATEs came.
+    pub(crate) updates: usize,
     /// What was wrong with messages that came.
     pub(crate) wrong: Vec<String>,
 }
@@ -131,7 +133,8 @@ pub(crate) struct Received {
 type Cut = String;
 
 fn split<'a>(octets: &mut &'a [u8], length: usize, what: &str) -> Result<&'a [u8], Cut> {
-    let (head, rest) = octets.split_at_checked(length).ok_or_else(|| format!("{what}: {} of {length}", octets.len()))?;
+    let (head, rest) =
+        octets.split_at_checked(length).ok_or_else(|| format!("{what}: {} of {length}", octets.len()))?;
     *octets = rest;
     Ok(head)
 }
@@ -159,6 +162,7 @@ fn prefixes(mut octets: &[u8], v6: bool) -> Result<Vec<String>, Cut> {
 impl Received {
     /// Takes the body of an UPDATE; what no speaker should send is noted in `wrong`.
     pub(crate) fn take(&mut self, body: &[u8]) {
+        self.updates += 1;
         if let Err(wrong) = self.read(body) {
             self.wrong.push(format!("{wrong} in {}", hex(body)));
         }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 
 use heddle_interop_tests::lab::Lab;
 use heddle_interop_tests::peers::heddle::Heddle;
-use heddle_interop_tests::wait::{PATIENCE, wait_for};
+use heddle_interop_tests::wait::{PATIENCE, ensure, wait_for};
 use serde_json::Value;
 
 use crate::peer::{RawPeer, enter};
@@ -186,6 +186,12 @@ impl World {
             [path] => Ok(Some(path.clone())),
             _ => Err(format!("{} paths", paths.len())),
         }
+    }
+
+    /// Whether nobody has a path to the prefix.
+    pub(crate) fn no_routes(&self, prefix: &str) -> Result<(), String> {
+        let answer = self.heddle.get(&format!("/v1/routes?prefix={prefix}"))?;
+        ensure(answer["routes"].as_array().is_some_and(Vec::is_empty), || answer.to_string())
     }
 
     /// How often an error of this kind was counted.
