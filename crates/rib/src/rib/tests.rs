@@ -297,9 +297,7 @@ fn look_ups() {
     let ask = |scope| {
         let mut out = Vec::new();
         let mut cursor = Cursor::default();
-        while lab.rib.routes(scope, View::Received(a.id.peer), &mut cursor, 2, &mut out) == Reading::More
-        {
-        }
+        while lab.rib.routes(scope, View::Received(a.id.peer), &mut cursor, 2, &mut out) == Reading::More {}
         out.iter().map(|r| r.prefix.to_string()).collect::<Vec<_>>()
     };
     let p = |s: &str| s.parse::<Prefix>().expect("a prefix");
