@@ -337,6 +337,22 @@ fn unknown_attributes() {
     }
 }
 
+/// RFC 4360 §6: extended communities with the T bit stay in the AS.
+#[test]
+fn extended_communities_that_do_not_leave_the_as() {
+    let (goes, stays) = ([0, 2, 0, 1, 0, 0, 0, 1], [0x43, 0, 0, 0, 0, 0, 0, 1]);
+    let mut route = TestRoute::new(CLIENT, &[65001]).local_pref(100).originator(1);
+    push_attr(&mut route.block, 0xc0, AttrCode::EXTENDED_COMMUNITIES, &[goes, stays].concat());
+    let outside = exported(&key(Receiver::Ebgp), &route);
+    assert_eq!(value(&outside, AttrCode::EXTENDED_COMMUNITIES), Some(goes.to_vec()));
+    let inside = exported(&key(Receiver::Client), &route);
+    assert_eq!(value(&inside, AttrCode::EXTENDED_COMMUNITIES), Some([goes, stays].concat()));
+
+    let mut route = TestRoute::new(CLIENT, &[65001]).local_pref(100).originator(1);
+    push_attr(&mut route.block, 0xc0, AttrCode::EXTENDED_COMMUNITIES, &stays);
+    assert_eq!(value(&exported(&key(Receiver::Ebgp), &route), AttrCode::EXTENDED_COMMUNITIES), None);
+}
+
 /// RFC 2545 §3, RFC 8950 §4, and routes without a next hop of their own.
 #[test]
 fn next_hops() {

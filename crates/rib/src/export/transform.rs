@@ -76,6 +76,9 @@ fn external(key: &ExportKey, from: From, overlay: &mut Overlay<'_>) {
     overlay.remove(AttrCode::LOCAL_PREF);
     overlay.remove(AttrCode::ORIGINATOR_ID);
     overlay.remove(AttrCode::CLUSTER_LIST);
+    // RFC 4360 §6: what is not transitive across ASes stays in ours; RFC 5701 §2 has the same bit.
+    keep_transitive::<8>(overlay, AttrCode::EXTENDED_COMMUNITIES);
+    keep_transitive::<20>(overlay, AttrCode::IPV6_EXTENDED_COMMUNITIES);
     // RFC 4271 §5.1.4: a MED that another AS set goes no further; ours does, and so does what export policy set.
     match (from.kind, overlay.med_origin) {
         (SourceKind::Local, _) | (_, MedOrigin::Policy) => {}
@@ -90,6 +93,20 @@ fn external(key: &ExportKey, from: From, overlay: &mut Overlay<'_>) {
             otc::Egress::Add(asn) => overlay.set_number(AttrCode::OTC, asn.0),
             otc::Egress::Keep | otc::Egress::Forbid => {}
         }
+    }
+}
+
+/// The T bit of the high octet of an extended community's type: not transitive across ASes (RFC 4360 §2).
+const NON_TRANSITIVE: u8 = 0x40;
+
+/// Takes the extended communities of `N` octets out that do not leave an AS.
+fn keep_transitive<const N: usize>(overlay: &mut Overlay<'_>, code: AttrCode) {
+    let value = overlay.value(code).unwrap_or_default();
+    let transitive = |c: &&[u8; N]| c.first().is_some_and(|kind| kind & NON_TRANSITIVE == 0);
+    let (communities, _) = value.as_chunks::<N>();
+    let kept: SmallVec<[u8; 64]> = communities.iter().filter(transitive).flatten().copied().collect();
+    if kept.len() < value.len() {
+        overlay.set_list(code, &kept);
     }
 }
 
