@@ -122,6 +122,14 @@ impl Daemon for Frr {
         Ok(all)
     }
 
+    fn paths(&self, prefix: &str) -> Result<Vec<Route>, String> {
+        let family = if prefix.contains(':') { "ipv6" } else { "ipv4" };
+        let answer = json(&self.command(&format!("show bgp {family} unicast {prefix} json"))?)?;
+        // The answer may be about a less specific prefix.
+        let asked = text(&answer, "prefix") == prefix;
+        Ok(list(&answer, "paths").iter().filter(|_| asked).filter_map(|path| read_path(prefix, path)).collect())
+    }
+
     fn blind_to(&self) -> &'static [Field] {
         &[Field::Unknown, Field::Aigp]
     }
