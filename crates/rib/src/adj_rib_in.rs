@@ -265,9 +265,11 @@ impl<A: Addr> FamilyRib<A> {
 
     pub(crate) fn count_removed(&mut self, source: SourceId, flags: PathFlags) {
         let peer = self.sources.peer(source);
+        let dead = self.sources.is_dead(source);
         self.sources.path_removed(source);
         if let Some(p) = self.peer_mut(peer) {
             p.paths -= 1;
+            p.dead -= u32::from(dead);
             *p.counter(flags) -= 1;
         }
     }
@@ -276,7 +278,7 @@ impl<A: Addr> FamilyRib<A> {
     fn admit(&mut self, shared: &mut Shared, sender: Sender) -> bool {
         let Some(peer) = self.peer_mut(sender.peer) else { return true };
         let Some(limit) = peer.limit else { return true };
-        let count = peer.paths + 1;
+        let count = peer.living() + 1;
         if limit.warn_at.is_some_and(|w| count >= w) && !peer.warned {
             peer.warned = true;
             shared.outputs.push_back(Output::LimitWarning { peer: sender.peer, family: A::FAMILY, count, limit });
@@ -293,6 +295,11 @@ impl<A: Addr> FamilyRib<A> {
 }
 
 impl PeerFamily {
+    /// Paths that it has, without those of dead sources, which wait for the sweep.
+    pub(crate) const fn living(&self) -> u32 {
+        self.paths - self.dead
+    }
+
     /// What counts paths with these flags.
     fn counter(&mut self, flags: PathFlags) -> &mut u32 {
         match flags.reason() {

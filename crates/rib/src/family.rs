@@ -54,6 +54,8 @@ pub(crate) struct PeerFamily {
     pub(crate) limit: Option<PrefixLimit>,
     /// Paths that it has in the table, stale ones too.
     pub(crate) paths: u32,
+    /// Those of them whose source is dead.
+    pub(crate) dead: u32,
     /// Those of them that are ineligible, for another reason than policy.
     pub(crate) barred: u32,
     /// Those of them that import policy rejected.

@@ -61,8 +61,14 @@ impl<A: Addr> FamilyRib<A> {
         self.gate != Gate::Closed || self.table.paths(slot).iter().any(|p| p.source == SourceId::LOCAL)
     }
 
-    /// Flushes the dirty ones among `[from, to)` that the gate lets through.
+    /// Flushes the dirty ones among `[from, to)` that the gate lets through. Those with paths of dead sources are dirty:
+    /// nobody is told of them any more.
     pub(crate) fn flush_range(&mut self, shared: &mut Shared, from: u32, to: u32) {
+        if self.sources.dying() > 0 {
+            for slot in from..to.min(self.table.slots()) {
+                self.bury(shared, slot);
+            }
+        }
         let mut slots = Vec::new();
         self.dirty.within(from, to.min(self.table.slots()), &mut slots);
         slots.retain(|&s| self.may_pass(s));
@@ -90,6 +96,7 @@ impl<A: Addr> FamilyRib<A> {
                 break;
             }
             done += 1;
+            self.bury(shared, slot);
             if let Some(before) = self.dirty.clear(slot) {
                 bytes += self.decide(shared, slot, &before);
                 flushed.push(before);

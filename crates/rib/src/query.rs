@@ -176,7 +176,8 @@ impl<A: Addr> FamilyRib<A> {
     }
 
     fn show_paths(&self, shared: &Shared, slot: u32, wanted: impl Fn(&PathRec) -> bool, out: &mut Vec<RouteInfo>) {
-        let paths = self.table.paths(slot);
+        let mut paths = self.table.paths(slot);
+        paths.retain(|p| !self.sources.is_dead(p.source));
         if !paths.iter().any(&wanted) {
             return;
         }

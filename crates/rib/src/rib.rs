@@ -632,13 +632,13 @@ impl<A: Addr> FamilyRib<A> {
     fn session_changed(&mut self, shared: &mut Shared, peer: PeerId, params: &FamilyParams) {
         let Some(p) = self.peer_mut(peer) else { return };
         p.limit = params.limit_in;
-        let over = params.limit_in.is_some_and(|l| p.paths > l.max);
+        let over = params.limit_in.is_some_and(|l| p.living() > l.max);
         if !over {
             p.exceeded = false;
         }
         let import = !Arc::ptr_eq(&p.import, &params.import);
         p.import = Arc::clone(&params.import);
-        let (member, count) = (p.member, p.paths);
+        let (member, count) = (p.member, p.living());
         if let Some(limit) = params.limit_in.filter(|_| over) {
             shared.outputs.push_back(Output::LimitExceeded { peer, family: A::FAMILY, count, limit });
         }
@@ -713,6 +713,7 @@ impl PeerFamily {
             member: None,
             limit: None,
             paths: 0,
+            dead: 0,
             barred: 0,
             rejected: 0,
             eligible: 0,

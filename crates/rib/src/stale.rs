@@ -66,7 +66,11 @@ impl<A: Addr> FamilyRib<A> {
         let tasks: Vec<Task> = self.passes.tasks.iter().map(|t| t.0).collect();
         for slot in from..to {
             if self.table.dest(slot).has_paths() {
-                self.pass_slot(shared, slot, &tasks);
+                if tasks.is_empty() {
+                    self.bury(shared, slot);
+                } else {
+                    self.pass_slot(shared, slot, &tasks);
+                }
             }
         }
         self.passes.rotor = to;
@@ -110,6 +114,24 @@ impl<A: Addr> FamilyRib<A> {
                 at += 1;
             }
         }
+    }
+
+    /// Removes the paths of dead sources that a sweep has not reached yet: what is decided or sent from now on is
+    /// decided and sent without them (B.7). What was announced of them is kept aside, as with any change.
+    pub(crate) fn bury(&mut self, shared: &mut Shared, slot: u32) {
+        if self.sources.dying() > 0 && self.has_dead(slot) {
+            self.pass_slot(shared, slot, &[]);
+        }
+    }
+
+    fn has_dead(&self, slot: u32) -> bool {
+        let d = self.table.dest(slot);
+        d.has_paths()
+            && if d.is_simple() {
+                self.sources.is_dead(d.source)
+            } else {
+                self.table.paths(slot).iter().any(|p| self.sources.is_dead(p.source))
+            }
     }
 
     /// A next hop is about to change: where the best so many paths are sent, what was sent is kept aside before.
@@ -219,8 +241,18 @@ impl<A: Addr> FamilyRib<A> {
         let Some(p) = self.peer_mut(peer) else { return };
         p.refresh = None;
         for source in std::mem::take(&mut p.old) {
-            self.sources.kill(source);
+            self.kill(source);
         }
+    }
+
+    /// A source is dead at once: nothing is decided with its paths any more, nor counted by a limit. The sweep only
+    /// frees what they take.
+    fn kill(&mut self, source: SourceId) {
+        let (peer, paths) = (self.sources.peer(source), self.sources.get(source).paths);
+        if let Some(p) = self.peer_mut(peer) {
+            p.dead += paths;
+        }
+        self.sources.kill(source);
     }
 
     /// The peer begins to send its table anew (RFC 7313 §4): what it does not send again goes when it ends. A new
@@ -278,7 +310,7 @@ impl<A: Addr> FamilyRib<A> {
         // A second restart before End-of-RIB: what was stale then is gone (RFC 4724 §4.2).
         self.sweep_old(peer);
         match mode {
-            DownMode::Discard => self.sources.kill(source),
+            DownMode::Discard => self.kill(source),
             DownMode::KeepStale | DownMode::KeepLongLived => {
                 self.sources.info_mut(source).staleness = Staleness::Stale;
                 if let Some(p) = self.peer_mut(peer) {

@@ -139,7 +139,7 @@ impl<A: Addr> FamilyRib<A> {
         let attached = member.filter(|m| m.attached);
         Some(PeerStats {
             family: A::FAMILY,
-            received: u64::from(p.paths),
+            received: u64::from(p.living()),
             accepted: u64::from(p.eligible),
             rejected: u64::from(p.rejected),
             ineligible: u64::from(p.barred),

@@ -22,6 +22,8 @@ pub(crate) struct Receiver {
     pub(crate) reader: JournalReader,
     pub(crate) has: Routes,
     pub(crate) complete: bool,
+    /// Versions of routes whose source was dead before this receiver was there.
+    pub(crate) gone: BTreeSet<u32>,
     bgp_id: u32,
     path_ids: PathIds,
     framer: Framer,
@@ -38,6 +40,7 @@ impl Receiver {
             reader,
             has: Routes::new(),
             complete: false,
+            gone: BTreeSet::new(),
             bgp_id,
             path_ids,
             framer: Framer::new(),
@@ -119,6 +122,7 @@ impl Receiver {
                 self.refreshed((n.prefix, n.path_id));
                 // I1: what comes later is not older.
                 let Some(version) = Summary::of(reach.block).med else { continue };
+                assert!(!self.gone.contains(&version), "{} from a dead source", n.prefix);
                 let seen = self.versions.entry((n.prefix, n.path_id, path.clone())).or_insert(version);
                 assert!(*seen <= version, "{} went back in time: {version} after {seen}", n.prefix);
                 *seen = version;

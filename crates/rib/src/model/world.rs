@@ -22,7 +22,7 @@ use crate::policy::{
 };
 use crate::query::{Cursor, Reading, Scope, Standing, View};
 use crate::rib::{Bounds, Output, Rib, RibConfig, RunStatus, Start};
-use crate::route::{PeerId, SourceKind};
+use crate::route::{PeerId, SourceId, SourceKind};
 use crate::session::{DefaultOriginate, DownMode, FamilyParams, RefreshMode, Retained, SessionId, SessionParams};
 use crate::test_route::OWN;
 
@@ -87,6 +87,10 @@ pub(super) struct World {
     version: u32,
     versioned: bool,
     wrote: bool,
+    /// Sources that are dead and not swept, with the number of the last batch before they died.
+    dead: BTreeMap<SourceId, u32>,
+    /// Versions of routes whose source died: what is written from then on has none of them.
+    gone: BTreeSet<u32>,
 }
 
 fn prefix(i: usize) -> Prefix {
@@ -223,6 +227,8 @@ impl World {
             truth: BTreeMap::new(),
             version: 0,
             wrote: false,
+            dead: BTreeMap::new(),
+            gone: BTreeSet::new(),
         };
         for i in 0..PEERS {
             let peer = Peer {
@@ -259,7 +265,9 @@ impl World {
         p.up = true;
         let mut handles = self.rib.peer_up(self.now, p.session(), &p.params()).expect("the peer is known");
         let (_, reader) = handles.readers.pop().expect("one family");
-        p.receiver = Some(Receiver::new(reader, p.bgp_id, p.path_ids(), false));
+        let mut receiver = Receiver::new(reader, p.bgp_id, p.path_ids(), false);
+        receiver.gone.clone_from(&self.gone);
+        p.receiver = Some(receiver);
     }
 
     fn block(&self, attr: u32, version: u32, source: usize, rx: u32) -> Vec<u8> {
@@ -336,7 +344,7 @@ impl World {
         self.peers[i].receiver = None;
         self.sweep_truth(i);
         match mode {
-            DownMode::Discard => self.truth.retain(|k, _| k.1 != i),
+            DownMode::Discard => self.bury(|k, _| k.1 == i),
             DownMode::KeepStale => self.each_of(i, |t| t.stale = true),
             DownMode::KeepLongLived => self.each_of(i, |t| (t.stale, t.llgr) = (true, true)),
         }
@@ -346,7 +354,29 @@ impl World {
         self.truth.iter_mut().filter(|(k, _)| k.1 == i).for_each(|(_, t)| f(t));
     }
     fn sweep_truth(&mut self, i: usize) {
-        self.truth.retain(|k, t| k.1 != i || !t.stale);
+        self.bury(|k, t| k.1 == i && t.stale);
+    }
+    /// The sources of these routes are dead.
+    fn bury(&mut self, dead: impl Fn(&(usize, usize, u32), &Truth) -> bool) {
+        let gone = self.truth.extract_if(.., |k, t| dead(k, t));
+        self.gone.extend(gone.map(|(_, t)| t.version));
+    }
+
+    /// B.7: a source is dead at once. A destination that still has a path of it was not decided since.
+    fn check_dead(&mut self) {
+        let v4 = &self.rib.v4;
+        let dead: BTreeSet<SourceId> = v4.sources.iter().map(|s| s.0).filter(|&s| v4.sources.is_dead(s)).collect();
+        self.dead.retain(|s, _| dead.contains(s));
+        for &source in &dead {
+            self.dead.entry(source).or_insert(v4.generation);
+        }
+        for slot in (0..v4.table.slots()).filter(|&s| !v4.dirty.is_set(s)) {
+            let decided = v4.table.dest(slot).generation;
+            for p in v4.table.paths(slot) {
+                let died = self.dead.get(&p.source);
+                assert!(died.is_none_or(|&d| decided <= d), "{} has a path of a dead source", v4.table.prefix(slot));
+            }
+        }
     }
 
     /// Something to do with the session of a peer.
@@ -447,9 +477,13 @@ impl World {
                 self.rib.update_session(self.now, self.peers[i].session(), &params);
             }
             94..99 => self.session_event(i),
-            99 => self.rib.v4.renumber(),
+            99 => {
+                self.rib.v4.renumber();
+                self.dead.values_mut().for_each(|d| *d = self.rib.v4.generation);
+            }
             _ => {}
         }
+        self.check_dead();
     }
 
     fn detach(&mut self, i: usize) {
@@ -476,6 +510,7 @@ impl World {
             self.now = self.now + std::time::Duration::from_millis(60);
             self.wrote = false;
             let status = self.run();
+            self.check_dead();
             for who in 0..=PEERS {
                 self.write(who);
             }
