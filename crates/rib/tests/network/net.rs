@@ -1,0 +1,567 @@
+//! Pipes, time and trouble.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use heddle_bgp_core::route_refresh::{EnhancedRefresh, RefreshSubtype, RouteRefresh};
+use heddle_bgp_core::update::decode;
+use heddle_bgp_core::{Family, Framer, MessageType, Notification, Open, Prefix, Timestamp};
+use heddle_bgp_fsm::event::Stop;
+use heddle_bgp_fsm::{Action, ConnectionId, Door, Event, TcpFailure};
+use heddle_rib::rib::Output;
+use heddle_rib::{Progress, RunStatus, TakeStatus};
+
+use crate::node::Node;
+use crate::reference::{Loop, Table};
+use crate::topology::{Origin, Topology};
+use crate::{Random, Seen};
+
+/// What is under way to one end of a wire.
+enum Packet {
+    Syn,
+    SynAck,
+    Data(Bytes),
+    Gone(TcpFailure),
+}
+
+/// One TCP connection between two ends.
+struct Wire {
+    /// Node and end, of whoever opened it and of the other.
+    at: [(usize, usize); 2],
+    ids: [Option<ConnectionId>; 2],
+    framers: [Framer; 2],
+    /// Control messages of each side that wait for room.
+    control: [VecDeque<u8>; 2],
+    /// Octets from each side that have not arrived.
+    in_flight: [usize; 2],
+    black_hole: bool,
+    arrives: [Timestamp; 2],
+}
+
+pub(crate) struct Net {
+    now: Timestamp,
+    nodes: Vec<Node>,
+    wires: Vec<Wire>,
+    under_way: BTreeMap<(Timestamp, u64), (usize, usize, Packet)>,
+    sequence: u64,
+    random: Random,
+    window: usize,
+    prefixes: Vec<Prefix>,
+    origins: Vec<BTreeMap<Prefix, Origin>>,
+    hostile: bool,
+    /// Pairs of nodes between which nothing passes, and until when.
+    cut: BTreeMap<(usize, usize), Timestamp>,
+    /// When an UPDATE was last delivered, or a session began.
+    last_change: Timestamp,
+    pub(crate) seen: Seen,
+}
+
+fn pair(a: usize, b: usize) -> (usize, usize) {
+    (a.min(b), a.max(b))
+}
+
+impl Net {
+    pub(crate) fn new(topology: &Topology, mut random: Random) -> Self {
+        let nodes = (0..topology.speakers.len()).map(|n| Node::new(topology, n, random.below(u64::MAX >> 32)));
+        Self {
+            now: Timestamp::from_secs(1),
+            nodes: nodes.collect(),
+            wires: Vec::new(),
+            under_way: BTreeMap::new(),
+            sequence: 0,
+            window: topology.window,
+            prefixes: topology.prefixes.clone(),
+            origins: topology.speakers.iter().map(|speaker| speaker.origins.clone()).collect(),
+            hostile: false,
+            cut: BTreeMap::new(),
+            last_change: Timestamp::ZERO,
+            seen: Seen::default(),
+            random,
+        }
+    }
+
+    pub(crate) fn start(&mut self) {
+        for node in 0..self.nodes.len() {
+            for (prefix, origin) in std::mem::take(&mut self.origins[node]) {
+                self.nodes[node].originate(self.now, prefix, origin);
+            }
+            self.rib_soon(node);
+            for end in 0..self.nodes[node].ends.len() {
+                self.event((node, end), Event::ManualStart);
+            }
+        }
+    }
+
+    /// What everybody originates now.
+    pub(crate) fn origins(&self) -> Vec<BTreeMap<Prefix, Origin>> {
+        self.nodes.iter().map(|node| node.origins.clone()).collect()
+    }
+
+    /// Faults and changes for so many seconds.
+    pub(crate) fn trouble(&mut self, seconds: u64) {
+        self.hostile = true;
+        let end = self.now + Duration::from_secs(seconds);
+        let mut next = self.now;
+        while self.now < end {
+            if self.now >= next {
+                self.change();
+                next = self.now + Duration::from_millis(500 + self.random.below(6000));
+            }
+            let step = next.min(end);
+            self.step(step);
+        }
+        self.hostile = false;
+        self.cut.clear();
+        // Connections through which nothing passes are found out by their hold timers.
+    }
+
+    /// No more faults: runs until all sessions stand and nothing was told for longer than any timer waits.
+    pub(crate) fn calm(&mut self, seconds: u64) {
+        let end = self.now + Duration::from_secs(seconds);
+        self.last_change = self.now;
+        while self.now < end {
+            let step = self.now + Duration::from_secs(1);
+            while self.now < step {
+                self.step(step);
+            }
+            let all_up = self
+                .nodes
+                .iter()
+                .all(|node| node.ends.iter().all(|end| end.session.is_some() && end.stale_until.is_none()));
+            if all_up && self.now.since(self.last_change) > Duration::from_secs(20) {
+                return;
+            }
+        }
+        panic!("the network does not come to rest");
+    }
+
+    /// One change that an operator or a workload makes.
+    fn change(&mut self) {
+        let node = self.random.index(self.nodes.len());
+        let end = self.random.index(self.nodes[node].ends.len());
+        match self.random.below(9) {
+            // A burst, so that journals fill up for those who do not read.
+            8 => {
+                for _ in 0..10 + self.random.below(30) {
+                    self.change_route(node);
+                    self.run_rib(node);
+                }
+            }
+            0..=2 => self.change_route(node),
+            3 => {
+                self.event((node, end), Event::ManualStop(Stop::AdministrativeReset(String::new())));
+                self.event((node, end), Event::ManualStart);
+            }
+            4 => {
+                let (other, _) = self.nodes[node].ends[end].to;
+                let seconds = 1 + self.random.below(30);
+                self.cut.insert(pair(node, other), self.now + Duration::from_secs(seconds));
+            }
+            5 | 6 => self.ask_for_refresh(node, end),
+            _ => {
+                if let Some(wire) = self.wire_of((node, end)) {
+                    self.reset(wire);
+                }
+            }
+        }
+    }
+
+    fn change_route(&mut self, node: usize) {
+        let prefix = self.prefixes[self.random.index(self.prefixes.len())];
+        if self.nodes[node].origins.contains_key(&prefix) && self.random.one_in(2) {
+            self.nodes[node].retract(self.now, prefix);
+        } else {
+            let origin = Origin::random(&mut self.random);
+            self.nodes[node].originate(self.now, prefix, origin);
+        }
+        self.rib_soon(node);
+    }
+
+    fn ask_for_refresh(&mut self, node: usize, end: usize) {
+        let Some(session) = &self.nodes[node].ends[end].session else { return };
+        let (connection, family) = (session.connection, Family::SUPPORTED[self.random.index(2)]);
+        let mut message = BytesMut::new();
+        RouteRefresh { family, subtype: RefreshSubtype::Request }.encode(&mut message);
+        if let Some((wire, side)) = self.side_of((node, end), connection) {
+            self.wires[wire].control[side].extend(message);
+            self.pump(wire, side);
+        }
+    }
+
+    /// The wire of an established session.
+    fn wire_of(&self, at: (usize, usize)) -> Option<usize> {
+        let session = self.nodes[at.0].ends[at.1].session.as_ref()?;
+        self.side_of(at, session.connection).map(|(wire, _)| wire)
+    }
+
+    fn side_of(&self, at: (usize, usize), id: ConnectionId) -> Option<(usize, usize)> {
+        self.wires.iter().enumerate().rev().find_map(|(wire, w)| {
+            (0..2).find(|&side| w.at[side] == at && w.ids[side] == Some(id)).map(|side| (wire, side))
+        })
+    }
+
+    /// Advances to what happens next, at most to `until`.
+    fn step(&mut self, until: Timestamp) {
+        let timers = self.nodes.iter().flat_map(|node| {
+            let ends = node.ends.iter().flat_map(|end| [end.fsm.poll_timeout(), end.stale_until]);
+            ends.chain([node.rib_due]).flatten()
+        });
+        let next = timers.chain(self.under_way.keys().next().map(|(at, _)| *at)).min();
+        let Some(next) = next.filter(|at| *at <= until) else {
+            self.now = until;
+            return;
+        };
+        self.now = self.now.max(next);
+        self.cut.retain(|_, end| *end > next);
+        while let Some(entry) = self.under_way.first_entry().filter(|e| e.key().0 <= self.now) {
+            let (wire, to, packet) = entry.remove();
+            self.deliver(wire, to, packet);
+        }
+        for node in 0..self.nodes.len() {
+            for end in 0..self.nodes[node].ends.len() {
+                if self.nodes[node].ends[end].fsm.poll_timeout().is_some_and(|at| at <= self.now) {
+                    self.nodes[node].ends[end].fsm.handle_timeout(self.now);
+                    self.carry_out((node, end));
+                }
+            }
+            if self.nodes[node].sweep(self.now) {
+                self.rib_soon(node);
+            }
+            if self.nodes[node].rib_due.is_some_and(|at| at <= self.now) {
+                self.run_rib(node);
+            }
+        }
+    }
+
+    /// The RIB has something to do; it gets to it a moment later.
+    fn rib_soon(&mut self, node: usize) {
+        let at = self.now + Duration::from_millis(self.random.below(15));
+        let due = &mut self.nodes[node].rib_due;
+        *due = Some(due.map_or(at, |old| old.min(at)));
+    }
+
+    /// A few quanta.
+    fn run_rib(&mut self, node: usize) {
+        self.nodes[node].rib_due = None;
+        let quanta = 1 + self.random.below(20);
+        for _ in 0..quanta {
+            let slots = 1 + self.random.index(4);
+            let status = self.nodes[node].rib.run(self.now, slots);
+            self.rib_outputs(node);
+            if let RunStatus::Idle(at) = status {
+                let due = &mut self.nodes[node].rib_due;
+                *due = match (*due, at) {
+                    (Some(a), Some(b)) => Some(a.min(b)),
+                    (a, b) => a.or(b),
+                };
+                return;
+            }
+        }
+        self.rib_soon(node);
+    }
+
+    fn rib_outputs(&mut self, node: usize) {
+        while let Some(output) = self.nodes[node].rib.poll_output() {
+            match output {
+                Output::WakeWriter { peer, .. } => {
+                    let at = (node, self.nodes[node].end_of(peer));
+                    let connection = self.nodes[node].ends[at.1].session.as_ref().map(|s| s.connection);
+                    if let Some((wire, side)) = connection.and_then(|id| self.side_of(at, id)) {
+                        self.pump(wire, side);
+                    }
+                }
+                // The RIB itself sweeps what is stale at End-of-RIB.
+                Output::EndOfRib { .. } | Output::NextHop { .. } => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    fn post(&mut self, wire: usize, from: usize, packet: Packet) {
+        let w = &self.wires[wire];
+        let (a, b) = (w.at[0].0, w.at[1].0);
+        if w.black_hole {
+            return;
+        }
+        if self.cut.contains_key(&pair(a, b)) {
+            self.wires[wire].black_hole = true;
+            return;
+        }
+        let to = 1 - from;
+        let arrival = (self.now + Duration::from_millis(1 + self.random.below(50))).max(self.wires[wire].arrives[to]);
+        self.wires[wire].arrives[to] = arrival;
+        self.sequence += 1;
+        self.under_way.insert((arrival, self.sequence), (wire, to, packet));
+    }
+
+    fn send_octets(&mut self, wire: usize, side: usize, octets: Bytes) {
+        self.wires[wire].in_flight[side] += octets.len();
+        self.post(wire, side, Packet::Data(octets));
+    }
+
+    /// Writes what there is and what the pipe has room for: control messages between whole messages of the journal.
+    fn pump(&mut self, wire: usize, side: usize) {
+        let at = self.wires[wire].at[side];
+        let mut wake = false;
+        loop {
+            let Some(id) = self.wires[wire].ids[side] else { break };
+            let room = self.window.saturating_sub(self.wires[wire].in_flight[side]);
+            if room == 0 {
+                break;
+            }
+            let session = self.nodes[at.0].ends[at.1].session.as_mut().filter(|s| s.connection == id);
+            let begun = session.as_ref().is_some_and(|s| s.readers.iter().any(|(_, r)| r.mid_message()));
+            if !begun && !self.wires[wire].control[side].is_empty() {
+                let control = &mut self.wires[wire].control[side];
+                let octets: Bytes = control.drain(..room.min(control.len())).collect::<Vec<u8>>().into();
+                self.send_octets(wire, side, octets);
+                self.nodes[at.0].ends[at.1].fsm.handle(self.now, Event::WriteProgress(id));
+                continue;
+            }
+            let Some(session) = session else { break };
+            let Some(octets) = take(session, begun, room, &mut self.random, &mut self.seen, &mut wake) else { break };
+            self.send_octets(wire, side, octets);
+            self.nodes[at.0].ends[at.1].fsm.handle(self.now, Event::WriteProgress(id));
+        }
+        if wake {
+            self.rib_soon(at.0);
+        }
+    }
+
+    fn event(&mut self, at: (usize, usize), event: Event) {
+        self.nodes[at.0].ends[at.1].fsm.handle(self.now, event);
+        self.carry_out(at);
+    }
+
+    fn carry_out(&mut self, at: (usize, usize)) {
+        let mut checks = Vec::new();
+        while let Some(action) = self.nodes[at.0].ends[at.1].fsm.poll_action() {
+            match action {
+                Action::Connect(id) => {
+                    let to = self.nodes[at.0].ends[at.1].to;
+                    self.wires.push(Wire {
+                        at: [at, to],
+                        ids: [Some(id), None],
+                        framers: [Framer::new(), Framer::new()],
+                        control: [VecDeque::new(), VecDeque::new()],
+                        in_flight: [0; 2],
+                        black_hole: false,
+                        arrives: [self.now; 2],
+                    });
+                    self.post(self.wires.len() - 1, 0, Packet::Syn);
+                }
+                Action::Send(id, message) => {
+                    if let Some((wire, side)) = self.side_of(at, id) {
+                        self.wires[wire].control[side].extend(message.encode());
+                        self.pump(wire, side);
+                    }
+                }
+                Action::Close(id) => self.close(at, id),
+                Action::CheckHold(id) => checks.push(id),
+                Action::Up(id, negotiated) => {
+                    if let Some((wire, side)) = self.side_of(at, id) {
+                        if negotiated.max_receive_len > 4096 {
+                            self.wires[wire].framers[side].allow_extended();
+                        }
+                        self.nodes[at.0].up(self.now, at.1, id, *negotiated);
+                        self.last_change = self.now;
+                        self.seen.sessions += 1;
+                        self.rib_soon(at.0);
+                        self.pump(wire, side);
+                    }
+                }
+                Action::Down(id, reason) => {
+                    // A message that was begun is finished before the last words.
+                    if let Some((wire, side)) = self.side_of(at, id)
+                        && let Some(session) = &self.nodes[at.0].ends[at.1].session
+                    {
+                        let rest: Vec<u8> = session.readers.iter().filter_map(|(_, r)| r.rest()).flatten().collect();
+                        let words: Vec<u8> = self.wires[wire].control[side].drain(..).collect();
+                        self.wires[wire].control[side].extend(rest.into_iter().chain(words));
+                    }
+                    let kept = self.nodes[at.0].down(self.now, at.1, &reason);
+                    self.seen.lost += 1;
+                    self.seen.kept_stale += usize::from(kept);
+                    self.rib_soon(at.0);
+                }
+                Action::StateChanged { .. } => {}
+            }
+        }
+        for id in checks {
+            self.event(at, Event::ReadEmpty(id));
+        }
+    }
+
+    fn close(&mut self, at: (usize, usize), id: ConnectionId) {
+        let Some((wire, side)) = self.side_of(at, id) else { return };
+        let words: Vec<u8> = self.wires[wire].control[side].drain(..).collect();
+        if !words.is_empty() {
+            self.send_octets(wire, side, words.into());
+        }
+        self.wires[wire].ids[side] = None;
+        self.post(wire, side, Packet::Gone(TcpFailure::Closed));
+    }
+
+    /// The network resets a connection.
+    fn reset(&mut self, wire: usize) {
+        self.wires[wire].black_hole = true;
+        for side in 0..2 {
+            if let Some(id) = self.wires[wire].ids[side].take() {
+                self.event(self.wires[wire].at[side], Event::TcpConnectionFails(id, TcpFailure::Reset));
+            }
+        }
+    }
+
+    fn deliver(&mut self, wire: usize, to: usize, packet: Packet) {
+        if self.hostile && self.random.one_in(150) {
+            return self.reset(wire);
+        }
+        let at = self.wires[wire].at[to];
+        match packet {
+            Packet::Syn => {
+                let id = self.nodes[at.0].ends[at.1].fsm.new_connection_id();
+                self.wires[wire].ids[to] = Some(id);
+                self.post(wire, to, Packet::SynAck);
+                self.event(at, Event::TcpConnectionConfirmed(id));
+            }
+            Packet::SynAck => {
+                if let Some(id) = self.wires[wire].ids[to] {
+                    self.event(at, Event::TcpCrAcked(id));
+                }
+            }
+            Packet::Data(octets) => {
+                self.wires[wire].in_flight[1 - to] -= octets.len();
+                self.receive(wire, to, &octets);
+                self.pump(wire, 1 - to);
+            }
+            Packet::Gone(failure) => {
+                if let Some(id) = self.wires[wire].ids[to].take() {
+                    self.event(at, Event::TcpConnectionFails(id, failure));
+                }
+            }
+        }
+    }
+
+    fn receive(&mut self, wire: usize, to: usize, octets: &[u8]) {
+        let at = self.wires[wire].at[to];
+        self.wires[wire].framers[to].push(octets);
+        let mut updates = 0;
+        loop {
+            let Some(id) = self.wires[wire].ids[to] else { return };
+            // A session is only that of its own connection.
+            let end = &mut self.nodes[at.0].ends[at.1];
+            let session = end.session.as_mut().filter(|s| s.connection == id);
+            let Some(frame) = self.wires[wire].framers[to].next().expect("well-framed") else { break };
+            let event = match frame.kind {
+                MessageType::Open => Event::BgpOpen(id, Open::decode(frame.body()).expect("an OPEN")),
+                MessageType::Keepalive => Event::KeepAliveMsg(id),
+                MessageType::Notification => {
+                    Event::NotifMsg(id, Notification::decode(frame.body()).expect("a NOTIFICATION"))
+                }
+                MessageType::Update => {
+                    let session = session.expect("UPDATEs come in Established only");
+                    let update = decode(frame.body(), &session.context, &mut session.scratch).expect("a sound UPDATE");
+                    assert!(update.faults.is_empty(), "{:?}", update.faults);
+                    session.builder.push(&update);
+                    self.last_change = self.now;
+                    updates += 1;
+                    continue;
+                }
+                MessageType::RouteRefresh => {
+                    let session = session.expect("ROUTE-REFRESH comes in Established only");
+                    let enhanced = EnhancedRefresh::from(&session.negotiated);
+                    let refresh = RouteRefresh::decode(frame.raw, enhanced).expect("a ROUTE-REFRESH");
+                    match refresh.subtype {
+                        RefreshSubtype::Request => {
+                            self.seen.refreshes += 1;
+                            let session = session.id;
+                            self.nodes[at.0].rib.refresh(self.now, session, refresh.family);
+                            self.rib_soon(at.0);
+                        }
+                        RefreshSubtype::Begin => session.builder.begin_refresh(refresh.family),
+                        RefreshSubtype::End => session.builder.end_refresh(refresh.family),
+                        RefreshSubtype::Unknown(other) => panic!("ROUTE-REFRESH {other}"),
+                    }
+                    Event::RouteRefreshMsg(id)
+                }
+            };
+            // What came before a message that may end the session is taken first.
+            self.ingest(at, id, std::mem::take(&mut updates));
+            self.event(at, event);
+        }
+        let Some(id) = self.wires[wire].ids[to] else { return };
+        self.ingest(at, id, updates);
+    }
+
+    fn ingest(&mut self, at: (usize, usize), id: ConnectionId, updates: u32) {
+        let node = &mut self.nodes[at.0];
+        let end = &mut node.ends[at.1];
+        let Some(session) = end.session.as_mut().filter(|s| s.connection == id && !s.builder.is_empty()) else {
+            return;
+        };
+        if updates == 0 || end.fsm.updates_received(self.now, id, updates) == Door::Open {
+            node.rib.ingest(self.now, session.id, &session.builder.take());
+        }
+        self.carry_out(at);
+        self.rib_outputs(at.0);
+        self.rib_soon(at.0);
+    }
+
+    /// Every table is as the model says.
+    pub(crate) fn check(&mut self, expected: &[Table], seed: u64) {
+        for (number, (node, expected)) in self.nodes.iter().zip(expected).enumerate() {
+            let table = node.table();
+            for (_, why) in table.values().flat_map(|destination| destination.routes.values()) {
+                match why {
+                    None => {}
+                    Some(Loop::AsPath) => self.seen.as_loops += 1,
+                    Some(Loop::Originator) => self.seen.originator_loops += 1,
+                    Some(Loop::Cluster) => self.seen.cluster_loops += 1,
+                }
+            }
+            for prefix in table.keys().chain(expected.keys()) {
+                let (has, wants) = (table.get(prefix), expected.get(prefix));
+                assert_eq!(has, wants, "seed {seed}: node {number}, {prefix}: what it has, what the model says");
+            }
+        }
+    }
+}
+
+/// What a session has to write next, in a random piece of at most `room` octets.
+fn take(
+    session: &mut crate::node::Session,
+    begun: bool,
+    room: usize,
+    random: &mut Random,
+    seen: &mut Seen,
+    wake: &mut bool,
+) -> Option<Bytes> {
+    for _ in 0..session.readers.len() {
+        session.readers.rotate_left(1);
+        let (_, reader) = session.readers.front_mut()?;
+        if begun && !reader.mid_message() {
+            continue;
+        }
+        let mut pieces = Vec::new();
+        match reader.take(&mut pieces, room) {
+            TakeStatus::Taken => {
+                let mut octets: Vec<u8> = pieces.into_iter().flatten().collect();
+                octets.truncate(room);
+                if random.one_in(3) {
+                    octets.truncate(1 + random.index(octets.len()));
+                }
+                *wake |= reader.advance(octets.len()) == Progress::WakeOwner;
+                seen.cut_messages += usize::from(reader.mid_message());
+                return Some(octets.into());
+            }
+            TakeStatus::Empty(progress) => *wake |= progress == Progress::WakeOwner,
+            TakeStatus::Detached => {
+                seen.detached += 1;
+                *wake |= reader.ready() == Progress::WakeOwner;
+            }
+            TakeStatus::Closed => {}
+        }
+    }
+    None
+}

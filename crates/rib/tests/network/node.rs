@@ -1,0 +1,286 @@
+//! One simulated speaker: a RIB and a state machine for each of its peers, joined as the real shell joins them.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use heddle_bgp_core::attr::{AsPath, BlockView, Community, Origin as OriginCode, PathAttributes};
+use heddle_bgp_core::capability::ForwardingState;
+use heddle_bgp_core::update::{DecodeOptions, Scratch, UpdateContext};
+use heddle_bgp_core::{Asn, BgpId, ClusterId, Family, Negotiated, Prefix, Timestamp};
+use heddle_bgp_fsm::{
+    ConnectionId, DownReason, FamilyConfig, GracefulRestartConfig, GracefulRestartMode, IdleHold, Peer, PeerAsn,
+    PeerConfig,
+};
+use heddle_rib::decision::{DecisionOptions, MedScope, Reason};
+use heddle_rib::export::{ExportKey, Receiver, SelfNextHop};
+use heddle_rib::nexthop::Resolve;
+use heddle_rib::policy::{EvalContext, GracefulShutdown, ImportSettings, PolicyChain};
+use heddle_rib::query::{Cursor, Reading, RouteInfo, Scope, Standing, View};
+use heddle_rib::rib::{Bounds, Start};
+use heddle_rib::route::{Ineligible, PeerId, SourceKind, Staleness};
+use heddle_rib::session::{DefaultOriginate, DownMode, FamilyParams, RefreshMode, Retained, SessionId, SessionParams};
+use heddle_rib::{BatchBuilder, IngestContext, JournalReader, Rib, RibConfig};
+
+use crate::reference::{Destination, Loop, Route, Table};
+use crate::topology::{Origin, Relation, Topology, address, address6};
+
+/// Seconds that a peer has to come back.
+const RESTART_TIME: u16 = 30;
+
+/// One end of a session.
+pub(crate) struct End {
+    pub(crate) fsm: Peer,
+    /// The node and the end there.
+    pub(crate) to: (usize, usize),
+    pub(crate) session: Option<Session>,
+    /// When the stale routes of the last session go.
+    pub(crate) stale_until: Option<Timestamp>,
+    relation: Relation,
+    peer: PeerId,
+    serial: u32,
+}
+
+/// An established session.
+pub(crate) struct Session {
+    pub(crate) connection: ConnectionId,
+    pub(crate) id: SessionId,
+    pub(crate) negotiated: Negotiated,
+    pub(crate) context: UpdateContext,
+    pub(crate) scratch: Scratch,
+    pub(crate) builder: BatchBuilder,
+    pub(crate) readers: VecDeque<(Family, JournalReader)>,
+}
+
+pub(crate) struct Node {
+    pub(crate) rib: Rib,
+    pub(crate) ends: Vec<End>,
+    pub(crate) origins: BTreeMap<Prefix, Origin>,
+    /// When the RIB is to be run next.
+    pub(crate) rib_due: Option<Timestamp>,
+    number: usize,
+    asn: Asn,
+    bgp_id: BgpId,
+    cluster: ClusterId,
+    seed: u64,
+}
+
+impl Node {
+    pub(crate) fn new(topology: &Topology, number: usize, seed: u64) -> Self {
+        let speaker = &topology.speakers[number];
+        let (asn, bgp_id) = (Asn(speaker.asn), BgpId(speaker.bgp_id));
+        let config = RibConfig {
+            asn,
+            bgp_id,
+            decision: DecisionOptions { med_scope: MedScope::Always, ..DecisionOptions::default() },
+            resolve: Resolve::Off,
+            // Small, so that slow readers are detached and walks take many steps.
+            bounds: Bounds { journal_bytes: 1024, low: 128, step_slots: 2, step_bytes: 128, ..Bounds::default() },
+            start: Start::Fresh,
+        };
+        let mut rib = Rib::new(&config, seed);
+        let ends = speaker.neighbors.iter().enumerate().map(|(at, neighbor)| End {
+            fsm: Peer::new(peer_config(topology, number, neighbor.node), seed ^ at as u64),
+            to: (neighbor.node, neighbor.back),
+            session: None,
+            stale_until: None,
+            relation: neighbor.relation,
+            peer: rib.add_peer().expect("few peers"),
+            serial: 0,
+        });
+        let ends = ends.collect();
+        let cluster = ClusterId(speaker.cluster);
+        Self { rib, ends, origins: BTreeMap::new(), rib_due: None, number, asn, bgp_id, cluster, seed }
+    }
+
+    pub(crate) fn originate(&mut self, now: Timestamp, prefix: Prefix, origin: Origin) {
+        let mut attributes = PathAttributes::new();
+        attributes.origin = OriginCode::from_octet(origin.origin);
+        attributes.med = origin.med;
+        attributes.local_pref = origin.local_pref;
+        origin.communities.iter().for_each(|c| attributes.add_community(Community(*c)));
+        *attributes.as_path_mut() = AsPath::from_asns(&[]);
+        let block = attributes.to_block().expect("short attributes");
+        self.rib.originate(now, prefix, &block);
+        self.origins.insert(prefix, origin);
+    }
+
+    pub(crate) fn retract(&mut self, now: Timestamp, prefix: Prefix) {
+        self.rib.retract(now, prefix);
+        self.origins.remove(&prefix);
+    }
+
+    /// The session of an end is up.
+    pub(crate) fn up(&mut self, now: Timestamp, at: usize, connection: ConnectionId, negotiated: Negotiated) {
+        let (asn, bgp_id, number) = (self.asn, self.bgp_id, self.number);
+        let end = &mut self.ends[at];
+        end.serial += 1;
+        let id = SessionId { peer: end.peer, serial: end.serial };
+        let keeps =
+            |family| negotiated.family(family).is_some_and(|f| f.graceful_restart == Some(ForwardingState::Preserved));
+        let kept = end.stale_until.is_some();
+        let kind = match end.relation {
+            Relation::External => SourceKind::Ebgp,
+            Relation::Client => SourceKind::Client,
+            Relation::NonClient => SourceKind::NonClient,
+        };
+        let receiver = match end.relation {
+            Relation::External => Receiver::Ebgp,
+            Relation::Client => Receiver::Client,
+            Relation::NonClient => Receiver::NonClient,
+        };
+        let family = |family: Family| {
+            let mut export = ExportKey::new(family, receiver, asn);
+            export.policy = PolicyChain::accept_all();
+            export.cluster_id = self.cluster;
+            export.max_message_len = negotiated.max_message_len;
+            export.self_next_hop = SelfNextHop {
+                v4: match address(number) {
+                    std::net::IpAddr::V4(v4) => Some(v4),
+                    std::net::IpAddr::V6(_) => None,
+                },
+                v6: Some(address6(number)),
+                ..SelfNextHop::default()
+            };
+            FamilyParams {
+                export,
+                default_originate: DefaultOriginate::Off,
+                import: Arc::new(ImportSettings {
+                    policy: PolicyChain::accept_all(),
+                    prepend: None,
+                    graceful_shutdown: GracefulShutdown::Honor,
+                    context: EvalContext { own_asn: asn, self_next_hop: None },
+                }),
+                refresh: if negotiated.enhanced_route_refresh { RefreshMode::Enhanced } else { RefreshMode::Plain },
+                limit_in: None,
+                limit_out: None,
+                retained: if kept && keeps(family) { Retained::Keep } else { Retained::Discard },
+            }
+        };
+        let params = SessionParams {
+            kind,
+            peer_asn: negotiated.peer_asn,
+            local_asn: asn,
+            bgp_id: negotiated.peer_id,
+            peer_addr: address(end.to.0),
+            families: negotiated.families.iter().map(|f| family(f.family)).collect(),
+        };
+        let handles = self.rib.peer_up(now, id, &params).expect("the RIB takes the session");
+        let ingest = IngestContext {
+            kind,
+            own_asns: [asn].into_iter().collect(),
+            allow_own_as: 0,
+            bgp_id,
+            cluster_id: self.cluster,
+            seed: self.seed,
+        };
+        // What the peer sends again replaces what is stale; End-of-RIB ends the rest.
+        end.stale_until = end.stale_until.map(|_| now + Duration::from_secs(u64::from(RESTART_TIME)));
+        end.session = Some(Session {
+            connection,
+            id,
+            context: UpdateContext::new(&negotiated, DecodeOptions::default()),
+            negotiated,
+            scratch: Scratch::new(),
+            builder: BatchBuilder::new(ingest),
+            readers: handles.readers.into_iter().collect(),
+        });
+    }
+
+    /// The session of an end is over; says whether its routes stay for a while.
+    pub(crate) fn down(&mut self, now: Timestamp, at: usize, reason: &DownReason) -> bool {
+        let end = &mut self.ends[at];
+        let session = end.session.take().expect("a session was up");
+        let retained = reason.retains_routes() && session.negotiated.graceful_restart.is_some();
+        let kept = session.negotiated.families.iter().filter(|f| retained && f.graceful_restart.is_some());
+        let modes: Vec<_> = kept.map(|f| (f.family, DownMode::KeepStale)).collect();
+        end.stale_until = (!modes.is_empty()).then(|| now + Duration::from_secs(u64::from(RESTART_TIME)));
+        self.rib.peer_down(now, session.id, &modes);
+        !modes.is_empty()
+    }
+
+    /// Sweeps what was stale for too long.
+    pub(crate) fn sweep(&mut self, now: Timestamp) -> bool {
+        let mut swept = false;
+        for end in self.ends.iter_mut().filter(|end| end.stale_until.is_some_and(|at| at <= now)) {
+            end.stale_until = None;
+            Family::SUPPORTED.into_iter().for_each(|family| self.rib.sweep_stale(now, end.peer, family));
+            swept = true;
+        }
+        swept
+    }
+
+    /// The end that has this peer of the RIB.
+    pub(crate) fn end_of(&self, peer: PeerId) -> usize {
+        self.ends.iter().position(|end| end.peer == peer).expect("a peer of ours")
+    }
+
+    /// All that the RIB has, in the words of the reference model.
+    pub(crate) fn table(&self) -> Table {
+        let mut table = Table::new();
+        for family in Family::SUPPORTED {
+            let (mut cursor, mut found) = (Cursor::default(), Vec::new());
+            while self.rib.routes(Scope::All(family), View::LocRib, &mut cursor, 7, &mut found) == Reading::More {}
+            for info in found {
+                let source = (info.source.peer != PeerId::LOCAL).then(|| self.end_of(info.source.peer));
+                assert_eq!(info.source.staleness, Staleness::Live, "{info:?}");
+                let destination: &mut Destination = table.entry(info.prefix).or_default();
+                if info.standing == Standing::Decided(Reason::Best) {
+                    destination.best = Some(source);
+                }
+                let old = destination.routes.insert(source, (route(&info), why(&info)));
+                assert_eq!(old, None, "two paths of one source: {info:?}");
+            }
+        }
+        table
+    }
+}
+
+fn why(info: &RouteInfo) -> Option<Loop> {
+    match info.standing {
+        Standing::Decided(_) | Standing::Advertised => None,
+        Standing::Ineligible(Ineligible::OwnAsLoop) => Some(Loop::AsPath),
+        Standing::Ineligible(Ineligible::OriginatorLoop) => Some(Loop::Originator),
+        Standing::Ineligible(Ineligible::ClusterLoop) => Some(Loop::Cluster),
+        Standing::Ineligible(other) => panic!("{other:?}: {info:?}"),
+    }
+}
+
+fn route(info: &RouteInfo) -> Route {
+    let block = BlockView(&info.block);
+    Route {
+        origin: block.origin().map_or(0xff, |origin| origin as u8),
+        as_path: block.as_path().asns().map(|asn| asn.0).collect(),
+        next_hop: block.next_hop().map(|hop| hop.addr()),
+        med: block.med(),
+        local_pref: block.local_pref(),
+        communities: block.communities().map(|community| community.0).collect(),
+        originator: block.originator_id().map(|id| id.0),
+        clusters: block.cluster_list().map(|id| id.0).collect(),
+    }
+}
+
+/// Timers short enough for many rounds in little virtual time.
+fn peer_config(topology: &Topology, node: usize, to: usize) -> PeerConfig {
+    let (ours, theirs) = (&topology.speakers[node], &topology.speakers[to]);
+    let mut config = PeerConfig::new(Asn(ours.asn), BgpId(ours.bgp_id), PeerAsn::Exactly(Asn(theirs.asn)));
+    config.families = Family::SUPPORTED.into_iter().map(FamilyConfig::new).collect();
+    config.hold_time = 9;
+    config.connect_retry = Duration::from_secs(5);
+    config.connect_retry_initial = Duration::from_secs(1);
+    config.idle_hold = IdleHold {
+        damped: Duration::from_secs(4),
+        max: Duration::from_secs(8),
+        max_before_established: Duration::from_secs(8),
+        ..IdleHold::default()
+    };
+    config.enhanced_route_refresh = node % 3 != 2;
+    config.graceful_restart = topology.graceful.then_some(GracefulRestartConfig {
+        mode: GracefulRestartMode::Restarter,
+        restart_time: RESTART_TIME,
+        restarted: false,
+        notification: node % 2 == 0,
+        forwarding: ForwardingState::Preserved,
+    });
+    config
+}

@@ -1,0 +1,172 @@
+//! The reference model: who ends with which routes, by rounds in which everybody tells everybody all at once.
+//!
+//! Written from RFC 4271 §9.1, §5.1, RFC 4456 §6, §8, §9 and RFC 1997, over structs; it shares no code with the RIB. MED is
+//! compared between all routes, which leaves one stable outcome of nearly all topologies.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use heddle_bgp_core::Prefix;
+
+use crate::topology::{NO_ADVERTISE, NO_EXPORT, Neighbor, Origin, Relation, Speaker, Topology, address, address6};
+
+/// A route as a speaker has it after import.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Route {
+    pub(crate) origin: u8,
+    pub(crate) as_path: Vec<u32>,
+    pub(crate) next_hop: Option<IpAddr>,
+    pub(crate) med: Option<u32>,
+    pub(crate) local_pref: Option<u32>,
+    pub(crate) communities: Vec<u32>,
+    pub(crate) originator: Option<u32>,
+    pub(crate) clusters: Vec<u32>,
+}
+
+/// Why a route takes no part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Loop {
+    AsPath,
+    Originator,
+    Cluster,
+}
+
+/// What a speaker has of one prefix: by neighbor, `None` being itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Destination {
+    pub(crate) routes: BTreeMap<Option<usize>, (Route, Option<Loop>)>,
+    pub(crate) best: Option<Option<usize>>,
+}
+
+/// All of one speaker.
+pub(crate) type Table = BTreeMap<Prefix, Destination>;
+
+/// The state that does not change any more; none where the rounds go on for ever, because there are several such states
+/// (RFC 3345 has examples), so that which one is reached depends on who speaks first.
+pub(crate) fn converge(topology: &Topology) -> Option<Vec<Table>> {
+    let mut tables: Vec<Table> = topology.speakers.iter().map(local_table).collect();
+    // A path visits a speaker once, so that each round settles at least one more hop.
+    for _ in 0..4 * topology.speakers.len() + 8 {
+        let next = round(topology, &tables);
+        if next == tables {
+            return Some(tables);
+        }
+        tables = next;
+    }
+    None
+}
+
+fn local_table(speaker: &Speaker) -> Table {
+    let local = |origin: &Origin| Route {
+        origin: origin.origin,
+        as_path: Vec::new(),
+        next_hop: None,
+        med: origin.med,
+        local_pref: origin.local_pref,
+        communities: origin.communities.clone(),
+        originator: None,
+        clusters: Vec::new(),
+    };
+    let destination =
+        |origin| Destination { routes: BTreeMap::from([(None, (local(origin), None))]), best: Some(None) };
+    speaker.origins.iter().map(|(prefix, origin)| (*prefix, destination(origin))).collect()
+}
+
+fn round(topology: &Topology, tables: &[Table]) -> Vec<Table> {
+    let mut next: Vec<Table> = topology.speakers.iter().map(local_table).collect();
+    for (node, table) in tables.iter().enumerate() {
+        for neighbor in &topology.speakers[node].neighbors {
+            for (prefix, destination) in table {
+                if let Some(sent) = export(topology, node, neighbor, *prefix, destination) {
+                    let received = import(&topology.speakers[neighbor.node], neighbor, sent);
+                    let there = next[neighbor.node].entry(*prefix).or_default();
+                    there.routes.insert(Some(neighbor.back), received);
+                }
+            }
+        }
+    }
+    for (node, table) in next.iter_mut().enumerate() {
+        table.values_mut().for_each(|destination| destination.best = best(topology, node, destination));
+    }
+    next
+}
+
+/// What a node tells a neighbor of a prefix.
+fn export(topology: &Topology, node: usize, to: &Neighbor, prefix: Prefix, of: &Destination) -> Option<Route> {
+    let speaker = &topology.speakers[node];
+    let source = of.best?;
+    let neighbor = |at: usize| &speaker.neighbors[at];
+    if source.is_some_and(|at| neighbor(at).node == to.node && neighbor(at).back == to.back) {
+        return None;
+    }
+    let from = source.map(|at| neighbor(at).relation);
+    // RFC 4456 §6.
+    if (from, to.relation) == (Some(Relation::NonClient), Relation::NonClient) {
+        return None;
+    }
+    let mut route = of.routes.get(&source)?.0.clone();
+    let external = to.relation == Relation::External;
+    if from.is_some() && route.communities.contains(&NO_ADVERTISE) {
+        return None;
+    }
+    if from.is_some() && external && route.communities.contains(&NO_EXPORT) {
+        return None;
+    }
+    let own = if prefix.addr().is_ipv4() { address(node) } else { address6(node).into() };
+    if external {
+        route.as_path.insert(0, speaker.asn);
+        route.local_pref = None;
+        route.originator = None;
+        route.clusters.clear();
+        route.next_hop = Some(own);
+        // RFC 4271 §5.1.4.
+        route.med = route.med.filter(|_| from.is_none());
+        return Some(route);
+    }
+    route.next_hop.get_or_insert(own);
+    route.local_pref.get_or_insert(100);
+    if let (Some(at), Some(Relation::Client | Relation::NonClient)) = (source, from) {
+        // RFC 4456 §8.
+        route.originator.get_or_insert(topology.speakers[neighbor(at).node].bgp_id);
+        route.clusters.insert(0, speaker.cluster);
+    }
+    Some(route)
+}
+
+/// What the receiver makes of it; `sender` is the receiver as the sender sees it.
+fn import(receiver: &Speaker, sender: &Neighbor, route: Route) -> (Route, Option<Loop>) {
+    let internal = sender.relation != Relation::External;
+    let why = if route.as_path.contains(&receiver.asn) {
+        Some(Loop::AsPath)
+    } else if internal && route.originator == Some(receiver.bgp_id) {
+        Some(Loop::Originator)
+    } else if internal && route.clusters.contains(&receiver.cluster) {
+        Some(Loop::Cluster)
+    } else {
+        None
+    };
+    (route, why)
+}
+
+/// RFC 4271 §9.1.2.2, RFC 4456 §9; what is originated here comes first.
+fn best(topology: &Topology, node: usize, destination: &Destination) -> Option<Option<usize>> {
+    let speaker = &topology.speakers[node];
+    let rank = |(source, (route, _)): &(&Option<usize>, &(Route, Option<Loop>))| {
+        let peer = source.map(|at| &speaker.neighbors[at]);
+        let identifier = peer.map_or(0, |peer| route.originator.unwrap_or(topology.speakers[peer.node].bgp_id));
+        (
+            peer.is_some(),
+            Reverse(route.local_pref.unwrap_or(100)),
+            route.as_path.len(),
+            route.origin,
+            route.med.unwrap_or(0),
+            peer.is_some_and(|peer| peer.relation != Relation::External),
+            identifier,
+            route.clusters.len(),
+            peer.map(|peer| address(peer.node)),
+        )
+    };
+    let eligible = destination.routes.iter().filter(|(_, (_, why))| why.is_none());
+    eligible.min_by_key(rank).map(|(source, _)| *source)
+}

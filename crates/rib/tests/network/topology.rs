@@ -1,0 +1,163 @@
+//! Who is there, who speaks with whom, and who originates what.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use heddle_bgp_core::Prefix;
+
+use crate::Random;
+
+/// What a speaker originates with a prefix.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Origin {
+    pub(crate) origin: u8,
+    pub(crate) med: Option<u32>,
+    pub(crate) local_pref: Option<u32>,
+    pub(crate) communities: Vec<u32>,
+}
+
+impl Origin {
+    pub(crate) fn random(random: &mut Random) -> Self {
+        Self {
+            origin: u8::try_from(random.below(3)).expect("below 3"),
+            med: random.one_in(3).then(|| 10 * u32::try_from(random.below(3)).expect("below 3")),
+            local_pref: random.one_in(3).then(|| 50 + 50 * u32::try_from(random.below(4)).expect("below 4")),
+            communities: match random.below(8) {
+                0 => vec![NO_EXPORT],
+                1 => vec![NO_ADVERTISE],
+                2 => vec![0xfde8_0001, NO_EXPORT],
+                3 => vec![0xfde8_0001],
+                _ => Vec::new(),
+            },
+        }
+    }
+}
+
+pub(crate) const NO_EXPORT: u32 = 0xffff_ff01;
+pub(crate) const NO_ADVERTISE: u32 = 0xffff_ff02;
+
+/// What the peer at the other end is to a speaker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Relation {
+    External,
+    Client,
+    NonClient,
+}
+
+/// One session, as one of its ends sees it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Neighbor {
+    /// Number of the node at the other end.
+    pub(crate) node: usize,
+    /// The number that the session has there.
+    pub(crate) back: usize,
+    pub(crate) relation: Relation,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Speaker {
+    pub(crate) asn: u32,
+    pub(crate) bgp_id: u32,
+    pub(crate) cluster: u32,
+    pub(crate) neighbors: Vec<Neighbor>,
+    pub(crate) origins: BTreeMap<Prefix, Origin>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Topology {
+    pub(crate) speakers: Vec<Speaker>,
+    /// All prefixes that anybody may originate.
+    pub(crate) prefixes: Vec<Prefix>,
+    /// Octets that a pipe holds in each direction.
+    pub(crate) window: usize,
+    /// Whether sessions restart gracefully.
+    pub(crate) graceful: bool,
+}
+
+/// The addresses of a node.
+pub(crate) fn address(node: usize) -> IpAddr {
+    let last = u8::try_from(node + 1).expect("few nodes");
+    IpAddr::V4(Ipv4Addr::new(10, 0, 0, last))
+}
+
+pub(crate) fn address6(node: usize) -> Ipv6Addr {
+    Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, u16::try_from(node + 1).expect("few nodes"))
+}
+
+const HOME: u32 = 65000;
+
+impl Topology {
+    /// One AS with reflectors, clients and perhaps a speaker that is neither, and other ASes around it.
+    pub(crate) fn random(random: &mut Random) -> Self {
+        let reflectors = 1 + random.index(2);
+        let clients = 1 + random.index(3);
+        let others = random.index(2);
+        let external = 1 + random.index(3);
+        let home = reflectors + clients + others;
+        let one_cluster = random.one_in(2);
+        let mut ids: Vec<u32> = (0..home + external).map(|n| 0x0a00_0001 + u32::try_from(n).expect("few")).collect();
+        (1..ids.len()).rev().for_each(|last| ids.swap(last, random.index(last + 1)));
+        let speakers = (0..home + external)
+            .map(|node| Speaker {
+                asn: if node < home { HOME } else { HOME + 1 + u32::try_from(node - home).expect("few") },
+                bgp_id: ids[node],
+                cluster: if one_cluster && node < reflectors { 0x0101_0101 } else { ids[node] },
+                neighbors: Vec::new(),
+                origins: BTreeMap::new(),
+            })
+            .collect();
+        let prefixes = (0..6).map(|n| match n % 3 {
+            0 => format!("2001:db8:{n}::/48"),
+            _ => format!("198.51.{n}.0/24"),
+        });
+        let prefixes = prefixes.map(|text| text.parse().expect("a prefix")).collect();
+        let window = [64, 700, 4096, 65536][random.index(4)];
+        let mut topology = Self { speakers, prefixes, window, graceful: random.one_in(2) };
+        // Reflectors and those that are no clients know each other; a client knows one reflector, or all.
+        for a in 0..reflectors {
+            for b in (a + 1..reflectors).chain(reflectors + clients..home) {
+                topology.join(a, b, Relation::NonClient, Relation::NonClient);
+            }
+        }
+        for a in reflectors + clients..home {
+            for b in a + 1..home {
+                topology.join(a, b, Relation::NonClient, Relation::NonClient);
+            }
+        }
+        for client in reflectors..reflectors + clients {
+            let only = random.one_in(2).then(|| random.index(reflectors));
+            for reflector in (0..reflectors).filter(|r| only.is_none_or(|o| o == *r)) {
+                topology.join(reflector, client, Relation::Client, Relation::NonClient);
+            }
+        }
+        for node in home..home + external {
+            let first = random.index(home);
+            topology.join(node, first, Relation::External, Relation::External);
+            let second = random.index(node);
+            if second != first && random.one_in(2) {
+                topology.join(node, second, Relation::External, Relation::External);
+            }
+        }
+        for node in 0..home + external {
+            for prefix in topology.prefixes.clone() {
+                if random.one_in(3) {
+                    topology.speakers[node].origins.insert(prefix, Origin::random(random));
+                }
+            }
+        }
+        topology
+    }
+
+    /// A session between two; the relations say what `b` is to `a`, and `a` to `b`.
+    fn join(&mut self, a: usize, b: usize, of_b: Relation, of_a: Relation) {
+        let (at_a, at_b) = (self.speakers[a].neighbors.len(), self.speakers[b].neighbors.len());
+        self.speakers[a].neighbors.push(Neighbor { node: b, back: at_b, relation: of_b });
+        self.speakers[b].neighbors.push(Neighbor { node: a, back: at_a, relation: of_a });
+    }
+
+    pub(crate) fn with_origins(&self, origins: Vec<BTreeMap<Prefix, Origin>>) -> Self {
+        let mut new = self.clone();
+        new.speakers.iter_mut().zip(origins).for_each(|(speaker, origins)| speaker.origins = origins);
+        new
+    }
+}
