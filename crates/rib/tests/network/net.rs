@@ -304,8 +304,7 @@ impl Net {
     fn pump(&mut self, wire: usize, side: usize) {
         let at = self.wires[wire].at[side];
         let mut wake = false;
-        loop {
-            let Some(id) = self.wires[wire].ids[side] else { break };
+        while let Some(id) = self.wires[wire].ids[side] {
             let room = self.window.saturating_sub(self.wires[wire].in_flight[side]);
             if room == 0 {
                 break;

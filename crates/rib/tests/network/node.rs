@@ -279,7 +279,7 @@ fn peer_config(topology: &Topology, node: usize, to: usize) -> PeerConfig {
         mode: GracefulRestartMode::Restarter,
         restart_time: RESTART_TIME,
         restarted: false,
-        notification: node % 2 == 0,
+        notification: node.is_multiple_of(2),
         forwarding: ForwardingState::Preserved,
     });
     config
