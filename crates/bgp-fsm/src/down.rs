@@ -44,7 +44,10 @@ pub enum TcpFailure {
     /// No answer.
     #[error("no answer from the peer's address")]
     TimedOut,
-    /// No route to the peer, or a local error: errno.
+    /// No route to the peer, or nobody there who answers.
+    #[error("no route to the peer's address, or nobody there has it")]
+    Unreachable,
+    /// A local error: errno.
     #[error("the system says: error {0}")]
     Os(i32),
     /// The session of a peer with a password has none that can be used, or the like: it cannot be opened as configured.

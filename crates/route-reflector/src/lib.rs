@@ -35,7 +35,7 @@ pub fn run(args: &Args) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    init_log(&config);
+    let set_level = init_log(&config);
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(workers()).enable_all().build() {
         Ok(runtime) => runtime,
         Err(e) => {
@@ -43,7 +43,7 @@ pub fn run(args: &Args) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    runtime.block_on(serve(args, config))
+    runtime.block_on(serve(args, config, &set_level))
 }
 
 /// The RIB has a thread of its own; the rest of the machine is for sessions.
@@ -62,35 +62,56 @@ fn read(args: &Args) -> Result<Config, String> {
     Ok(config)
 }
 
-fn init_log(config: &Config) {
-    let filter = std::env::var("RUST_LOG").unwrap_or_else(|_| config.log.level.clone());
-    let filter = EnvFilter::try_new(&filter).unwrap_or_else(|e| {
-        eprintln!("log.level {filter:?}: {e}; using \"info\"");
-        EnvFilter::new("info")
-    });
+/// Sets the log level of the running process.
+type SetLevel = Box<dyn Fn(&str)>;
+
+/// Begins to log; the level can be changed later, unless `RUST_LOG` gives it.
+fn init_log(config: &Config) -> SetLevel {
+    let from_environment = std::env::var("RUST_LOG").ok();
+    let filter =
+        parse_level(from_environment.as_deref().unwrap_or(&config.log.level)).unwrap_or_else(|| EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_writer(std::io::stderr);
     // A second initialisation, in one process, keeps the first.
-    let _ = match config.log.format {
-        LogFormat::Text => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init(),
-        LogFormat::Json => builder.json().try_init(),
+    let set: SetLevel = match config.log.format {
+        LogFormat::Text => {
+            let builder =
+                builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).with_filter_reloading();
+            let handle = builder.reload_handle();
+            let _ = builder.try_init();
+            Box::new(move |level| {
+                let _ = parse_level(level).map(|f| handle.reload(f));
+            })
+        }
+        LogFormat::Json => {
+            let builder = builder.json().with_filter_reloading();
+            let handle = builder.reload_handle();
+            let _ = builder.try_init();
+            Box::new(move |level| {
+                let _ = parse_level(level).map(|f| handle.reload(f));
+            })
+        }
     };
+    if from_environment.is_some() { Box::new(|_| {}) } else { set }
 }
 
-async fn serve(args: &Args, config: Config) -> ExitCode {
-    let (mut term, mut int, mut hup) =
-        match (stream(SignalKind::terminate()), stream(SignalKind::interrupt()), stream(SignalKind::hangup())) {
-            (Some(term), Some(int), Some(hup)) => (term, int, hup),
-            _ => return ExitCode::FAILURE,
-        };
+fn parse_level(level: &str) -> Option<EnvFilter> {
+    EnvFilter::try_new(level).inspect_err(|e| eprintln!("log.level {level:?} is not applied: {e}")).ok()
+}
+
+async fn serve(args: &Args, config: Config, set_level: &SetLevel) -> ExitCode {
+    let signals = (stream(SignalKind::terminate()), stream(SignalKind::interrupt()), stream(SignalKind::hangup()));
+    let (Some(mut term), Some(mut int), Some(mut hup)) = signals else { return ExitCode::FAILURE };
     let options =
         StartOptions { role: Role::RouteReflector, file: Some(args.config.clone()), socket: args.socket.clone() };
     let speaker = match Speaker::start(config, options).await {
         Ok(speaker) => speaker,
         Err(e) => {
-            error!("{e}");
+            // Whatever the log level is: this has to be seen.
+            eprintln!("cannot start: {e}");
             return ExitCode::FAILURE;
         }
     };
+    let mut applied = speaker.applied();
     notify(&[sd_notify::NotifyState::Ready]);
     info!(config = %args.config.display(), "the route reflector runs");
     loop {
@@ -98,6 +119,7 @@ async fn serve(args: &Args, config: Config) -> ExitCode {
             _ = term.recv() => break,
             _ = int.recv() => break,
             _ = hup.recv() => reload(args, &speaker, &args.config).await,
+            Ok(()) = applied.changed() => set_level(&applied.borrow_and_update().log.level),
         }
     }
     notify(&[sd_notify::NotifyState::Stopping]);

@@ -11,8 +11,8 @@ use tokio::net::TcpStream;
 
 /// Octets of control messages that may wait for a socket; a peer that reads so little is closed.
 pub(crate) const MAX_CONTROL: usize = 256 << 10;
-/// Reads of a connection that is being closed.
-const MAX_DROPPED_READS: usize = 256;
+/// Octets of one read of a connection that is being closed.
+const SINK: usize = 16 << 10;
 /// Slices in one vectored write.
 pub(crate) const MAX_SLICES: usize = 64;
 
@@ -80,11 +80,6 @@ impl Connection {
         })
     }
 
-    /// The socket, for its options.
-    pub(crate) const fn stream(&self) -> &TcpStream {
-        &self.stream
-    }
-
     /// Waits until the socket is ready for one of `interest`.
     pub(crate) async fn ready(&self, interest: Interest) -> io::Result<tokio::io::Ready> {
         self.stream.ready(interest).await
@@ -116,11 +111,6 @@ impl Connection {
     /// Whether control messages wait.
     pub(crate) fn has_control(&self) -> bool {
         !self.control.is_empty()
-    }
-
-    /// Whether a control message was begun and is not finished.
-    pub(crate) const fn control_begun(&self) -> bool {
-        self.control_begun > 0
     }
 
     /// Writes control messages once.
@@ -160,35 +150,42 @@ impl Connection {
         Self::outcome(self.stream.try_write_vectored(io_slices.get(..n).unwrap_or_default()))
     }
 
-    /// Sends the waiting control messages, last of all a NOTIFICATION, and closes: within `limit`, and so that the peer
-    /// can read them. A close with octets unread would reset the connection and take the NOTIFICATION back, so what the
-    /// peer still sends is read and dropped until it closes. Inside an UPDATE nothing else can be said.
-    pub(crate) async fn finish(mut self, mid_message: MidMessage, limit: Duration) {
-        let words = async {
-            while mid_message == MidMessage::No && self.has_control() {
-                match self.write_control() {
-                    Written::Octets(_) => {}
-                    Written::Full => drop(self.stream.writable().await),
-                    Written::Broken => return,
+    /// Says the last words and closes: the rest of the message that was begun, then the waiting control messages, last of
+    /// all a NOTIFICATION; within `limit`, and so that the peer can read them. A close with octets unread would reset the
+    /// connection and take the NOTIFICATION back, so what the peer still sends is read and dropped until it closes.
+    pub(crate) async fn finish(mut self, rest: Option<Bytes>, limit: Duration) {
+        let _ = tokio::time::timeout(limit, self.last_words(rest.unwrap_or_default())).await;
+    }
+
+    async fn last_words(&mut self, mut rest: Bytes) {
+        while !rest.is_empty() || self.has_control() {
+            let written = if rest.is_empty() {
+                self.write_control()
+            } else {
+                let written = Self::outcome(self.stream.try_write(&rest));
+                if let Written::Octets(n) = written {
+                    rest.advance(n);
                 }
+                written
+            };
+            match written {
+                Written::Octets(_) => {}
+                Written::Full => drop(self.stream.writable().await),
+                Written::Broken => return,
             }
-            if socket2::SockRef::from(&self.stream).shutdown(std::net::Shutdown::Write).is_err() {
-                return;
+        }
+        if socket2::SockRef::from(&self.stream).shutdown(std::net::Shutdown::Write).is_err() {
+            return;
+        }
+        let mut sink = vec![0; SINK];
+        while self.stream.readable().await.is_ok() {
+            match self.stream.try_read(&mut sink) {
+                Ok(0) => return,
+                Ok(_) => {}
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) => return,
             }
-            let mut sink = [0; 4096];
-            for _ in 0..MAX_DROPPED_READS {
-                if self.stream.readable().await.is_err() {
-                    return;
-                }
-                match self.stream.try_read(&mut sink) {
-                    Ok(0) => return,
-                    Ok(_) => {}
-                    Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
-                    Err(_) => return,
-                }
-            }
-        };
-        let _ = tokio::time::timeout(limit, words).await;
+        }
     }
 
     fn advance_control(&mut self, mut n: usize) {
@@ -209,16 +206,6 @@ impl Connection {
             Err(_) => Written::Broken,
         }
     }
-}
-
-/// Whether an UPDATE was begun and is not finished.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum MidMessage {
-    /// Between messages.
-    #[default]
-    No,
-    /// Inside one.
-    Yes,
 }
 
 /// Length of the whole message at the front of `control`, which holds whole messages that we made.

@@ -96,13 +96,13 @@ impl<M> IngestQueues<M> {
     }
 
     fn push(&self, peer: &Arc<PeerQueue<M>>, message: M, bytes: usize) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
         let list = {
             let mut s = lock(&peer.state);
             s.messages.push_back((message, bytes));
             s.batches += usize::from(bytes > 0);
             !std::mem::replace(&mut s.listed, true)
         };
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
         if list {
             lock(&self.ready).push_back(Arc::clone(peer));
             self.ring();

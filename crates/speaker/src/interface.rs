@@ -20,26 +20,39 @@ pub(crate) struct SessionAddresses {
     pub index: Option<u32>,
 }
 
+/// An address of an interface.
+struct Held {
+    interface: String,
+    ip: IpAddr,
+    mask: Option<IpAddr>,
+}
+
 /// Finds the interface that holds `local` and its addresses of both families; what the interface has not stays none.
-/// An address of the session itself always stands for its family.
+/// An address of the session itself always stands for its family; loopback addresses stand for nothing else.
 #[must_use]
-pub(crate) fn session_addresses(local: SocketAddr) -> SessionAddresses {
+pub(crate) fn session_addresses(local: SocketAddr, remote: SocketAddr) -> SessionAddresses {
+    let all: Vec<Held> = getifaddrs().map(|i| i.filter_map(held).collect()).unwrap_or_default();
+    choose(&all, local.ip(), remote.ip())
+}
+
+fn choose(all: &[Held], local: IpAddr, remote: IpAddr) -> SessionAddresses {
     let mut found = SessionAddresses::default();
-    let all: Vec<(String, IpAddr)> = getifaddrs().map(|i| i.filter_map(address).collect()).unwrap_or_default();
-    found.interface = all.iter().find(|(_, a)| *a == local.ip()).map(|(name, _)| name.clone());
+    let holder = all.iter().find(|h| h.ip == local);
+    // RFC 2545 §3: the link-local address is for peers on the same link alone.
+    let on_link = is_link_local(remote) || holder.is_some_and(|h| h.mask.is_some_and(|m| same_net(h.ip, remote, m)));
+    found.interface = holder.map(|h| h.interface.clone());
     found.index = found.interface.as_deref().and_then(|name| nix::net::if_::if_nametoindex(name).ok());
-    for (name, addr) in &all {
-        if Some(name) != found.interface.as_ref() {
-            continue;
-        }
-        match addr {
-            IpAddr::V4(a) => found.v4 = found.v4.or(Some(*a)),
-            IpAddr::V6(a) if a.is_unicast_link_local() => found.link_local = found.link_local.or(Some(*a)),
-            IpAddr::V6(a) if !a.is_loopback() => found.v6 = found.v6.or(Some(*a)),
-            IpAddr::V6(_) => {}
+    for h in all.iter().filter(|h| Some(&h.interface) == found.interface.as_ref()) {
+        match h.ip {
+            IpAddr::V6(a) if a.is_unicast_link_local() => {
+                found.link_local = if on_link { found.link_local.or(Some(a)) } else { None };
+            }
+            ip if ip.is_loopback() => {}
+            IpAddr::V4(a) => found.v4 = found.v4.or(Some(a)),
+            IpAddr::V6(a) => found.v6 = found.v6.or(Some(a)),
         }
     }
-    match local.ip() {
+    match local {
         IpAddr::V4(a) => found.v4 = Some(a),
         IpAddr::V6(a) if a.is_unicast_link_local() => found.link_local = Some(a),
         IpAddr::V6(a) => found.v6 = Some(a),
@@ -47,31 +60,82 @@ pub(crate) fn session_addresses(local: SocketAddr) -> SessionAddresses {
     found
 }
 
-fn address(entry: nix::ifaddrs::InterfaceAddress) -> Option<(String, IpAddr)> {
-    let storage = entry.address?;
-    let addr = match (storage.as_sockaddr_in(), storage.as_sockaddr_in6()) {
-        (Some(a), _) => IpAddr::V4(a.ip()),
-        (None, Some(a)) => IpAddr::V6(a.ip()),
-        (None, None) => return None,
+fn is_link_local(ip: IpAddr) -> bool {
+    matches!(ip, IpAddr::V6(a) if a.is_unicast_link_local())
+}
+
+fn same_net(a: IpAddr, b: IpAddr, mask: IpAddr) -> bool {
+    match (a, b, mask) {
+        (IpAddr::V4(a), IpAddr::V4(b), IpAddr::V4(m)) => (a & m) == (b & m),
+        (IpAddr::V6(a), IpAddr::V6(b), IpAddr::V6(m)) => (a & m) == (b & m),
+        _ => false,
+    }
+}
+
+fn held(entry: nix::ifaddrs::InterfaceAddress) -> Option<Held> {
+    let ip = |storage: &nix::sys::socket::SockaddrStorage| match (storage.as_sockaddr_in(), storage.as_sockaddr_in6()) {
+        (Some(a), _) => Some(IpAddr::V4(a.ip())),
+        (None, Some(a)) => Some(IpAddr::V6(a.ip())),
+        (None, None) => None,
     };
-    Some((entry.interface_name, addr))
+    let (address, mask) = (entry.address.as_ref().and_then(ip)?, entry.netmask.as_ref().and_then(ip));
+    Some(Held { interface: entry.interface_name, ip: address, mask })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn ip(text: &str) -> IpAddr {
+        text.parse().expect("an address")
+    }
+
+    fn interfaces() -> Vec<Held> {
+        let held = |interface: &str, a: &str, mask: &str| Held {
+            interface: interface.to_owned(),
+            ip: ip(a),
+            mask: Some(ip(mask)),
+        };
+        vec![
+            held("lo", "127.0.0.1", "255.0.0.0"),
+            held("lo", "10.255.0.1", "255.255.255.255"),
+            held("lo", "2001:db8::1", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
+            held("test0", "192.0.2.1", "255.255.255.0"),
+            held("test0", "2001:db8:1::1", "ffff:ffff:ffff:ffff::"),
+            held("test0", "fe80::1", "ffff:ffff:ffff:ffff::"),
+        ]
+    }
+
     #[test]
-    fn the_loopback_interface_has_an_ipv4_address() {
-        let a = session_addresses("127.0.0.1:179".parse().expect("an address"));
-        assert_eq!(a.v4, Some(Ipv4Addr::LOCALHOST));
-        assert_eq!(a.interface.as_deref(), Some("lo"));
+    fn the_other_family_and_the_link_come_from_the_interface() {
+        let a = choose(&interfaces(), ip("192.0.2.1"), ip("192.0.2.2"));
+        assert_eq!(a.v4.map(IpAddr::V4), Some(ip("192.0.2.1")));
+        assert_eq!(a.v6.map(IpAddr::V6), Some(ip("2001:db8:1::1")));
+        assert_eq!(a.link_local.map(IpAddr::V6), Some(ip("fe80::1")));
+    }
+
+    #[test]
+    fn a_peer_beyond_the_link_gets_no_link_local_address() {
+        let a = choose(&interfaces(), ip("192.0.2.1"), ip("198.51.100.2"));
+        assert_eq!(a.link_local, None);
+    }
+
+    #[test]
+    fn a_session_from_a_loopback_interface_never_has_127_as_next_hop() {
+        let a = choose(&interfaces(), ip("2001:db8::1"), ip("2001:db8::2"));
+        assert_eq!(a.v4.map(IpAddr::V4), Some(ip("10.255.0.1")));
     }
 
     #[test]
     fn an_address_that_no_interface_has_stands_for_its_family_alone() {
-        let a = session_addresses("[2001:db8::1]:179".parse().expect("an address"));
-        assert_eq!(a.v6, Some("2001:db8::1".parse().expect("an address")));
+        let a = choose(&interfaces(), ip("2001:db8:9::1"), ip("2001:db8:9::2"));
+        assert_eq!(a.v6.map(IpAddr::V6), Some(ip("2001:db8:9::1")));
         assert_eq!((a.v4, a.interface), (None, None));
+    }
+
+    #[test]
+    fn the_system_knows_its_loopback_address() {
+        let a = session_addresses("127.0.0.1:179".parse().expect("valid"), "127.0.0.1:1".parse().expect("valid"));
+        assert_eq!(a.interface.as_deref(), Some("lo"));
     }
 }

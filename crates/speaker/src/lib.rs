@@ -8,6 +8,7 @@ mod clock;
 mod connection;
 mod ingest_queue;
 mod interface;
+mod last_words;
 mod listen;
 mod listener;
 mod manager;
@@ -23,28 +24,32 @@ mod rib_thread;
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
+use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 use std::time::SystemTime;
 
 use heddle_admin::types::EventKind;
-use heddle_admin::{AdminServer, BindError, EventHub};
-use heddle_config::{Change, Config, ConfigErrors, ExpressionError, GracefulRestartMode, PeerSettings};
+use heddle_admin::{AdminServer, BindError, EventHub, serve_metrics};
+use heddle_config::{Change, Config, ConfigErrors, ExpressionError, GracefulRestartMode, PeerAddress, PeerSettings};
 use heddle_rib::policy::AsPathRegex;
 use thiserror::Error;
-use tokio::sync::{mpsc, oneshot};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
-use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use backend::Backend;
 use clock::Clock;
-use manager::{ApplyError, Manager, NewManager, REQUESTS, Request, Running};
+use last_words::LastWords;
+use manager::{Manager, NewManager, REQUESTS, Request, Returning, Running};
 use peer::Shared;
 use registry::Registry;
 use restart::Deferral;
-use restart_marker::{RestartMarker, Start};
+use restart_marker::{Before, RestartMarker, Start};
 use rib_thread::RibHandle;
+
+pub use manager::ApplyError;
 
 /// What a speaker is for; shown by the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +78,9 @@ pub enum StartError {
     /// The API socket.
     #[error(transparent)]
     Api(#[from] BindError),
+    /// The TCP port of the metrics.
+    #[error("cannot serve metrics on {0}: {1}; choose another address in api.metrics")]
+    Metrics(SocketAddr, std::io::Error),
     /// The system refused.
     #[error("cannot start the RIB thread: {0}")]
     Thread(std::io::Error),
@@ -83,11 +91,10 @@ pub enum StartError {
 pub struct Speaker {
     requests: mpsc::Sender<Request>,
     shared: Arc<Shared>,
-    stop_admin: oneshot::Sender<()>,
-    admin: JoinHandle<()>,
+    stop: watch::Sender<bool>,
+    servers: Vec<JoinHandle<()>>,
     manager: JoinHandle<()>,
-    rib: RibHandle,
-    running: Arc<RwLock<Running>>,
+    applied: watch::Receiver<Arc<Config>>,
 }
 
 /// Reads a configuration, its AS_PATH expressions compiled.
@@ -110,50 +117,85 @@ impl Speaker {
     pub async fn start(config: Config, options: StartOptions) -> Result<Self, StartError> {
         // The socket first: a second instance must not touch the marker of the first.
         let server = AdminServer::bind(&config.api.socket)?;
-        let (marker, before, failed) = RestartMarker::set(&config.api.socket);
-        if let Some(error) = failed {
-            warn!(%error, "cannot write the restart marker; the next start will not be taken for a restart");
+        let metrics = match config.api.metrics {
+            Some(at) => Some(TcpListener::bind(at).await.map_err(|e| StartError::Metrics(at, e))?),
+            None => None,
+        };
+        if config.router.decision.resolve_next_hops {
+            warn!("router.decision.resolve_next_hops has no effect here: every next hop counts as reachable at cost 0");
         }
+        let (marker, mut before) = RestartMarker::read(&config.api.socket);
+        before.peers.retain(|p| is_configured(&config, p));
         let shared = Arc::new(Shared {
             clock: Clock::start(),
             events: EventHub::default(),
             seed: RandomState::new().build_hasher().finish(),
-            last_words: TaskTracker::new(),
+            last_words: LastWords::default(),
             marker,
         });
+        let (parts, backend) = Self::begin(config, &options, &shared, before).await?;
+        if let Err(error) = shared.marker.set() {
+            warn!(%error, "cannot write the restart marker; the next start will not be taken for a restart");
+        }
+        let (stop, stopping) = watch::channel(false);
+        let mut servers = vec![tokio::spawn(server.serve(Arc::clone(&backend), told(stopping.clone())))];
+        if let Some(listener) = metrics {
+            servers.push(tokio::spawn(serve_metrics(listener, backend, told(stopping))));
+        }
+        let Parts { requests, manager, applied } = parts;
+        Ok(Self { requests, shared, stop, servers, manager: tokio::spawn(manager.run()), applied })
+    }
+
+    async fn begin(
+        config: Config,
+        options: &StartOptions,
+        shared: &Arc<Shared>,
+        before: Before,
+    ) -> Result<(Parts, Arc<Backend>), StartError> {
+        let until = shared.clock.now() + config.router.graceful_restart.selection_deferral_time.duration();
         let deferral = match before.start {
             Start::Fresh => Deferral::none(),
             Start::Restart => {
                 info!(peers = before.peers.len(), "restarted: learned routes wait for the peers' End-of-RIB");
-                let time = config.router.graceful_restart.selection_deferral_time.duration();
-                Deferral::until(shared.clock.now() + time, before.peers)
+                Deferral::until(until, before.peers.clone())
             }
         };
         let registry = Registry::default();
-        let rib = RibHandle::start(&config, before.start, deferral, Arc::clone(&shared)).map_err(StartError::Thread)?;
+        let rib = RibHandle::start(&config, before.start, deferral, Arc::clone(shared)).map_err(StartError::Thread)?;
         let (requests, receiver) = mpsc::channel(REQUESTS);
+        let config = Arc::new(config);
+        let (applied_sender, applied) = watch::channel(Arc::clone(&config));
         let running = Arc::new(RwLock::new(Running {
             toml: config.to_toml().into(),
-            config: Arc::new(config),
+            config,
             file: options.file.clone(),
             applied_at: SystemTime::now(),
             listening: Vec::new(),
         }));
-        let manager = Manager::begin(NewManager {
-            shared: Arc::clone(&shared),
+        let begun = Manager::begin(NewManager {
+            shared: Arc::clone(shared),
             rib: rib.clone(),
             registry: registry.clone(),
             running: Arc::clone(&running),
-            start: before.start,
+            applied: applied_sender,
+            returning: Returning { start: before.start, until, peers: before.peers },
             requests: receiver,
-        })
-        .await?;
-        let manager = tokio::spawn(manager.run());
-        let running_too = Arc::clone(&running);
-        let backend = Backend::new(Arc::clone(&shared), rib.clone(), registry, running_too, requests.clone(), &options);
-        let (stop_admin, stopped) = oneshot::channel();
-        let admin = tokio::spawn(server.serve(Arc::new(backend), async { drop(stopped.await) }));
-        Ok(Self { requests, shared, stop_admin, admin, manager, rib, running })
+        });
+        let manager = match begun.await {
+            Ok(manager) => manager,
+            Err(error) => {
+                rib.stop().await;
+                return Err(error.into());
+            }
+        };
+        let backend = Backend::new(Arc::clone(shared), rib, registry, running, requests.clone(), options);
+        Ok((Parts { requests, manager, applied }, Arc::new(backend)))
+    }
+
+    /// The configuration that runs; changes when another one is applied, by whomever.
+    #[must_use]
+    pub fn applied(&self) -> watch::Receiver<Arc<Config>> {
+        self.applied.clone()
     }
 
     /// Changes over to another configuration; sessions go on unless what identifies them changed.
@@ -171,18 +213,35 @@ impl Speaker {
     pub async fn stop(self) {
         self.shared.events.publish(None, EventKind::Stopping);
         let (done, ended) = oneshot::channel();
-        if self.requests.send(Request::Exit(String::new(), done)).await.is_ok() {
+        if self.requests.send(Request::Exit(done)).await.is_ok() {
             let _ = ended.await;
         }
         let _ = self.manager.await;
-        let _ = self.stop_admin.send(());
-        let _ = self.admin.await;
-        self.rib.stop();
-        let config = Arc::clone(&self.running.read().unwrap_or_else(PoisonError::into_inner).config);
-        if !restarts_gracefully(&config) {
+        self.stop.send_replace(true);
+        for server in self.servers {
+            let _ = server.await;
+        }
+        if !restarts_gracefully(&self.applied.borrow()) {
             self.shared.marker.clear();
         }
     }
+}
+
+/// What a speaker is made of, before it runs.
+struct Parts {
+    requests: mpsc::Sender<Request>,
+    manager: Manager,
+    applied: watch::Receiver<Arc<Config>>,
+}
+
+/// Completes when the servers are told to stop.
+async fn told(mut stopping: watch::Receiver<bool>) {
+    let _ = stopping.wait_for(|stop| *stop).await;
+}
+
+/// Whether the configuration has the peer, by address or by a listen range.
+fn is_configured(config: &Config, peer: &PeerAddress) -> bool {
+    config.peer(peer).is_some() || config.listen_ranges.iter().any(|r| r.prefix.contains_addr(peer.ip))
 }
 
 /// Whether a peer may keep our routes until we are back.

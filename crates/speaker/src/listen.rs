@@ -11,7 +11,7 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 use tracing::{info, warn};
 
-use crate::listener::{Listener, SharedAcceptTable, socket_addr};
+use crate::listener::{Listener, socket_addr};
 use crate::peer::transport::{Hops, Password};
 
 /// Connections that the kernel holds for us.
@@ -37,15 +37,11 @@ pub enum ListenError {
     Io(ListenAddress, io::Error),
 }
 
-/// Opens a listening socket and begins to accept.
+/// Opens a listening socket.
 ///
 /// # Errors
 /// The address is taken, or the system refuses.
-pub(crate) fn open(
-    address: &ListenAddress,
-    min_ttl: Option<u8>,
-    table: SharedAcceptTable,
-) -> Result<Listener, ListenError> {
+pub(crate) fn open(address: &ListenAddress, min_ttl: Option<u8>) -> Result<Listener, ListenError> {
     let at = socket_addr(&address.address, address.port).ok_or_else(|| ListenError::NoInterface(address.clone()))?;
     let failed = |e: io::Error| match e.kind() {
         io::ErrorKind::AddrInUse => ListenError::InUse(address.clone()),
@@ -53,6 +49,8 @@ pub(crate) fn open(
         _ => ListenError::Io(address.clone(), e),
     };
     let socket = bind(at, address).map_err(failed)?;
+    // The kernel answers a SYN with the listener's TTL: a peer with RFC 5082 on its side takes 255 only.
+    options::ttl::set_ttl(&socket, 255).map_err(failed)?;
     if let Some(min) = min_ttl {
         // Before the first connection: RFC 5082 §3 wants packets of others gone before they reach the protocol.
         options::ttl::set_min_ttl(&socket, min).map_err(failed)?;
@@ -60,7 +58,7 @@ pub(crate) fn open(
     socket.listen(BACKLOG).map_err(failed)?;
     let listener = TcpListener::from_std(socket.into()).map_err(failed)?;
     info!(address = %address, "listening");
-    Ok(Listener::start(listener, table))
+    Ok(Listener::new(listener))
 }
 
 fn bind(at: SocketAddr, address: &ListenAddress) -> io::Result<Socket> {
@@ -79,6 +77,15 @@ fn bind(at: SocketAddr, address: &ListenAddress) -> io::Result<Socket> {
         other => other?,
     }
     Ok(socket)
+}
+
+/// Changes the least TTL of a socket that listens already.
+pub(crate) fn apply_min_ttl(listener: &Listener, config: &Config) {
+    let Some(local) = listener.local_addr() else { return };
+    let min = common_min_ttl(config, local.is_ipv4()).unwrap_or(0);
+    if let Err(error) = options::ttl::set_min_ttl(listener, min) {
+        warn!(%local, %error, "cannot change the least TTL of a listening socket");
+    }
 }
 
 /// One key on a listening socket: whose it is.
@@ -102,6 +109,15 @@ pub(crate) fn apply_keys(listener: &Listener, old: &[ListenKey], new: &[ListenKe
     for key in new.iter().filter(fits).filter(|k| !old.contains(k)) {
         if let Err(error) = options::md5::set_key(listener, key.who.addr(), range(key.who), key.password.octets()) {
             warn!(peer = %key.who, %error, "cannot set a TCP MD5 key: does the kernel have CONFIG_TCP_MD5SIG?");
+        }
+    }
+}
+
+/// Says where two peers have the same address, on two links, and not the same key: the kernel knows one an address.
+pub(crate) fn warn_of_shared_addresses(keys: &[ListenKey]) {
+    for (at, key) in keys.iter().enumerate() {
+        if keys.iter().skip(at + 1).any(|k| k.who == key.who && k.password != key.password) {
+            warn!(peer = %key.who, "peers with the same link-local address on different interfaces need the same TCP MD5 key");
         }
     }
 }

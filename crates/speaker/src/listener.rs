@@ -48,15 +48,29 @@ pub(crate) type SharedAcceptTable = Arc<RwLock<AcceptTable>>;
 #[derive(Debug)]
 pub(crate) struct Listener {
     socket: Arc<TcpListener>,
-    task: tokio::task::JoinHandle<()>,
+    task: Option<tokio::task::JoinHandle<()>>,
 }
 
 impl Listener {
-    /// Accepts connections on a listening socket from now on.
-    pub(crate) fn start(socket: TcpListener, table: SharedAcceptTable) -> Self {
-        let socket = Arc::new(socket);
-        let task = tokio::spawn(accept(Arc::clone(&socket), table));
-        Self { socket, task }
+    /// A listening socket whose connections wait in the kernel until [`start`](Self::start).
+    pub(crate) fn new(socket: TcpListener) -> Self {
+        Self { socket: Arc::new(socket), task: None }
+    }
+
+    /// Accepts connections from now on.
+    pub(crate) fn start(&mut self, table: &SharedAcceptTable) {
+        if self.task.is_none() {
+            self.task = Some(tokio::spawn(accept(Arc::clone(&self.socket), Arc::clone(table))));
+        }
+    }
+
+    /// Stops listening; when this returns the address is free again.
+    pub(crate) async fn close(mut self) {
+        if let Some(task) = self.task.take() {
+            task.abort();
+            // It was told to end: how it ended says nothing.
+            let _ = task.await;
+        }
     }
 
     /// The address that it is bound to.
@@ -73,7 +87,9 @@ impl AsFd for Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        self.task.abort();
+        if let Some(task) = &self.task {
+            task.abort();
+        }
     }
 }
 

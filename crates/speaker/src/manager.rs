@@ -1,31 +1,33 @@
-//! The manager: owns the configuration, makes and ends the tasks of peers, and applies the difference of two
-//! configurations.
+//! The manager: owns the configuration, makes and ends the tasks of peers.
 
-use std::collections::HashMap;
+mod apply;
+
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use heddle_admin::types::EventKind;
-use heddle_config::{Change, Config, Effect, ListenAddress, ListenRange, PeerAddress, PeerSettings, Subject};
-use heddle_rib::PeerId;
+use heddle_bgp_core::Timestamp;
+use heddle_config::{Change, Config, ListenAddress, ListenRange, PeerAddress, PeerSettings};
 use thiserror::Error;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
-use tracing::{info, warn};
+use tracing::{Instrument, error_span, info, warn};
 
-use crate::listen::{self, ListenError, ListenKey};
+use crate::listen::{ListenError, ListenKey};
 use crate::listener::{AcceptTable, Incoming, Listener, PEER_BACKLOG, RANGE_BACKLOG, SharedAcceptTable};
-use crate::mapping::policy::{self, MappingError};
+use crate::mapping;
+use crate::mapping::policy::MappingError;
 use crate::mapping::rib::Policies;
 use crate::peer::status::{PeerOrigin, PeerShared, PeerStatus, Wish};
 use crate::peer::transport::Password;
-use crate::peer::{COMMANDS, Command, NewPeer, PeerTask, Runtime, SessionEffect, Shared};
+use crate::peer::{COMMANDS, Command, NewPeer, PeerTask, Runtime, Shared};
 use crate::registry::{PeerEntry, Registry};
 use crate::report;
 use crate::restart_marker::Start;
-use crate::rib_link::RibSender;
-use crate::rib_thread::RibHandle;
+use crate::rib_link::{RibSender, Seat};
+use crate::rib_thread::{RibHandle, RibStopped};
 
 /// Requests that may wait for the manager.
 pub(crate) const REQUESTS: usize = 64;
@@ -53,7 +55,7 @@ pub(crate) enum Request {
     /// Apply this configuration.
     Apply(Box<Config>, oneshot::Sender<Result<Vec<Change>, ApplyError>>),
     /// End all peers, then the manager.
-    Exit(String, oneshot::Sender<()>),
+    Exit(oneshot::Sender<()>),
 }
 
 /// Why a configuration cannot be applied; the old one goes on.
@@ -61,13 +63,19 @@ pub(crate) enum Request {
 pub enum ApplyError {
     /// A policy does not compile.
     #[error(transparent)]
-    Policy(#[from] MappingError),
+    Policy(#[from] Box<MappingError>),
     /// An address cannot be listened on.
     #[error(transparent)]
     Listen(#[from] ListenError),
     /// The RIB is gone.
-    #[error("the RIB has stopped; restart the daemon")]
+    #[error("the speaker has stopped; restart the daemon")]
     Stopped,
+}
+
+impl From<RibStopped> for ApplyError {
+    fn from(_: RibStopped) -> Self {
+        Self::Stopped
+    }
 }
 
 /// Owns the configuration and the peers.
@@ -77,14 +85,17 @@ pub(crate) struct Manager {
     rib: RibHandle,
     registry: Registry,
     running: Arc<RwLock<Running>>,
+    applied: watch::Sender<Arc<Config>>,
     policies: Arc<Policies>,
-    start: Start,
+    returning: Returning,
     listeners: HashMap<ListenAddress, Listener>,
     keys: Vec<ListenKey>,
     accept: SharedAcceptTable,
     dynamic: mpsc::Receiver<Incoming>,
     requests: mpsc::Receiver<Request>,
     tasks: JoinSet<PeerAddress>,
+    /// Whose task it is, for one that failed.
+    task_of: HashMap<tokio::task::Id, PeerAddress>,
     peers_made: u64,
 }
 
@@ -99,10 +110,31 @@ pub(crate) struct NewManager {
     pub registry: Registry,
     /// The configuration to run, and where it is seen.
     pub running: Arc<RwLock<Running>>,
-    /// Whether this start is a restart.
-    pub start: Start,
+    /// Who is told of a new one.
+    pub applied: watch::Sender<Arc<Config>>,
+    /// Who is told that this start is a restart.
+    pub returning: Returning,
     /// Requests.
     pub requests: mpsc::Receiver<Request>,
+}
+
+/// To whom we say that we have restarted (R = 1, RFC 4724 §3): to each peer once, and only soon after the start.
+#[derive(Debug)]
+pub(crate) struct Returning {
+    /// Whether this start is a restart.
+    pub start: Start,
+    /// Until when anybody is told.
+    pub until: Timestamp,
+    /// Dynamic peers that knew the instance before; static ones are told all.
+    pub peers: BTreeSet<PeerAddress>,
+}
+
+impl Returning {
+    fn start_of(&mut self, now: Timestamp, origin: PeerOrigin, address: &PeerAddress) -> Start {
+        let knew_us = self.peers.remove(address);
+        let told = knew_us || origin == PeerOrigin::Static;
+        if told && now < self.until { self.start } else { Start::Fresh }
+    }
 }
 
 impl Manager {
@@ -112,7 +144,7 @@ impl Manager {
     /// It cannot be applied.
     pub(crate) async fn begin(new: NewManager) -> Result<Self, ApplyError> {
         let config = Arc::clone(&new.running.read().unwrap_or_else(PoisonError::into_inner).config);
-        let policies = Arc::new(Policies::new(policy::compile(&config)?));
+        let policies = Arc::new(Policies::new(mapping::policy::compile(&config)?));
         let (sender, dynamic) = mpsc::channel(RANGE_BACKLOG);
         let table = AcceptTable { peers: HashMap::new(), ranges: Vec::new(), manager: sender };
         let mut manager = Self {
@@ -120,24 +152,27 @@ impl Manager {
             rib: new.rib,
             registry: new.registry,
             running: new.running,
+            applied: new.applied,
             policies,
-            start: new.start,
+            returning: new.returning,
             listeners: HashMap::new(),
             keys: Vec::new(),
             accept: Arc::new(RwLock::new(table)),
             dynamic,
             requests: new.requests,
             tasks: JoinSet::new(),
+            task_of: HashMap::new(),
             peers_made: 0,
         };
         let opened = manager.open_listeners(&config)?;
-        manager.apply_rib(&config).await?;
-        manager.accept_ranges(&config);
+        manager.rib.configure(mapping::rib::settings(&config)).await?;
         manager.apply_listen_keys(&config, &opened);
         for peer in &config.peers {
             manager.add_static(&config, peer).await?;
         }
+        manager.accept_ranges(&config);
         manager.listeners.extend(opened);
+        manager.start_listeners();
         manager.publish_listening();
         Ok(manager)
     }
@@ -148,131 +183,21 @@ impl Manager {
             tokio::select! {
                 request = self.requests.recv() => match request {
                     Some(Request::Apply(config, reply)) => drop(reply.send(self.apply(*config).await)),
-                    Some(Request::Exit(text, done)) => {
-                        self.exit(&text).await;
+                    Some(Request::Exit(done)) => {
+                        self.exit().await;
                         let _ = done.send(());
                         return;
                     }
-                    None => return self.exit("").await,
+                    None => return self.exit().await,
                 },
                 Some(incoming) = self.dynamic.recv() => self.accept_dynamic(incoming).await,
-                Some(ended) = self.tasks.join_next() => self.ended(ended),
+                Some(ended) = self.tasks.join_next_with_id() => self.ended(ended),
             }
         }
     }
 
     fn config(&self) -> Arc<Config> {
         Arc::clone(&self.running.read().unwrap_or_else(PoisonError::into_inner).config)
-    }
-
-    /// Checks all that can fail first; after that nothing fails half-way.
-    async fn apply(&mut self, new: Config) -> Result<Vec<Change>, ApplyError> {
-        let old = self.config();
-        let changes = heddle_config::diff(&old, &new);
-        for change in changes.iter().filter(|c| c.effect == Effect::Restart) {
-            warn!(%change, "waits for the next start of the program");
-        }
-        let policies = Arc::new(Policies::new(policy::compile(&new)?));
-        let opened = self.open_listeners(&new)?;
-        self.policies = policies;
-        self.apply_rib(&new).await?;
-        self.listeners.retain(|address, _| new.router.listen.contains(address));
-        self.accept_ranges(&new);
-        self.apply_listen_keys(&new, &opened);
-        self.listeners.extend(opened);
-        self.apply_peers(&old, &new, &changes).await?;
-        {
-            let mut running = self.running.write().unwrap_or_else(PoisonError::into_inner);
-            running.toml = new.to_toml().into();
-            running.config = Arc::new(new);
-            running.applied_at = SystemTime::now();
-        }
-        self.publish_listening();
-        let count = u64::try_from(changes.len()).unwrap_or(u64::MAX);
-        self.shared.events.publish(None, EventKind::ConfigApplied { changes: count });
-        info!(changes = count, "configuration applied");
-        Ok(changes)
-    }
-
-    async fn apply_peers(&mut self, old: &Config, new: &Config, changes: &[Change]) -> Result<(), ApplyError> {
-        for peer in old.peers.iter().filter(|p| new.peer(&p.address).is_none()) {
-            self.remove(&peer.address).await;
-        }
-        for peer in &new.peers {
-            match self.registry.get(&peer.address).filter(|e| e.origin == PeerOrigin::Static) {
-                None => {
-                    // A dynamic peer that became a static one begins anew.
-                    self.remove(&peer.address).await;
-                    self.add_static(new, peer).await?;
-                }
-                Some(entry) => {
-                    let runtime = self.static_runtime(new, peer);
-                    let effect = session_effect(&peer.address, changes);
-                    let _ = entry.commands.send(Command::Reconfigure(Box::new(runtime), effect)).await;
-                }
-            }
-        }
-        for (address, entry) in self.registry.all() {
-            if entry.origin == PeerOrigin::Static {
-                continue;
-            }
-            match new.listen_ranges.iter().find(|r| r.prefix.contains_addr(address.ip)) {
-                None => self.remove(&address).await,
-                Some(range) => {
-                    let runtime = self.range_runtime(new, range, &address);
-                    let effect = session_effect(&address, changes).max(range_effect(range, changes));
-                    let _ = entry.commands.send(Command::Reconfigure(Box::new(runtime), effect)).await;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    async fn apply_rib(&self, config: &Config) -> Result<(), ApplyError> {
-        let decision = crate::mapping::rib::decision(config);
-        let networks = crate::mapping::rib::networks(config);
-        self.rib.configure(decision, networks).await.map_err(|_| ApplyError::Stopped)
-    }
-
-    fn open_listeners(&self, config: &Config) -> Result<HashMap<ListenAddress, Listener>, ApplyError> {
-        let mut opened = HashMap::new();
-        for address in config.router.listen.iter().filter(|a| !self.listeners.contains_key(*a)) {
-            let min_ttl = listen::common_min_ttl(config, address.address.ip.is_ipv4());
-            opened.insert(address.clone(), listen::open(address, min_ttl, Arc::clone(&self.accept))?);
-        }
-        Ok(opened)
-    }
-
-    fn accept_ranges(&self, config: &Config) {
-        let mut table = self.accept.write().unwrap_or_else(PoisonError::into_inner);
-        table.ranges = config.listen_ranges.iter().map(|r| r.prefix).collect();
-    }
-
-    /// Keys of the peers and ranges on all listening sockets; only what differs is touched.
-    fn apply_listen_keys(&mut self, config: &Config, opened: &HashMap<ListenAddress, Listener>) {
-        let peers = config.peers.iter().filter_map(|p| Some((listen::host(p.address.ip)?, &p.settings)));
-        let ranges = config.listen_ranges.iter().map(|r| (r.prefix, &r.settings));
-        let keys: Vec<ListenKey> = peers
-            .chain(ranges)
-            .filter_map(|(who, settings)| {
-                let password = password(settings).ok().flatten()?;
-                Some(ListenKey { who, password })
-            })
-            .collect();
-        for listener in self.listeners.values() {
-            listen::apply_keys(listener, &self.keys, &keys);
-        }
-        for listener in opened.values() {
-            listen::apply_keys(listener, &[], &keys);
-        }
-        self.keys = keys;
-    }
-
-    fn publish_listening(&self) {
-        let mut listening: Vec<String> =
-            self.listeners.values().filter_map(Listener::local_addr).map(|a| a.to_string()).collect();
-        listening.sort();
-        self.running.write().unwrap_or_else(PoisonError::into_inner).listening = listening;
     }
 
     fn static_runtime(&self, config: &Config, peer: &heddle_config::Peer) -> Runtime {
@@ -283,11 +208,10 @@ impl Manager {
             settings: peer.settings.clone(),
             router: Arc::new(config.router.clone()),
             policies: Arc::clone(&self.policies),
-            start: self.start,
+            start: Start::Fresh,
             password: password(&peer.settings),
             origin: PeerOrigin::Static,
             wish: if peer.settings.shutdown { Wish::Down } else { Wish::Up },
-            restart_at: None,
         }
     }
 
@@ -299,52 +223,53 @@ impl Manager {
             settings: PeerSettings { passive: true, ..range.settings.clone() },
             router: Arc::new(config.router.clone()),
             policies: Arc::clone(&self.policies),
-            start: self.start,
+            start: Start::Fresh,
             password: password(&range.settings),
             origin: PeerOrigin::Dynamic,
             wish: if range.settings.shutdown { Wish::Down } else { Wish::Up },
-            restart_at: None,
         }
     }
 
-    async fn add_static(&mut self, config: &Config, peer: &heddle_config::Peer) -> Result<(), ApplyError> {
+    async fn add_static(&mut self, config: &Config, peer: &heddle_config::Peer) -> Result<(), RibStopped> {
         let runtime = self.static_runtime(config, peer);
         self.add(runtime).await.map(drop)
     }
 
     async fn accept_dynamic(&mut self, incoming: Incoming) {
         let config = self.config();
-        // The peer may have got a task since it was accepted.
-        let entry = self.accept.read().unwrap_or_else(PoisonError::into_inner).peers.get(&incoming.peer).cloned();
-        if let Some(sender) = entry {
-            drop(sender.try_send(incoming));
-            return;
+        // The peer may have got a task since it was accepted; one that has ended is forgotten first.
+        let known = self.accept.read().unwrap_or_else(PoisonError::into_inner).peers.get(&incoming.peer).cloned();
+        match known {
+            Some(sender) if !sender.is_closed() => return drop(sender.try_send(incoming)),
+            Some(_) => self.forget_ended(&incoming.peer),
+            None => {}
         }
-        let Some(range) = config.listen_ranges.iter().find(|r| r.prefix.contains_addr(incoming.peer.ip)) else {
-            return;
-        };
-        if self.registry.dynamic_in(range.prefix) >= usize::try_from(range.limit).unwrap_or(usize::MAX) {
+        let Some(range) = range_of(&config, &incoming.peer) else { return };
+        let mine = |a: &PeerAddress| range_of(&config, a).is_some_and(|r| r.prefix == range.prefix);
+        if self.registry.dynamic_where(mine) >= usize::try_from(range.limit).unwrap_or(usize::MAX) {
             return warn!(peer = %incoming.peer, range = %range.prefix, limit = range.limit, "refused a dynamic peer: the range is full; raise its limit");
         }
         let runtime = self.range_runtime(&config, range, &incoming.peer);
-        if let Ok(sender) = self.add(runtime).await {
+        if let Ok(Some(sender)) = self.add(runtime).await {
             drop(sender.try_send(incoming));
         }
     }
 
-    async fn add(&mut self, runtime: Runtime) -> Result<mpsc::Sender<Incoming>, ApplyError> {
-        let id = self.rib.add_peer().await.map_err(|_| ApplyError::Stopped)?;
+    /// Makes the task of a peer; none when the RIB has no number left.
+    async fn add(&mut self, mut runtime: Runtime) -> Result<Option<mpsc::Sender<Incoming>>, RibStopped> {
+        let Some(id) = self.rib.add_peer().await? else { return Ok(None) };
+        let now = self.shared.clock.now();
+        runtime.start = self.returning.start_of(now, runtime.origin, &runtime.address);
         let (commands, receiver) = mpsc::channel(COMMANDS);
         let (sender, incoming) = mpsc::channel(PEER_BACKLOG);
-        let status = Arc::new(PeerShared::new(first_status(&runtime, self.shared.clock.now())));
+        let status = Arc::new(PeerShared::new(first_status(&runtime, now)));
         let (address, origin) = (runtime.address.clone(), runtime.origin);
         self.peers_made += 1;
         let task = PeerTask::new(NewPeer {
             shared: Arc::clone(&self.shared),
             status: Arc::clone(&status),
             runtime,
-            id,
-            rib: RibSender::new(self.rib.queues()),
+            seat: Seat { id, rib: RibSender::new(self.rib.queues()) },
             commands: receiver,
             incoming,
             seed: self.shared.seed.wrapping_add(self.peers_made.wrapping_mul(0x9e37_79b9_7f4a_7c15)),
@@ -356,56 +281,75 @@ impl Manager {
         }
         let dynamic = origin == PeerOrigin::Dynamic;
         self.shared.events.publish(Some(report::address(&address)), EventKind::PeerAdded { dynamic });
-        self.tasks.spawn(async move {
-            task.run().await;
-            address
-        });
-        Ok(sender)
+        let span = error_span!("peer", %address);
+        let returned = address.clone();
+        let handle = self.tasks.spawn(
+            async move {
+                task.run().await;
+                returned
+            }
+            .instrument(span),
+        );
+        self.task_of.insert(handle.id(), address);
+        Ok(Some(sender))
     }
 
+    /// Ends a peer's task; its place in the RIB goes with it.
     async fn remove(&mut self, address: &PeerAddress) {
-        let Some(entry) = self.registry.remove(address) else { return };
-        self.forget(address, entry.id).await;
+        let Some(entry) = self.forget(address) else { return };
         let _ = entry.commands.send(Command::Remove).await;
     }
 
-    async fn forget(&self, address: &PeerAddress, id: PeerId) {
+    fn forget(&self, address: &PeerAddress) -> Option<PeerEntry> {
+        let entry = self.registry.remove(address)?;
         self.accept.write().unwrap_or_else(PoisonError::into_inner).peers.remove(address);
         self.shared.events.publish(Some(report::address(address)), EventKind::PeerRemoved);
-        let _ = self.rib.remove_peer(id).await;
+        Some(entry)
     }
 
-    /// A task ended by itself: that of a dynamic peer, or of one that was removed.
-    fn ended(&mut self, ended: Result<PeerAddress, tokio::task::JoinError>) {
-        match ended {
-            Ok(address) => {
-                // A new task may have the address by now; its channel is open.
-                let over = self.registry.get(&address).filter(|e| e.commands.is_closed());
-                if let Some(entry) = over {
-                    self.registry.remove(&address);
-                    self.accept.write().unwrap_or_else(PoisonError::into_inner).peers.remove(&address);
-                    self.shared.events.publish(Some(report::address(&address)), EventKind::PeerRemoved);
-                    let rib = self.rib.clone();
-                    tokio::spawn(async move { rib.remove_peer(entry.id).await });
-                }
-            }
-            Err(error) => tracing::error!(%error, "the task of a peer failed"),
+    /// Forgets a peer whose task has ended; a new task may have the address by now, and its channel is open.
+    fn forget_ended(&self, address: &PeerAddress) {
+        if self.registry.get(address).is_some_and(|e| e.commands.is_closed()) {
+            self.forget(address);
         }
     }
 
-    async fn exit(&mut self, text: &str) {
+    fn ended(&mut self, ended: Result<(tokio::task::Id, PeerAddress), tokio::task::JoinError>) {
+        let id = match &ended {
+            Ok((id, _)) => *id,
+            Err(error) => error.id(),
+        };
+        let address = self.task_of.remove(&id);
+        if let Err(error) = ended {
+            tracing::error!(peer = ?address, %error, "the task of a peer failed; SIGHUP starts a configured peer again");
+        }
+        if let Some(address) = address {
+            self.forget_ended(&address);
+        }
+    }
+
+    /// Ends all peers. The RIB says nothing more before: what is withdrawn because one session ends must not reach the
+    /// peers that are to keep our routes.
+    async fn exit(&mut self) {
         self.shared.marker.freeze();
         self.listeners.clear();
+        self.rib.stop().await;
         for (_, entry) in self.registry.all() {
-            let _ = entry.commands.send(Command::Exit(text.to_owned())).await;
+            let _ = entry.commands.send(Command::Exit(String::new())).await;
         }
         let all = async { while self.tasks.join_next().await.is_some() {} };
         if tokio::time::timeout(EXIT, all).await.is_err() {
             warn!("some peers did not end in time");
         }
-        self.shared.last_words.close();
-        let _ = tokio::time::timeout(EXIT, self.shared.last_words.wait()).await;
+        if tokio::time::timeout(EXIT, self.shared.last_words.all_said()).await.is_err() {
+            info!("some peers did not take our last words");
+        }
     }
+}
+
+/// The listen range of a dynamic peer: of several the longest.
+fn range_of<'c>(config: &'c Config, address: &PeerAddress) -> Option<&'c ListenRange> {
+    config.listen_ranges.iter().filter(|r| r.prefix.contains_addr(address.ip)).max_by_key(|r| r.prefix.len())
 }
 
 fn password(settings: &PeerSettings) -> Result<Option<Password>, String> {
@@ -413,39 +357,7 @@ fn password(settings: &PeerSettings) -> Result<Option<Password>, String> {
     Password::read(path).map(Some).map_err(|e| e.to_string())
 }
 
-fn session_effect(address: &PeerAddress, changes: &[Change]) -> SessionEffect {
-    effect_where(changes, |s| matches!(s, Subject::Peer(p) if p == address))
-}
-
-fn range_effect(range: &ListenRange, changes: &[Change]) -> SessionEffect {
-    effect_where(changes, |s| *s == Subject::ListenRange(range.prefix))
-}
-
-/// The strongest effect of what concerns one peer: its own keys, the router's, and policies, of which its routes are
-/// evaluated anew whether it uses them or not (what comes out the same is not sent).
-fn effect_where(changes: &[Change], own: impl Fn(&Subject) -> bool) -> SessionEffect {
-    let concerns = |s: &Subject| match s {
-        Subject::Router
-        | Subject::Policy(_)
-        | Subject::PrefixSet(_)
-        | Subject::CommunitySet(_)
-        | Subject::AsPathSet(_) => true,
-        Subject::Peer(_) | Subject::ListenRange(_) => own(s),
-        Subject::Api | Subject::Log | Subject::Network(_) => false,
-    };
-    let mine = changes.iter().filter(|c| concerns(&c.subject));
-    mine.map(|c| effect_of(c.effect)).max().unwrap_or(SessionEffect::Keep)
-}
-
-const fn effect_of(effect: Effect) -> SessionEffect {
-    match effect {
-        Effect::Immediate | Effect::NextSession | Effect::Restart => SessionEffect::Keep,
-        Effect::Refresh => SessionEffect::Evaluate,
-        Effect::Reset => SessionEffect::Reset,
-    }
-}
-
-fn first_status(runtime: &Runtime, now: heddle_bgp_core::Timestamp) -> PeerStatus {
+fn first_status(runtime: &Runtime, now: Timestamp) -> PeerStatus {
     PeerStatus {
         address: runtime.address.clone(),
         asn: runtime.asn,
@@ -458,6 +370,8 @@ fn first_status(runtime: &Runtime, now: heddle_bgp_core::Timestamp) -> PeerStatu
         wish: runtime.wish,
         blocked: None,
         retry_at: None,
+        hold_until: None,
+        has_key: matches!(runtime.password, Ok(Some(_))),
         messages_in: heddle_bgp_fsm::MessageCounts::default(),
         messages_out: heddle_bgp_fsm::MessageCounts::default(),
         established: 0,

@@ -48,11 +48,11 @@ impl Registry {
         peers.iter().find(|(_, e)| e.id == id).map(|(a, _)| a.clone())
     }
 
-    /// How many dynamic peers lie in `prefix`.
+    /// How many dynamic peers are as asked.
     #[must_use]
-    pub(crate) fn dynamic_in(&self, prefix: heddle_bgp_core::Prefix) -> usize {
+    pub(crate) fn dynamic_where(&self, wanted: impl Fn(&PeerAddress) -> bool) -> usize {
         let peers = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        peers.iter().filter(|(a, e)| e.origin == PeerOrigin::Dynamic && prefix.contains_addr(a.ip)).count()
+        peers.iter().filter(|(a, e)| e.origin == PeerOrigin::Dynamic && wanted(a)).count()
     }
 
     /// Adds a peer.

@@ -5,8 +5,8 @@ use std::io;
 use std::time::SystemTime;
 
 use heddle_admin::types::{self, ResetBy};
-use heddle_bgp_core::{Family, Notification};
-use heddle_bgp_fsm::{DownCause, LastReset, NotificationWay, Stop, TcpFailure};
+use heddle_bgp_core::{Family, Notification, Timestamp};
+use heddle_bgp_fsm::{DownCause, DownReason, NotificationWay, StateKind, Stop, TcpFailure};
 use heddle_config::PeerAddress;
 
 use crate::clock::Clock;
@@ -53,36 +53,51 @@ pub(crate) fn tcp_failure(error: &io::Error) -> TcpFailure {
             TcpFailure::Reset
         }
         io::ErrorKind::TimedOut => TcpFailure::TimedOut,
+        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => TcpFailure::Unreachable,
         _ => error.raw_os_error().map_or(TcpFailure::NotPossible, TcpFailure::Os),
     }
 }
 
-/// How a session ended.
+/// How a connection ended.
 #[must_use]
-pub(crate) fn last_reset(clock: &Clock, reset: &LastReset) -> types::LastReset {
-    let (by, notification) = match &reset.reason.notification {
+pub(crate) fn last_reset(clock: &Clock, at: Timestamp, reason: &DownReason) -> types::LastReset {
+    let (by, notification) = match &reason.notification {
         Some((NotificationWay::Sent, n)) => (ResetBy::Sent, Some(n)),
         Some((NotificationWay::Received, n)) => (ResetBy::Received, Some(n)),
         None => (ResetBy::Connection, None),
     };
-    let inner = notification.and_then(Notification::encapsulated);
-    let told = inner.as_ref().or(notification);
-    let text = told.and_then(Notification::shutdown_text);
+    let text = notification.and_then(shutdown_text);
     let data_hex = notification.filter(|n| text.is_none() && !n.data.is_empty()).map(|n| hex(&n.data));
     types::LastReset {
-        at: wall(clock.wall(reset.at)),
-        seconds_ago: clock.now().since(reset.at).as_secs(),
+        at: wall(clock.wall(at)),
+        seconds_ago: clock.now().since(at).as_secs(),
         by,
         code: notification.map(|n| n.code),
         subcode: notification.map(|n| n.subcode),
-        reason: reason(reset, notification),
+        reason: words(reason, notification),
         text,
         data_hex,
     }
 }
 
-fn reason(reset: &LastReset, notification: Option<&Notification>) -> String {
-    let cause = match &reset.reason.cause {
+/// Whether a connection got as far as an OPEN of the peer.
+#[must_use]
+pub(crate) fn had_open(reason: &DownReason) -> bool {
+    match reason.state {
+        StateKind::OpenConfirm | StateKind::Established => true,
+        // What ended it was said in answer to an OPEN.
+        StateKind::OpenSent => reason.notification.is_some(),
+        StateKind::Idle | StateKind::Connect | StateKind::Active => false,
+    }
+}
+
+/// What was said to people, also inside a Hard Reset (RFC 9003 §2, RFC 8538 §3.1).
+fn shutdown_text(n: &Notification) -> Option<String> {
+    n.encapsulated().as_ref().unwrap_or(n).shutdown_text()
+}
+
+fn words(reason: &DownReason, notification: Option<&Notification>) -> String {
+    let cause = match &reason.cause {
         // The NOTIFICATION says all of it.
         DownCause::ManualStop(
             Stop::AdministrativeShutdown(_)
@@ -93,11 +108,27 @@ fn reason(reset: &LastReset, notification: Option<&Notification>) -> String {
         | DownCause::NotificationReceived => None,
         other => Some(other.to_string()),
     };
-    match (cause, notification) {
+    match (cause, notification.map(name)) {
         (Some(cause), Some(n)) => format!("{n} ({cause})"),
         (Some(cause), None) => cause,
-        (None, Some(n)) => n.to_string(),
-        (None, None) => reset.reason.to_string(),
+        (None, Some(n)) => n,
+        (None, None) => reason.to_string(),
+    }
+}
+
+/// A NOTIFICATION in words; a text for people stands beside it.
+fn name(n: &Notification) -> String {
+    if shutdown_text(n).is_none() {
+        return n.to_string();
+    }
+    let names = |n: &Notification| {
+        let code = n.code_name().map_or_else(|| n.code.to_string(), ToString::to_string);
+        let subcode = n.subcode_name().map_or_else(|| n.subcode.to_string(), ToString::to_string);
+        format!("{code}/{subcode}")
+    };
+    match n.encapsulated() {
+        Some(inner) => format!("{} ({})", names(n), names(&inner)),
+        None => names(n),
     }
 }
 

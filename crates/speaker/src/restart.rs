@@ -78,12 +78,6 @@ impl Deferral {
         (!self.waiting.is_empty()).then_some(self.until)
     }
 
-    /// Whether a family waits.
-    #[must_use]
-    pub(crate) fn is_waiting(&self) -> bool {
-        !self.waiting.is_empty()
-    }
-
     /// Families that need wait no longer; each comes out once.
     pub(crate) fn opened(&mut self, now: Timestamp) -> Vec<Family> {
         if self.waiting.is_empty() {
@@ -127,7 +121,7 @@ mod tests {
         assert_eq!(d.opened(Timestamp::from_secs(2)), [V4]);
         d.end_of_rib(PeerId(1), V6);
         assert_eq!(d.opened(Timestamp::from_secs(3)), [V6]);
-        assert!(!d.is_waiting());
+        assert_eq!(d.deadline(), None);
     }
 
     #[test]

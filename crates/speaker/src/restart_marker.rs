@@ -41,10 +41,9 @@ pub(crate) struct RestartMarker {
 }
 
 impl RestartMarker {
-    /// Reads the marker beside `socket`, then sets it for this instance. An error of writing is given beside: the
-    /// speaker runs without, and its next start will not be taken for a restart.
+    /// Reads the marker beside `socket`.
     #[must_use]
-    pub(crate) fn set(socket: &Path) -> (Self, Before, Option<io::Error>) {
+    pub(crate) fn read(socket: &Path) -> (Self, Before) {
         let path = socket.with_extension("running");
         let boot = fs::read_to_string(BOOT_ID).unwrap_or_default().trim().to_owned();
         let text = fs::read_to_string(&path).unwrap_or_default();
@@ -56,8 +55,18 @@ impl RestartMarker {
             Before { start: Start::Fresh, peers: BTreeSet::new() }
         };
         let marker = Self { path, boot, peers: Mutex::new(Some(before.peers.clone())) };
-        let error = marker.write(&before.peers).err();
-        (marker, before, error)
+        (marker, before)
+    }
+
+    /// This instance runs: the next start is a restart.
+    ///
+    /// # Errors
+    /// The file cannot be written: the speaker runs without, and its next start will not be taken for a restart.
+    pub(crate) fn set(&self) -> io::Result<()> {
+        match &*self.peers.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(peers) => self.write(peers),
+            None => Ok(()),
+        }
     }
 
     /// A peer with graceful restart has a session.
@@ -103,18 +112,24 @@ impl RestartMarker {
 mod tests {
     use super::*;
 
+    fn start(socket: &Path) -> (RestartMarker, Before) {
+        let (marker, before) = RestartMarker::read(socket);
+        marker.set().expect("writable");
+        (marker, before)
+    }
+
     #[test]
     fn a_second_start_is_a_restart_until_the_marker_is_cleared_or_of_another_boot() {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let socket = dir.path().join("rr.sock");
-        let (marker, before, error) = RestartMarker::set(&socket);
-        assert!(error.is_none());
+        let (marker, before) = start(&socket);
         assert_eq!(before.start, Start::Fresh);
-        assert_eq!(RestartMarker::set(&socket).1.start, Start::Restart);
+        assert_eq!(start(&socket).1.start, Start::Restart);
         marker.clear();
-        assert_eq!(RestartMarker::set(&socket).1.start, Start::Fresh);
+        assert_eq!(RestartMarker::read(&socket).1.start, Start::Fresh);
+        assert_eq!(start(&socket).1.start, Start::Fresh, "an instance that did not come to run leaves no marker");
         fs::write(socket.with_extension("running"), "another boot\n192.0.2.1\n").expect("writable");
-        let (_, before, _) = RestartMarker::set(&socket);
+        let (_, before) = start(&socket);
         assert_eq!((before.start, before.peers.len()), (Start::Fresh, 0));
     }
 
@@ -123,14 +138,14 @@ mod tests {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let socket = dir.path().join("rr.sock");
         let peer = |text: &str| text.parse::<PeerAddress>().expect("an address");
-        let (marker, _, _) = RestartMarker::set(&socket);
+        let (marker, _) = start(&socket);
         marker.peer_up(&peer("192.0.2.1"));
         marker.peer_up(&peer("fe80::1%eth0"));
         marker.peer_up(&peer("192.0.2.2"));
         marker.peer_down(&peer("192.0.2.2"));
         marker.freeze();
         marker.peer_down(&peer("192.0.2.1"));
-        let (_, before, _) = RestartMarker::set(&socket);
+        let (_, before) = start(&socket);
         assert_eq!(before.peers, BTreeSet::from([peer("192.0.2.1"), peer("fe80::1%eth0")]));
     }
 }

@@ -24,6 +24,8 @@ pub(crate) enum ToRib {
     Down(SessionId, Vec<(Family, DownMode)>),
     /// The time of stale routes is over: they go, or become long-lived stale.
     Stale(heddle_rib::PeerId, Family, StaleStep),
+    /// The peer's task ends: its routes go, and its number may be used again. Nothing of the peer comes after it.
+    Remove(heddle_rib::PeerId),
 }
 
 /// What happens to stale routes of a peer when their time is over.
@@ -67,7 +69,8 @@ impl RefreshAsked {
     }
 }
 
-/// How the RIB reaches the task of a peer: it never waits for it.
+/// How the RIB reaches the task of a peer: it never waits for it. One a session, so that no word about an earlier one
+/// reaches a later.
 #[derive(Debug, Default)]
 pub(crate) struct PeerLink {
     /// Rung when a journal has news for the peer, or a signal is set.
@@ -78,8 +81,8 @@ pub(crate) struct PeerLink {
 /// What the RIB has to say to a peer's task; the last word of each kind counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Signals {
-    /// A prefix limit was reached.
-    pub limit: Option<LimitReached>,
+    /// Prefix limits that were reached: at most one a family and direction.
+    pub limits: Vec<LimitReached>,
     /// The peer's state costs more than it may: Cease 6/8.
     pub out_of_resources: bool,
     /// Families whose End-of-RIB of the peer was seen.
@@ -108,6 +111,25 @@ pub(crate) enum LimitDirection {
     In,
     /// Prefixes that we send.
     Out,
+}
+
+impl Signals {
+    /// Notes a limit; one that is exceeded is not forgotten for a warning.
+    pub(crate) fn limit(&mut self, reached: LimitReached) {
+        let same = |l: &&mut LimitReached| l.family == reached.family && l.direction == reached.direction;
+        match self.limits.iter_mut().find(same) {
+            Some(known) if known.exceeded && !reached.exceeded => {}
+            Some(known) => *known = reached,
+            None => self.limits.push(reached),
+        }
+    }
+
+    /// Notes an End-of-RIB: a thousand of them are one.
+    pub(crate) fn end_of_rib(&mut self, family: Family) {
+        if !self.end_of_rib.contains(&family) {
+            self.end_of_rib.push(family);
+        }
+    }
 }
 
 impl PeerLink {
@@ -151,5 +173,20 @@ impl RibSender {
     pub(crate) fn batch(&self, id: SessionId, batch: Batch) {
         let bytes = batch.bytes();
         self.queues.push_batch(&self.queue, ToRib::Batch(id, batch), bytes);
+    }
+}
+
+/// A peer's place in the RIB; given back when it is dropped, after all that its task sent.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    /// The number.
+    pub id: heddle_rib::PeerId,
+    /// The way to the RIB.
+    pub rib: RibSender,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.rib.control(ToRib::Remove(self.id));
     }
 }

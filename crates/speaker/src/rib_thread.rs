@@ -25,7 +25,7 @@ use crate::mapping::rib::decision;
 use crate::peer::Shared;
 use crate::restart::Deferral;
 use crate::restart_marker::Start;
-use crate::rib_link::{LimitDirection, LimitReached, PeerLink, StaleStep, ToRib};
+use crate::rib_link::{LimitDirection, LimitReached, PeerLink, SessionUp, StaleStep, ToRib};
 
 /// Questions and commands that may wait for the RIB.
 const REQUESTS: usize = 64;
@@ -33,15 +33,25 @@ const REQUESTS: usize = 64;
 const QUANTUM: Duration = Duration::from_millis(1);
 /// Destinations flushed at a stretch.
 const SLOTS: usize = 4096;
-/// The longest rest.
-const REST: Duration = Duration::from_secs(1);
+/// The longest rest: work is always announced, so this is for the case of a mistake.
+const REST: Duration = Duration::from_secs(10);
 
 type Work = Box<dyn FnOnce(&mut Rib, Timestamp) + Send>;
 
 enum Request {
     Work(Work),
-    Configure(Box<DecisionOptions>, Vec<(Prefix, Vec<u8>)>, oneshot::Sender<()>),
-    RemovePeer(PeerId, oneshot::Sender<()>),
+    Configure(Box<RibSettings>, oneshot::Sender<()>),
+}
+
+/// What the RIB has of the configuration beside what concerns a single peer.
+#[derive(Clone, Debug)]
+pub(crate) struct RibSettings {
+    /// Options of the decision process.
+    pub decision: DecisionOptions,
+    /// Originated prefixes with their attributes.
+    pub networks: Vec<(Prefix, Vec<u8>)>,
+    /// How long a peer's refresh may take.
+    pub refresh_time: Duration,
 }
 
 /// The RIB thread has ended.
@@ -62,7 +72,6 @@ impl std::fmt::Debug for Request {
         f.write_str(match self {
             Self::Work(_) => "Work",
             Self::Configure(..) => "Configure",
-            Self::RemovePeer(..) => "RemovePeer",
         })
     }
 }
@@ -80,7 +89,8 @@ impl RibHandle {
             asn: config.router.asn,
             bgp_id: config.router.router_id,
             decision: decision(config),
-            resolve: if config.router.decision.resolve_next_hops { Resolve::On } else { Resolve::Off },
+            // Nobody tells this speaker about next hops: with resolution on, all would be unreachable.
+            resolve: Resolve::Off,
             bounds: Bounds::default(),
             start: match start {
                 Start::Fresh => heddle_rib::rib::Start::Fresh,
@@ -97,7 +107,10 @@ impl RibHandle {
             deferral,
         };
         let stopped = Arc::clone(&stop);
-        let thread = std::thread::Builder::new().name("rib".to_owned()).spawn(move || owner.run(&stopped))?;
+        let thread = std::thread::Builder::new().name("rib".to_owned()).spawn(move || {
+            let _guard = NoZombie;
+            owner.run(&stopped);
+        })?;
         queues.set_owner(thread.thread().clone());
         Ok(Self { queues, requests, stop })
     }
@@ -122,54 +135,48 @@ impl RibHandle {
         answer.await.map_err(|_| RibStopped)
     }
 
-    /// A number for a new peer.
-    ///
-    /// # Errors
-    /// The thread has ended, or has no number left.
-    pub(crate) async fn add_peer(&self) -> Result<PeerId, RibStopped> {
-        match self.call(|rib, _| rib.add_peer()).await? {
-            Ok(id) => Ok(id),
-            Err(e) => {
-                error!(error = %e, "cannot add a peer");
-                Err(RibStopped)
-            }
-        }
-    }
-
-    /// Forgets a peer.
+    /// A number for a new peer; none when all are in use.
     ///
     /// # Errors
     /// The thread has ended.
-    pub(crate) async fn remove_peer(&self, id: PeerId) -> Result<(), RibStopped> {
-        let (reply, answer) = oneshot::channel();
-        self.send(Request::RemovePeer(id, reply)).await?;
-        answer.await.map_err(|_| RibStopped)
+    pub(crate) async fn add_peer(&self) -> Result<Option<PeerId>, RibStopped> {
+        let added = self.call(|rib, _| rib.add_peer()).await?;
+        Ok(added.map_err(|e| error!(error = %e, "cannot add a peer")).ok())
     }
 
-    /// Options of the decision process, and the originated prefixes.
+    /// What the configuration says.
     ///
     /// # Errors
     /// The thread has ended.
-    pub(crate) async fn configure(
-        &self,
-        decision: DecisionOptions,
-        networks: Vec<(Prefix, Vec<u8>)>,
-    ) -> Result<(), RibStopped> {
+    pub(crate) async fn configure(&self, settings: RibSettings) -> Result<(), RibStopped> {
         let (reply, answer) = oneshot::channel();
-        self.send(Request::Configure(Box::new(decision), networks, reply)).await?;
+        self.send(Request::Configure(Box::new(settings), reply)).await?;
         answer.await.map_err(|_| RibStopped)
     }
 
-    /// Ends the thread after its present turn.
-    pub(crate) fn stop(&self) {
+    /// Ends the thread; when this returns it says nothing more to any peer.
+    pub(crate) async fn stop(&self) {
         self.stop.store(true, Ordering::Release);
         self.queues.ring();
+        self.requests.closed().await;
     }
 
     async fn send(&self, request: Request) -> Result<(), RibStopped> {
         self.requests.send(request).await.map_err(|_| RibStopped)?;
         self.queues.ring();
         Ok(())
+    }
+}
+
+/// A process whose RIB has failed would go on with sessions that nobody feeds: better none, and a restart.
+struct NoZombie;
+
+impl Drop for NoZombie {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            error!("the RIB failed; the process ends");
+            std::process::abort();
+        }
     }
 }
 
@@ -203,28 +210,23 @@ impl Owner {
                 std::thread::park_timeout(rest);
             }
         }
+        // Before the tables are freed, which takes a while.
+        self.requests.close();
     }
 
     fn requests(&mut self) -> bool {
+        let began = Instant::now();
         let mut worked = false;
-        // As many as can wait; those that come meanwhile have their turn after the peers'.
-        for _ in 0..REQUESTS {
+        while began.elapsed() < QUANTUM {
             let Ok(request) = self.requests.try_recv() else { break };
             worked = true;
             let now = self.shared.clock.now();
             match request {
                 Request::Work(work) => work(&mut self.rib, now),
-                Request::Configure(decision, networks, done) => {
-                    self.rib.set_decision(now, *decision);
-                    self.set_networks(now, networks);
-                    let _ = done.send(());
-                }
-                Request::RemovePeer(id, done) => {
-                    self.rib.remove_peer(now, id);
-                    self.deferral.forget(id);
-                    if let Some(link) = self.links.get_mut(usize::from(id.0)) {
-                        *link = None;
-                    }
+                Request::Configure(settings, done) => {
+                    self.rib.set_decision(now, settings.decision);
+                    self.rib.set_refresh_time(settings.refresh_time);
+                    self.set_networks(now, settings.networks);
                     let _ = done.send(());
                 }
             }
@@ -260,26 +262,7 @@ impl Owner {
         let now = self.shared.clock.now();
         match message {
             ToRib::Batch(id, batch) => self.rib.ingest(now, id, &batch),
-            ToRib::Up(up) => {
-                let at = usize::from(up.id.peer.0);
-                if at >= self.links.len() {
-                    self.links.resize_with(at + 1, || None);
-                }
-                match self.rib.peer_up(now, up.id, &up.params) {
-                    Ok(handles) => {
-                        if let Some(slot) = self.links.get_mut(at) {
-                            *slot = Some(up.link);
-                        }
-                        let families: Vec<Family> = up.params.families.iter().map(|f| f.export.family).collect();
-                        self.deferral.up(up.id.peer, &up.address, &families, up.restarts);
-                        let _ = up.reply.send(handles);
-                    }
-                    Err(e) => {
-                        error!(error = %e, "the RIB refused a session");
-                        up.link.signal(|s| s.out_of_resources = true);
-                    }
-                }
-            }
+            ToRib::Up(up) => self.up(now, *up),
             ToRib::Refresh(id, family, asked) => {
                 asked.taken();
                 self.rib.refresh(now, id, family);
@@ -291,6 +274,34 @@ impl Owner {
             }
             ToRib::Stale(peer, family, StaleStep::Sweep) => self.rib.sweep_stale(now, peer, family),
             ToRib::Stale(peer, family, StaleStep::BecomeLongLived) => self.rib.become_long_lived(now, peer, family),
+            ToRib::Remove(peer) => {
+                self.rib.remove_peer(now, peer);
+                self.deferral.forget(peer);
+                if let Some(link) = self.links.get_mut(usize::from(peer.0)) {
+                    *link = None;
+                }
+            }
+        }
+    }
+
+    fn up(&mut self, now: Timestamp, up: SessionUp) {
+        let at = usize::from(up.id.peer.0);
+        if at >= self.links.len() {
+            self.links.resize_with(at + 1, || None);
+        }
+        match self.rib.peer_up(now, up.id, &up.params) {
+            Ok(handles) => {
+                if let Some(slot) = self.links.get_mut(at) {
+                    *slot = Some(up.link);
+                }
+                let families: Vec<Family> = up.params.families.iter().map(|f| f.export.family).collect();
+                self.deferral.up(up.id.peer, &up.address, &families, up.restarts);
+                let _ = up.reply.send(handles);
+            }
+            Err(e) => {
+                error!(peer = %up.address, error = %e, "the RIB refused a session");
+                up.link.signal(|s| s.out_of_resources = true);
+            }
         }
     }
 
@@ -304,7 +315,7 @@ impl Owner {
                 }
                 Output::EndOfRib { peer, family } => {
                     self.deferral.end_of_rib(peer, family);
-                    self.signal(peer, |s| s.end_of_rib.push(family));
+                    self.signal(peer, |s| s.end_of_rib(family));
                 }
                 Output::LimitWarning { peer, family, count, limit } => {
                     self.limit(peer, LimitDirection::In, family, count, limit.max, false);
@@ -333,7 +344,7 @@ impl Owner {
     }
 
     fn limit(&self, peer: PeerId, direction: LimitDirection, family: Family, count: u32, max: u32, exceeded: bool) {
-        self.signal(peer, |s| s.limit = Some(LimitReached { family, direction, count, max, exceeded }));
+        self.signal(peer, |s| s.limit(LimitReached { family, direction, count, max, exceeded }));
     }
 
     fn link(&self, peer: PeerId) -> Option<&Arc<PeerLink>> {

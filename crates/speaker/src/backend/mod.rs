@@ -145,7 +145,7 @@ impl AdminBackend for Backend {
             counts.total += 1;
             counts.dynamic += u32::from(entry.origin == crate::peer::status::PeerOrigin::Dynamic);
             counts.established += u32::from(status.state == heddle_bgp_fsm::StateKind::Established);
-            counts.down += u32::from(status.wish == Wish::Down || status.blocked.is_some());
+            counts.down += u32::from(status.is_down());
             counts.draining += u32::from(status.wish == Wish::Draining);
         }
         let router = &running.config.router;
@@ -206,7 +206,7 @@ impl AdminBackend for Backend {
             peer: address.clone(),
             action: name.into(),
             changed: outcome == Outcome::Done,
-            message: message(&action, outcome),
+            message: message(&action, &outcome),
         })
     }
 
@@ -226,7 +226,7 @@ impl AdminBackend for Backend {
     async fn config_diff(&self, source: ConfigSource) -> Result<ConfigDiff, ApiError> {
         let new = self.read(source)?;
         let old = self.running().config;
-        Ok(diff(&old, &heddle_config::diff(&old, &new)))
+        Ok(diff(&old, &new, &heddle_config::diff(&old, &new)))
     }
 
     async fn config_apply(&self, source: ConfigSource) -> Result<ConfigApplied, ApiError> {
@@ -240,7 +240,9 @@ impl AdminBackend for Backend {
                 other => ApiError::new(ErrorCode::ConfigInvalid, format!("{other}; nothing was changed")),
             })
         })?;
-        Ok(ConfigApplied { applied_at: report::wall(self.running().applied_at), diff: diff(&old, &changes) })
+        let running = self.running();
+        let diff = diff(&old, &running.config, &changes);
+        Ok(ConfigApplied { applied_at: report::wall(running.applied_at), diff })
     }
 }
 
@@ -273,24 +275,33 @@ async fn command(
     make: impl FnOnce(oneshot::Sender<Outcome>) -> Command,
 ) -> Result<Outcome, ApiError> {
     let (reply, answer) = oneshot::channel();
-    entry.commands.send(make(reply)).await.map_err(|_| stopped())?;
-    match answer.await.map_err(|_| stopped())? {
+    let gone = || ApiError::new(ErrorCode::Conflict, "the peer has just gone");
+    entry.commands.send(make(reply)).await.map_err(|_| gone())?;
+    match answer.await.map_err(|_| gone())? {
         Outcome::NotEstablished => Err(ApiError::new(ErrorCode::Conflict, "the session is not established")
             .with_remedy("heddle show peer ADDRESS says why")),
         Outcome::NoRefresh => Err(ApiError::new(ErrorCode::Conflict, "the peer does not support route refresh")
             .with_remedy("heddle peer ADDRESS clear resets the session")),
-        other => Ok(other),
+        Outcome::Blocked(text) => {
+            Err(ApiError::new(ErrorCode::Conflict, text)
+                .with_remedy("heddle show peer ADDRESS says what is in the way"))
+        }
+        other @ (Outcome::Done | Outcome::Nothing) => Ok(other),
     }
 }
 
-fn message(action: &PeerAction, outcome: Outcome) -> String {
-    let nothing = outcome == Outcome::Nothing;
+fn message(action: &PeerAction, outcome: &Outcome) -> String {
+    let nothing = *outcome == Outcome::Nothing;
     match action {
         PeerAction::Up if nothing => "the peer is up already",
         PeerAction::Up => "the session is being started",
         PeerAction::Down(_) if nothing => "the peer is down already",
         PeerAction::Down(_) => "the session is ended and stays down",
-        PeerAction::Refresh(_) => "the routes are being sent again",
+        PeerAction::Refresh(r) => match r.direction {
+            RefreshDirection::In => "the peer is asked for its routes",
+            RefreshDirection::Out => "our routes are being sent again",
+            RefreshDirection::Both => "the peer is asked for its routes, and ours are being sent again",
+        },
         PeerAction::Clear(_) => "the session is reset",
         PeerAction::Drain(d) if nothing && d.undrain => "the peer was not draining",
         PeerAction::Drain(_) if nothing => "the peer is draining already",
@@ -300,7 +311,7 @@ fn message(action: &PeerAction, outcome: Outcome) -> String {
     .to_owned()
 }
 
-fn diff(old: &Config, changes: &[Change]) -> ConfigDiff {
+fn diff(old: &Config, new: &Config, changes: &[Change]) -> ConfigDiff {
     let (mut resets, mut reset_ranges) = (Vec::new(), Vec::new());
     for subject in heddle_config::resets(old, changes) {
         match subject {
@@ -334,7 +345,7 @@ fn diff(old: &Config, changes: &[Change]) -> ConfigDiff {
             new: c.new.clone(),
         })
         .collect();
-    ConfigDiff { changes, resets, reset_ranges, warnings: Vec::new() }
+    ConfigDiff { changes, resets, reset_ranges, warnings: new.warnings().iter().map(ToString::to_string).collect() }
 }
 
 fn family_summary(f: &heddle_rib::stats::FamilyStats, attributes: u64) -> FamilySummary {

@@ -8,8 +8,8 @@ use heddle_admin::types::{
     AdminState, Capability, CounterRow, DownReason, ErrorCounts, GracefulRestart, MessageCounts, Messages, Peer,
     PeerFamily, PeerState, PeerType, RouteCounters, Timers, Transport,
 };
-use heddle_bgp_core::capability::AddPathMode;
-use heddle_bgp_core::{Capability as WireCapability, Timestamp};
+use heddle_bgp_core::capability::{AddPathMode, ForwardingState};
+use heddle_bgp_core::{Capability as WireCapability, Role, Timestamp};
 use heddle_bgp_fsm::StateKind;
 use heddle_rib::stats::PeerStats;
 
@@ -36,17 +36,18 @@ pub(super) fn peer(clock: &Clock, shared: &PeerShared, stats: &[PeerStats]) -> P
         route_reflector_client: status.settings.route_reflector_client,
         state: state(status.state),
         admin_state: match status.wish {
-            Wish::Up => AdminState::Up,
-            Wish::Down => AdminState::Down,
+            _ if status.is_down() => AdminState::Down,
+            Wish::Up | Wish::Down => AdminState::Up,
             Wish::Draining => AdminState::Draining,
         },
         state_since: report::wall(clock.wall(status.since)),
         state_seconds: in_state,
         uptime_seconds: established.then_some(in_state),
         down_reason: (!established)
-            .then(|| status.blocked.as_ref().map(|b| DownReason { code: Cow::Borrowed(b.code), text: b.text.clone() }))
-            .flatten(),
-        retry_seconds: status.retry_at.filter(|_| !established && status.blocked.is_none()).map(|t| seconds(now, t)),
+            .then_some(status.blocked.as_ref())
+            .flatten()
+            .map(|b| DownReason { code: Cow::Borrowed(b.by.code()), text: b.text.to_string() }),
+        retry_seconds: status.retry_at.filter(|_| !established).map(|t| seconds(now, t)),
         router_id: negotiated.map(|n| Ipv4Addr::from(n.peer_id.0)),
         host_name: negotiated.and_then(|n| n.peer_host_name.clone()),
         transport: transport(&status),
@@ -108,7 +109,7 @@ fn transport(status: &PeerStatus) -> Transport {
         local_port: session.map(|s| s.local.port()),
         remote_port: session.map(|s| s.remote.port()),
         passive: status.settings.passive,
-        tcp_md5: status.settings.password_file.is_some(),
+        tcp_md5: status.has_key,
         ttl_security_hops: status.settings.ttl_security,
         multihop_ttl: status.settings.multihop,
     }
@@ -116,18 +117,16 @@ fn transport(status: &PeerStatus) -> Transport {
 
 fn timers(status: &PeerStatus, now: Timestamp) -> Timers {
     let hold = status.session.as_ref().map(|s| s.negotiated.hold_time);
+    let configured = status.settings.keepalive.and_then(|k| u16::try_from(k.0).ok()).filter(|k| *k > 0);
+    let keepalive = hold.filter(|h| *h > 0).map(|h| configured.map_or(h / 3, |k| k.min(h / 3)));
     Timers {
         hold_time_configured_seconds: u16::try_from(status.settings.hold_time.0).unwrap_or(u16::MAX),
         hold_time_seconds: hold,
-        keepalive_interval_seconds: hold.filter(|h| *h > 0).map(|h| h / 3),
-        hold_remaining_seconds: hold
-            .filter(|h| *h > 0)
-            .zip(status.last_received)
-            .map(|(h, at)| u64::from(h).saturating_sub(now.since(at).as_secs())),
-        keepalive_remaining_seconds: hold
-            .filter(|h| *h > 0)
+        keepalive_interval_seconds: keepalive,
+        hold_remaining_seconds: hold.and(status.hold_until).map(|t| seconds(now, t)),
+        keepalive_remaining_seconds: keepalive
             .zip(status.last_sent)
-            .map(|(h, at)| u64::from(h / 3).saturating_sub(now.since(at).as_secs())),
+            .map(|(k, at)| u64::from(k).saturating_sub(now.since(at).as_secs())),
         connect_retry_seconds: u16::try_from(status.settings.connect_retry.0).unwrap_or(u16::MAX),
         send_hold_time_seconds: status.settings.effective_send_hold_time().map(|s| s.0),
         last_received_seconds: status.last_received.map(|t| now.since(t).as_secs()),
@@ -240,7 +239,7 @@ fn describe(capability: &WireCapability) -> (u8, &'static str, Option<String>) {
             (5, "extended_next_hop", Some(join(list.iter().map(|(f, _)| f.to_string()))))
         }
         WireCapability::ExtendedMessage => (6, "extended_message", None),
-        WireCapability::Role(role) => (9, "role", Some(format!("{role:?}"))),
+        WireCapability::Role(role) => (9, "role", Some(role_word(*role).to_owned())),
         WireCapability::GracefulRestart(g) => {
             let bits = format!(
                 "{} s{}{}",
@@ -248,12 +247,15 @@ fn describe(capability: &WireCapability) -> (u8, &'static str, Option<String>) {
                 if g.restarted { ", restarted" } else { "" },
                 if g.notification { ", notification" } else { "" }
             );
-            let families = g.families.iter().map(|(f, forwarding)| format!("{f} ({forwarding:?})"));
+            let families = g.families.iter().map(|(f, forwarding)| match forwarding {
+                ForwardingState::Preserved => format!("{f} (forwarding preserved)"),
+                ForwardingState::Lost => f.to_string(),
+            });
             (64, "graceful_restart", Some(join(std::iter::once(bits).chain(families))))
         }
         WireCapability::FourOctetAs(asn) => (65, "four_octet_as", Some(asn.to_string())),
         WireCapability::AddPath(list) => {
-            (69, "add_path", Some(join(list.iter().map(|(f, mode)| format!("{f} ({mode:?})")))))
+            (69, "add_path", Some(join(list.iter().map(|(f, mode)| format!("{f} ({})", add_path_word(*mode))))))
         }
         WireCapability::EnhancedRouteRefresh => (70, "enhanced_route_refresh", None),
         WireCapability::LongLivedGracefulRestart(list) => (
@@ -263,6 +265,24 @@ fn describe(capability: &WireCapability) -> (u8, &'static str, Option<String>) {
         ),
         WireCapability::HostName { host, .. } => (73, "host_name", Some(host.clone())),
         WireCapability::Unknown { code, value } => (*code, "unknown", Some(report::hex(value))),
+    }
+}
+
+const fn add_path_word(mode: AddPathMode) -> &'static str {
+    match mode {
+        AddPathMode::Receive => "receive",
+        AddPathMode::Send => "send",
+        AddPathMode::Both => "send and receive",
+    }
+}
+
+const fn role_word(role: Role) -> &'static str {
+    match role {
+        Role::Provider => "provider",
+        Role::RouteServer => "route-server",
+        Role::RouteServerClient => "route-server-client",
+        Role::Customer => "customer",
+        Role::Peer => "peer",
     }
 }
 

@@ -22,8 +22,10 @@ use crate::registry::Registry;
 use crate::report;
 use crate::rib_thread::RibHandle;
 
-/// Destinations looked at in one turn of the RIB.
-const CHUNK: u32 = 512;
+/// Destinations looked at in one turn of the RIB, at most.
+const MAX_CHUNK: u32 = 512;
+/// Paths that a turn should bring: where destinations have many, fewer are looked at.
+const CHUNK_PATHS: usize = 1024;
 
 /// A walk.
 #[derive(Debug)]
@@ -34,6 +36,7 @@ pub(crate) struct Cursor {
     view: View,
     scopes: Vec<Scope>,
     at: RibCursor,
+    chunk: u32,
     /// Attribute sets that were shown last: neighbours share them.
     last: Option<(Vec<u8>, Arc<RouteAttributes>)>,
     addresses: HashMap<PeerId, Option<heddle_admin::types::PeerAddress>>,
@@ -52,7 +55,7 @@ impl Cursor {
         let mut scopes = scopes(&query);
         scopes.reverse();
         let addresses = HashMap::new();
-        Self { rib, registry, query, view, scopes, at: RibCursor::default(), last: None, addresses }
+        Self { rib, registry, query, view, scopes, at: RibCursor::default(), chunk: 64, last: None, addresses }
     }
 
     fn destination(&mut self, routes: &[RouteInfo], now: Timestamp) -> Option<Destination> {
@@ -118,17 +121,18 @@ impl Cursor {
 impl RouteCursor for Cursor {
     async fn next(&mut self) -> Result<Option<Vec<Destination>>, ApiError> {
         let Some(scope) = self.scopes.last().copied() else { return Ok(None) };
-        let (view, mut at) = (self.view, self.at);
+        let (view, mut at, chunk) = (self.view, self.at, self.chunk);
         let (routes, reading, at, now) = self
             .rib
             .call(move |rib, now| {
                 let mut routes = Vec::new();
-                let reading = rib.routes(scope, view, &mut at, CHUNK, &mut routes);
+                let reading = rib.routes(scope, view, &mut at, chunk, &mut routes);
                 (routes, reading, at, now)
             })
             .await
             .map_err(|_| stopped())?;
         self.at = at;
+        self.chunk = next_chunk(chunk, routes.len());
         if reading == Reading::Done {
             self.scopes.pop();
             self.at = RibCursor::default();
@@ -140,6 +144,10 @@ impl RouteCursor for Cursor {
         }
         Ok(Some(destinations))
     }
+}
+
+fn next_chunk(chunk: u32, paths: usize) -> u32 {
+    if paths > CHUNK_PATHS { (chunk / 2).max(1) } else { chunk.saturating_mul(2).min(MAX_CHUNK) }
 }
 
 fn scopes(query: &RouteQuery) -> Vec<Scope> {

@@ -41,10 +41,10 @@ fn place(at: Option<&heddle_config::Location>) -> String {
 ///
 /// # Errors
 /// The first that cannot be compiled.
-pub(crate) fn compile(config: &Config) -> Result<PolicySet, MappingError> {
+pub(crate) fn compile(config: &Config) -> Result<PolicySet, Box<MappingError>> {
     let mut builder = PolicySet::builder();
     for p in &config.policies {
-        let failed = |error| MappingError::Policy { policy: p.name.clone(), error };
+        let failed = |error| Box::new(MappingError::Policy { policy: p.name.clone(), error });
         let rules = p.rules.iter().map(|r| rule(config, &p.name, r)).collect::<Result<Vec<_>, _>>()?;
         let default = match p.default {
             PolicyDefault::Accept => Then::Accept,
@@ -56,8 +56,8 @@ pub(crate) fn compile(config: &Config) -> Result<PolicySet, MappingError> {
     Ok(builder.build())
 }
 
-fn rule(config: &Config, policy: &str, r: &heddle_config::Rule) -> Result<Rule, MappingError> {
-    let failed = |error| MappingError::Policy { policy: policy.to_owned(), error };
+fn rule(config: &Config, policy: &str, r: &heddle_config::Rule) -> Result<Rule, Box<MappingError>> {
+    let failed = |error| Box::new(MappingError::Policy { policy: policy.to_owned(), error });
     let mut matches = simple_matches(&r.conditions);
     matches.extend(prefix_match(config, &r.conditions).map_err(failed)?);
     matches.extend(community_match(config, &r.conditions).map_err(failed)?);
@@ -171,7 +171,7 @@ fn community_match(config: &Config, c: &Conditions) -> Result<Vec<Match>, Policy
     Ok(matches)
 }
 
-fn as_path_match(config: &Config, c: &Conditions) -> Result<Vec<Match>, MappingError> {
+fn as_path_match(config: &Config, c: &Conditions) -> Result<Vec<Match>, Box<MappingError>> {
     if c.as_paths.is_empty() && c.as_path_sets.is_empty() {
         return Ok(Vec::new());
     }
@@ -180,8 +180,8 @@ fn as_path_match(config: &Config, c: &Conditions) -> Result<Vec<Match>, MappingE
     Ok(vec![Match::AsPath(compiled)])
 }
 
-fn expression(text: &Located<String>) -> Result<AsPathRegex, MappingError> {
-    AsPathRegex::new(&text.value).map_err(|error| MappingError::Expression { at: text.at.clone(), error })
+fn expression(text: &Located<String>) -> Result<AsPathRegex, Box<MappingError>> {
+    AsPathRegex::new(&text.value).map_err(|error| Box::new(MappingError::Expression { at: text.at.clone(), error }))
 }
 
 /// ORIGIN as the RIB has it.

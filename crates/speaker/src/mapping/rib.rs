@@ -1,23 +1,25 @@
 //! A peer's configuration and what was negotiated, as the RIB takes them.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use heddle_bgp_core::attr::{AsPath, Community, ExtCommunity, LargeCommunity, NextHop, PathAttributes};
 use heddle_bgp_core::capability::AddPathMode;
 use heddle_bgp_core::negotiated::NegotiatedFamily;
 use heddle_bgp_core::{Family, Negotiated, PeerType, Prefix};
-use heddle_config::{AddPathSend, Config, NextHopMode, PeerSettings, RemovePrivateAs, Router};
+use heddle_config::{AddPathSend, Config, LimitAction, NextHopMode, PeerSettings, RemovePrivateAs, Router};
 use heddle_rib::decision::{Aigp, DecisionOptions, MedOrder, MedScope, MissingMed, MultipathAsPath, PreferOldest};
 use heddle_rib::export::{self, AsOverride, Drain, ExportKey, ExtendedNextHop, LlgrMode, Receiver, SelfNextHop};
 use heddle_rib::ingest::IngestContext;
 use heddle_rib::policy::{EvalContext, GracefulShutdown, ImportSettings, PeerContext, PolicyChain, PolicySet};
 use heddle_rib::route::SourceKind;
-use heddle_rib::session::{DefaultOriginate, FamilyParams, PrefixLimit, RefreshMode, Retained, SessionParams};
+use heddle_rib::session::{Beyond, DefaultOriginate, FamilyParams, PrefixLimit, RefreshMode, Retained, SessionParams};
 use tracing::error;
 
 use crate::interface::SessionAddresses;
 use crate::peer::Runtime;
 use crate::peer::status::Wish;
+use crate::rib_thread::RibSettings;
 
 /// The compiled policies of a configuration.
 #[derive(Debug)]
@@ -66,9 +68,19 @@ pub(crate) fn decision(config: &Config) -> DecisionOptions {
     }
 }
 
+/// What the RIB has of the configuration beside what concerns a single peer.
+#[must_use]
+pub(crate) fn settings(config: &Config) -> RibSettings {
+    RibSettings {
+        decision: decision(config),
+        networks: networks(config),
+        refresh_time: config.router.refresh_stale_time.duration(),
+    }
+}
+
 /// Originated prefixes with their canonical blocks.
 #[must_use]
-pub(crate) fn networks(config: &Config) -> Vec<(Prefix, Vec<u8>)> {
+fn networks(config: &Config) -> Vec<(Prefix, Vec<u8>)> {
     config.networks.iter().map(|n| (n.prefix, network_block(n))).collect()
 }
 
@@ -77,8 +89,8 @@ fn network_block(n: &heddle_config::Network) -> Vec<u8> {
     attributes.origin = Some(super::policy::origin(n.origin));
     attributes.as_path = Some(AsPath::new());
     attributes.next_hop = n.next_hop.map(|addr| match addr {
-        std::net::IpAddr::V4(a) => NextHop::V4(a),
-        std::net::IpAddr::V6(a) => NextHop::V6(a),
+        IpAddr::V4(a) => NextHop::V4(a),
+        IpAddr::V6(a) => NextHop::V6(a),
     });
     attributes.local_pref = n.local_pref;
     attributes.med = n.med;
@@ -164,25 +176,34 @@ fn family_params(
     let own = settings.family(family.family).unwrap_or(&settings.family_defaults);
     let peer = PeerContext { address: runtime.address.ip, group: runtime.group.as_deref(), asn: negotiated.peer_asn };
     let import = runtime.policies.chain(&own.import_policy, negotiated.peer_type, &peer);
-    let limit =
-        |l: Option<heddle_config::PrefixLimit>| l.map(|l| PrefixLimit { max: l.max, warn_at: Some(l.warning_at()) });
     FamilyParams {
         export: export_key(runtime, negotiated, family, addresses, &peer),
         import: Arc::new(ImportSettings {
             policy: import,
             prepend: settings.local_as.filter(|l| !l.no_prepend).map(|l| l.asn),
-            graceful_shutdown: GracefulShutdown::Honor,
+            graceful_shutdown: match runtime.wish {
+                Wish::Draining => GracefulShutdown::Drain,
+                Wish::Up | Wish::Down => GracefulShutdown::Honor,
+            },
             context: EvalContext {
                 own_asn: negotiated.local_asn,
                 self_next_hop: self_next_hop(family.family, addresses),
             },
         }),
         refresh: if negotiated.enhanced_route_refresh { RefreshMode::Enhanced } else { RefreshMode::Plain },
-        limit_in: limit(own.prefix_limit),
-        limit_out: limit(own.prefix_limit_out),
+        limit_in: own.prefix_limit.map(limit),
+        limit_out: own.prefix_limit_out.map(limit),
         retained,
         default_originate: if own.default_originate { DefaultOriginate::On } else { DefaultOriginate::Off },
     }
+}
+
+fn limit(l: heddle_config::PrefixLimit) -> PrefixLimit {
+    let beyond = match l.action {
+        LimitAction::Warn => Beyond::Take,
+        LimitAction::Restart(_) | LimitAction::Down => Beyond::Refuse,
+    };
+    PrefixLimit { max: l.max, warn_at: Some(l.warning_at()), beyond }
 }
 
 fn self_next_hop(family: Family, addresses: &SessionAddresses) -> Option<NextHop> {
@@ -194,6 +215,16 @@ fn self_next_hop(family: Family, addresses: &SessionAddresses) -> Option<NextHop
         (Some(global), None) => Some(NextHop::V6(global)),
         (None, Some(local)) => Some(NextHop::V6(local)),
         (None, None) => None,
+    }
+}
+
+/// Whether a link-local next hop means something to the peer (RFC 2545 §3): it has a link-local address itself, or is an
+/// external peer over IPv6 that has to be on a shared subnet.
+fn shares_link(runtime: &Runtime, peer_type: PeerType) -> bool {
+    let single_hop = runtime.settings.multihop.is_none() && runtime.settings.ttl_security.is_none_or(|hops| hops <= 1);
+    match runtime.address.ip {
+        IpAddr::V4(_) => false,
+        IpAddr::V6(ip) => ip.is_unicast_link_local() || peer_type == PeerType::Ebgp && single_hop,
     }
 }
 
@@ -227,11 +258,12 @@ fn export_key(
         NextHopMode::SelfAddress => export::NextHopMode::SelfAddress,
         NextHopMode::Unchanged => export::NextHopMode::Unchanged,
     };
+    let link_local = addresses.link_local.filter(|_| shares_link(runtime, negotiated.peer_type));
     key.self_next_hop = SelfNextHop {
         v4: addresses.v4,
         v6: addresses.v6,
-        link_local: addresses.link_local,
-        interface: addresses.link_local.and(addresses.index).unwrap_or(0),
+        link_local,
+        interface: link_local.and(addresses.index).unwrap_or(0),
     };
     key.extended_next_hop = if family.extended_next_hop { ExtendedNextHop::On } else { ExtendedNextHop::Off };
     key.role = settings.role.filter(|_| negotiated.peer_type == PeerType::Ebgp);

@@ -1,7 +1,6 @@
 //! A peer's configuration as its state machine and its decoder take it.
 
 use std::net::IpAddr;
-use std::time::Duration;
 
 use heddle_bgp_core::capability::{AddPathMode, ForwardingState};
 use heddle_bgp_core::open::OptionalParameters;
@@ -27,6 +26,7 @@ pub(crate) fn fsm_config(router: &Router, asn: PeerAs, settings: &PeerSettings, 
     let mut c = PeerConfig::new(local_asn(router, settings), router.router_id, peer_asn(asn));
     c.mode = if settings.passive { ConnectMode::Passive } else { ConnectMode::Active };
     c.hold_time = seconds_u16(settings.hold_time);
+    c.keepalive = settings.keepalive.map(Seconds::duration);
     c.connect_retry = settings.connect_retry.duration();
     c.connect_retry_initial = c.connect_retry.min(c.connect_retry_initial);
     c.idle_hold = IdleHold {
@@ -93,12 +93,6 @@ fn graceful_restart(router: &Router, settings: &PeerSettings, start: Start) -> O
 
 fn seconds_u16(s: Seconds) -> u16 {
     u16::try_from(s.0).unwrap_or(u16::MAX)
-}
-
-/// The interval of keepalives, where the configuration gives one that is shorter than a third of the hold time.
-#[must_use]
-pub(crate) fn keepalive(settings: &PeerSettings) -> Option<Duration> {
-    settings.keepalive.map(Seconds::duration)
 }
 
 /// What decoding has to know beside what was negotiated.

@@ -3,16 +3,15 @@
 use std::sync::Arc;
 
 use heddle_admin::types::{EventKind, PeerState};
-use heddle_bgp_core::{Negotiated, PeerType};
+use heddle_bgp_core::Negotiated;
 use heddle_bgp_fsm::{Action, ConnectionId, DownReason, Event, Message, StateKind, TcpFailure};
-use heddle_rib::session::SessionId;
+use heddle_rib::session::{SessionHandles, SessionId};
 use tokio::sync::oneshot;
 use tracing::{debug, info, warn};
 
 use super::session::Session;
-use super::status::{PeerOrigin, SessionStatus, Traffic};
-use super::transport::{self, Hops};
-use super::{Life, PeerTask};
+use super::status::{Blocked, Obstacle, SessionStatus, Traffic};
+use super::{LINGER, Life, PeerTask, transport};
 use crate::connection::Connection;
 use crate::interface::session_addresses;
 use crate::listener::Incoming;
@@ -36,13 +35,8 @@ impl PeerTask {
         }
     }
 
-    /// The type of the peer as far as it is known before its OPEN.
-    pub(super) fn peer_type(&self) -> PeerType {
-        self.runtime.asn.peer_type(self.runtime.local_asn())
-    }
-
     fn connect(&mut self, id: ConnectionId) {
-        let dial = self.runtime.dial(self.peer_type());
+        let dial = self.runtime.dial();
         if let Some((_, old)) = self.dialing.replace((id, tokio::spawn(transport::dial(dial)))) {
             old.abort();
         }
@@ -52,32 +46,33 @@ impl PeerTask {
         let Some((id, _)) = self.dialing.take() else { return };
         match result.and_then(Connection::new) {
             Ok(connection) => {
+                self.hindered = None;
                 self.connections.push((id, connection));
                 self.event(Event::TcpCrAcked(id));
             }
             Err(error) => {
-                debug!(peer = %self.runtime.address, %error, "cannot connect");
+                debug!(%error, "cannot connect");
+                self.hindered = transport::hindrance(&error, &self.runtime.address);
                 self.event(Event::TcpConnectionFails(id, report::tcp_failure(&error)));
             }
         }
     }
 
-    /// Takes a connection that the peer opened.
+    /// Takes a connection that the peer opened; a peer that is stopped or damped is told so by the state machine.
     pub(super) fn accept(&mut self, incoming: Incoming) {
-        if self.blocked.is_some() || self.life == Life::Ending {
+        if self.life == Life::Ending || self.runtime.password.is_err() {
             return;
         }
-        let hops = Hops::of(&self.runtime.settings, self.peer_type());
-        let connection =
-            transport::prepare_incoming(&incoming.stream, hops).and_then(|()| Connection::new(incoming.stream));
+        let connection = transport::prepare_incoming(&incoming.stream, self.runtime.hops())
+            .and_then(|()| Connection::new(incoming.stream));
         let connection = match connection {
             Ok(connection) => connection,
-            Err(error) => return debug!(peer = %self.runtime.address, %error, "lost a connection that the peer opened"),
+            Err(error) => return debug!(%error, "lost a connection that the peer opened"),
         };
         if let Some(wanted) = &self.runtime.settings.local_address
             && crate::listener::peer_address(connection.local).ip != wanted.ip
         {
-            return debug!(peer = %self.runtime.address, local = %connection.local, "closed a connection to another of our addresses");
+            return debug!(local = %connection.local, "closed a connection to another of our addresses");
         }
         let id = self.fsm.new_connection_id();
         self.connections.push((id, connection));
@@ -105,10 +100,14 @@ impl PeerTask {
         }
         if let Some(at) = self.connections.iter().position(|(c, _)| *c == id) {
             let (_, connection) = self.connections.swap_remove(at);
-            let mid_message = self.session.as_ref().filter(|s| s.connection == id).map(Session::mid_message);
-            self.shared.last_words.spawn(connection.finish(mid_message.unwrap_or_default(), super::LAST_WORDS));
+            let session = self.session.as_ref().filter(|s| s.connection == id);
+            self.shared.last_words.close(connection, session.and_then(Session::rest_of_message));
         }
-        // A session whose connection is gone writes nothing more.
+        self.forget_session(id);
+    }
+
+    /// A session whose connection is gone writes nothing more.
+    fn forget_session(&mut self, id: ConnectionId) {
         if self.session.as_ref().is_some_and(|s| s.connection == id) {
             self.session = None;
         }
@@ -122,6 +121,7 @@ impl PeerTask {
         if let Some(at) = self.connections.iter().position(|(c, _)| *c == id) {
             self.connections.swap_remove(at);
             self.event(Event::TcpConnectionFails(id, failure));
+            self.forget_session(id);
         }
     }
 
@@ -131,16 +131,27 @@ impl PeerTask {
             connection.framer.allow_extended();
         }
         let (local, remote) = (connection.local, connection.remote);
-        let addresses = session_addresses(local);
+        let mut addresses = session_addresses(local, remote);
+        if self.runtime.settings.multihop.is_some() {
+            // RFC 2545 §3: the peer is not taken to be on the link.
+            addresses.link_local = addresses.link_local.filter(|a| local.ip() == *a);
+        }
         self.serial += 1;
-        let session_id = SessionId { peer: self.id, serial: self.serial };
+        let session_id = SessionId { peer: self.seat.id, serial: self.serial };
         let retained = self.stale.back(&negotiated);
+        let until = self.shared.clock.now() + self.runtime.router.graceful_restart.stale_time.duration();
+        self.stale.wait_for_end_of_rib(until);
         let params = self.runtime.session_params(&negotiated, &addresses, &retained);
         let (reply, handles) = oneshot::channel();
         let restarts = match negotiated.graceful_restart {
             Some(g) if !g.restarted => Restarts::WaitFor,
             Some(_) | None => Restarts::Ignore,
         };
+        let seed = self.shared.seed;
+        let mut session = Session::new(id, session_id, &self.runtime, &negotiated, addresses, seed, handles);
+        session.note_imports(&params);
+        self.session = Some(session);
+        self.link = Arc::default();
         self.rib.control(ToRib::Up(Box::new(SessionUp {
             id: session_id,
             address: self.runtime.address.clone(),
@@ -152,13 +163,11 @@ impl PeerTask {
         if negotiated.graceful_restart.is_some() {
             self.shared.marker.peer_up(&self.runtime.address);
         }
-        let session = Session::new(id, session_id, &self.runtime, &negotiated, &addresses, self.shared.seed, handles);
-        self.session = Some(session);
         // R = 1 is for the first session after a restart only (RFC 4724 §3).
         self.runtime.start = crate::restart_marker::Start::Fresh;
         let _ = self.fsm.set_config(self.shared.clock.now(), self.runtime.fsm_config());
         let (sent, received) = self.connection(id).map(|c| (c.sent.clone(), c.received.clone())).unwrap_or_default();
-        self.status.lock().session = Some(SessionStatus { negotiated, addresses, local, remote, sent, received });
+        self.status.lock().session = Some(SessionStatus { negotiated, local, remote, sent, received });
     }
 
     fn down(&mut self, id: ConnectionId, reason: &DownReason) {
@@ -168,35 +177,46 @@ impl PeerTask {
         self.rib.control(ToRib::Down(session.id, modes));
         self.status.lock().session = None;
         self.shared.marker.peer_down(&self.runtime.address);
-        if self.runtime.origin == PeerOrigin::Dynamic {
-            self.life = Life::Ending;
-        }
     }
 
     fn state_changed(&mut self, from: StateKind, to: StateKind, reason: Option<&DownReason>) {
         let now = self.shared.clock.now();
-        let reset = self.fsm.counters().last_reset.as_ref().map(|r| report::last_reset(&self.shared.clock, r));
+        let reset = reason.map(|r| report::last_reset(&self.shared.clock, now, r));
         let (from_name, to_name) = (from.name(), to.name());
-        let address = &self.runtime.address;
-        match (from, to, reason) {
-            (_, StateKind::Established, _) => info!(peer = %address, from = from_name, "established"),
-            (StateKind::Established, _, Some(r)) => warn!(peer = %address, to = to_name, reason = %r, "session ended"),
-            (_, _, Some(r)) => info!(peer = %address, from = from_name, to = to_name, reason = %r, "connection ended"),
-            (_, _, None) => debug!(peer = %address, from = from_name, to = to_name, "state changed"),
+        match (from, to, &reset) {
+            (_, StateKind::Established, _) => info!(from = from_name, "established"),
+            (StateKind::Established, _, Some(r)) => {
+                warn!(to = to_name, by = ?r.by, reason = %r.reason, text = r.text, "session ended");
+            }
+            (_, _, Some(r)) => {
+                info!(from = from_name, to = to_name, by = ?r.by, reason = %r.reason, text = r.text, "connection ended");
+            }
+            (_, _, None) => debug!(from = from_name, to = to_name, "state changed"),
         }
         {
             let mut status = self.status.lock();
             status.state = to;
             status.since = now;
-            status.last_reset = self.fsm.counters().last_reset.as_ref().map(|r| r.at).zip(reset.clone());
+            if reason.is_some_and(report::had_open) {
+                status.last_reset = reset.clone().map(|r| (now, r));
+            }
         }
-        let ended = from == StateKind::Established || reason.is_some();
-        self.shared.events.publish(
-            Some(report::address(&self.runtime.address)),
-            EventKind::PeerState { from: state(from), to: state(to), reset: reset.filter(|_| ended) },
-        );
-        if to == StateKind::Idle && self.runtime.origin == PeerOrigin::Dynamic {
-            self.life = Life::Ending;
+        self.tell(EventKind::PeerState { from: state(from), to: state(to), reset });
+        if to != StateKind::Idle {
+            // The time of a limit that held the peer is over.
+            self.blocked = None;
+        }
+        if let (Life::Lingering(_), Some(held)) = (self.life, self.fsm.idle_until()) {
+            self.life = Life::Lingering(held + LINGER);
+        }
+    }
+
+    /// The RIB made the writer's side of the session.
+    pub(super) fn attach_writer(&mut self, handles: Option<SessionHandles>) {
+        let Some(session) = &mut self.session else { return };
+        session.handles = None;
+        if let Some(handles) = handles {
+            session.attach(handles);
         }
     }
 
@@ -208,10 +228,25 @@ impl PeerTask {
         status.messages_out = counters.messages_out;
         status.established = counters.established;
         status.flaps = counters.flaps;
-        status.retry_at = self.fsm.poll_timeout();
-        status.blocked.clone_from(&self.blocked);
+        status.retry_at = self.fsm.idle_until().or_else(|| self.fsm.connect_retry_at());
+        status.hold_until = self.fsm.hold_until();
+        status.blocked = self.obstacle();
         status.stale_until = self.stale.next();
         status.wish = self.runtime.wish;
+    }
+}
+
+impl PeerTask {
+    /// What is in the way of a session.
+    fn obstacle(&self) -> Option<Blocked> {
+        if self.session.is_some() {
+            return None;
+        }
+        let held = || {
+            let text = "a pause after an error; the last reset says which".into();
+            self.fsm.idle_until().map(|_| Blocked { by: Obstacle::IdleHold, text })
+        };
+        self.blocked.clone().or_else(held).or_else(|| self.hindered.clone())
     }
 }
 

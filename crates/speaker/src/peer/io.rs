@@ -10,13 +10,13 @@ use heddle_admin::types::EventKind;
 use heddle_bgp_core::route_refresh::{EnhancedRefresh, RefreshSubtype, RouteRefresh};
 use heddle_bgp_core::{MessageType, Notification, Open, message};
 use heddle_bgp_fsm::{ConnectionId, Door, Event, TcpFailure};
-use heddle_rib::journal::{Progress, TakeStatus};
+use heddle_rib::journal::Progress;
 use tracing::debug;
 
 use super::PeerTask;
 use super::session::Session;
 use super::status::Traffic;
-use crate::connection::{MidMessage, Read, Written};
+use crate::connection::{Read, Written};
 use crate::report;
 use crate::rib_link::ToRib;
 
@@ -67,57 +67,29 @@ impl PeerTask {
     fn frames(&mut self, id: ConnectionId) {
         let mut updates = 0;
         loop {
-            let Some(at) = self.connections.iter().position(|(c, _)| *c == id) else { break };
-            let Some((_, connection)) = self.connections.get_mut(at) else { break };
-            let event = match connection.framer.next() {
-                Ok(None) => break,
-                Err(error) => match error.notification() {
-                    Some(notification) => Event::BgpHeaderErr(id, notification),
-                    // A malformed NOTIFICATION: the peer ends the session, and is not answered (RFC 4271 §6.4).
-                    None => {
-                        self.connection_failed(id, TcpFailure::Closed);
-                        break;
+            match self.next_frame(id) {
+                Frame::None => break,
+                Frame::Update(fault) => {
+                    updates += 1;
+                    if let Some(fault) = fault {
+                        self.tell(fault);
                     }
-                },
-                Ok(Some(frame)) => match (frame.kind, self.session.as_mut().filter(|s| s.connection == id)) {
-                    (MessageType::Update, Some(session)) => match session.update(frame.body(), &self.status.traffic) {
-                        Ok(None) => {
-                            updates += 1;
-                            continue;
-                        }
-                        Ok(Some(fault)) => {
-                            updates += 1;
-                            self.shared.events.publish(Some(report::address(&self.runtime.address)), fault);
-                            continue;
-                        }
-                        Err(notification) => Event::UpdateMsgErr(id, notification),
-                    },
-                    (MessageType::Update, None) => Event::UpdateMsg(id, 1),
-                    (MessageType::RouteRefresh, session) => route_refresh(id, frame.raw, session),
-                    (MessageType::Open, _) => match Open::decode(frame.body()) {
-                        Ok(open) => {
-                            connection.received.clone_from(&open.capabilities);
-                            Event::BgpOpen(id, open)
-                        }
-                        Err(error) => Event::BgpOpenMsgErr(id, error.notification()),
-                    },
-                    (MessageType::Keepalive, _) => Event::KeepAliveMsg(id),
-                    (MessageType::Notification, _) => match Notification::decode(frame.body()) {
-                        Some(notification) => Event::NotifMsg(id, notification),
-                        None => {
-                            self.connection_failed(id, TcpFailure::Closed);
-                            break;
-                        }
-                    },
-                },
-            };
-            if matches!(event, Event::UpdateMsgErr(..)) {
-                Traffic::add(&self.status.traffic.session_reset, 1);
+                }
+                Frame::Event(event) => {
+                    if matches!(event, Event::UpdateMsgErr(..)) {
+                        Traffic::add(&self.status.traffic.session_reset, 1);
+                    }
+                    self.event(event);
+                }
+                // A malformed NOTIFICATION: the peer ends the session, and is not answered (RFC 4271 §6.4).
+                Frame::Malformed => self.connection_failed(id, TcpFailure::Closed),
             }
-            self.event(event);
+        }
+        if let Some(connection) = self.connection(id) {
+            connection.framer.release();
         }
         if updates > 0 && self.fsm.updates_received(self.shared.clock.now(), id, updates) == Door::Shut {
-            if let Some(session) = &mut self.session {
+            if let Some(session) = self.session.as_mut().filter(|s| s.connection == id) {
                 session.drop_batch();
             }
             self.carry_out();
@@ -126,17 +98,50 @@ impl PeerTask {
         self.hand_over();
     }
 
+    /// The next whole message of a connection. UPDATEs of the session are decoded on the way.
+    fn next_frame(&mut self, id: ConnectionId) -> Frame {
+        let Some((_, connection)) = self.connections.iter_mut().find(|(c, _)| *c == id) else { return Frame::None };
+        let frame = match connection.framer.next() {
+            Ok(None) => return Frame::None,
+            Ok(Some(frame)) => frame,
+            Err(error) => {
+                return error.notification().map_or(Frame::Malformed, |n| Frame::Event(Event::BgpHeaderErr(id, n)));
+            }
+        };
+        let session = self.session.as_mut().filter(|s| s.connection == id);
+        match (frame.kind, session) {
+            (MessageType::Update, Some(session)) => match session.update(frame.body(), &self.status.traffic) {
+                Ok(fault) => Frame::Update(fault),
+                Err(notification) => Frame::Event(Event::UpdateMsgErr(id, notification)),
+            },
+            (MessageType::Update, None) => Frame::Event(Event::UpdateMsg(id, 1)),
+            (MessageType::RouteRefresh, session) => Frame::Event(route_refresh(id, frame.raw, session)),
+            (MessageType::Open, _) => match Open::decode(frame.body()) {
+                Ok(open) => {
+                    connection.received.clone_from(&open.capabilities);
+                    Frame::Event(Event::BgpOpen(id, open))
+                }
+                Err(error) => Frame::Event(Event::BgpOpenMsgErr(id, error.notification())),
+            },
+            (MessageType::Keepalive, _) => Frame::Event(Event::KeepAliveMsg(id)),
+            (MessageType::Notification, _) => {
+                Notification::decode(frame.body()).map_or(Frame::Malformed, |n| Frame::Event(Event::NotifMsg(id, n)))
+            }
+        }
+    }
+
     /// Requests of the peer for our routes go to the RIB.
     fn refreshes(&mut self) {
         let Some(session) = &mut self.session else { return };
+        let mut told = Vec::new();
         for (family, asked) in session.take_refreshes() {
-            self.shared.events.publish(
-                Some(report::address(&self.runtime.address)),
-                EventKind::RouteRefresh { family: report::family(family) },
-            );
+            told.push(family);
             if asked.ask() {
                 self.rib.control(ToRib::Refresh(session.id, family, asked));
             }
+        }
+        for family in told {
+            self.tell(EventKind::RouteRefresh { family: report::family(family) });
         }
     }
 
@@ -155,12 +160,6 @@ impl PeerTask {
             let event = if paused { Event::ReadPaused(connection) } else { Event::ReadResumed(connection) };
             self.event(event);
         }
-    }
-
-    /// Connections whose sockets are full.
-    pub(super) fn wants_write(&self) -> Vec<ConnectionId> {
-        let full = |id: &ConnectionId| self.session.as_ref().is_some_and(|s| s.connection == *id && s.wants_write());
-        self.connections.iter().filter(|(id, c)| c.has_control() || full(id)).map(|(id, _)| *id).collect()
     }
 
     /// Writes what there is to write, until the sockets are full or the turn is over.
@@ -192,8 +191,8 @@ impl PeerTask {
         let mut session = self.session.as_mut().filter(|s| s.connection == id);
         let mut slices: Vec<Bytes> = Vec::new();
         for _ in 0..WRITES_A_TURN {
-            let mid = session.as_ref().map_or(MidMessage::No, |s| s.mid_message());
-            let written = if connection.has_control() && mid == MidMessage::No {
+            let mid_message = session.as_ref().is_some_and(|s| s.mid_message());
+            let written = if connection.has_control() && !mid_message {
                 connection.write_control()
             } else {
                 let Some(session) = session.as_deref_mut() else { break };
@@ -205,7 +204,7 @@ impl PeerTask {
                 if let Written::Octets(n) = written {
                     pumped.updates += session.wrote(&slices, n, &self.rib);
                 }
-                session.socket_full = written == Written::Full;
+                session.set_socket_full(written == Written::Full);
                 written
             };
             match written {
@@ -219,10 +218,22 @@ impl PeerTask {
         }
         // More may wait than a turn allows: the socket is writable, so the next turn comes at once.
         if let Some(session) = session {
-            session.socket_full = session.has_taken();
+            session.set_socket_full(session.has_taken());
         }
         pumped
     }
+}
+
+/// What came next on a connection.
+enum Frame {
+    /// Nothing whole.
+    None,
+    /// An UPDATE of the session; with a fault that is to be told.
+    Update(Option<EventKind>),
+    /// Something for the state machine.
+    Event(Event),
+    /// A NOTIFICATION that says nothing.
+    Malformed,
 }
 
 /// What a turn of writing did.
@@ -256,11 +267,6 @@ pub(super) fn ring(progress: Progress, rib: &crate::rib_link::RibSender) {
         Progress::Quiet => {}
         Progress::WakeOwner => rib.queues.ring(),
     }
-}
-
-/// Whether a reader has something to write.
-pub(super) const fn taken(status: TakeStatus) -> bool {
-    matches!(status, TakeStatus::Taken)
 }
 
 /// Messages that begin in the first `written` octets of `slices`, whose first octets may finish one begun before.

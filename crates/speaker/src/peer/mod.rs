@@ -7,12 +7,17 @@
 mod act;
 mod command;
 mod io;
+mod limit;
+mod reconfigure;
+mod runtime;
 mod session;
 mod stale;
 pub(crate) mod status;
 pub(crate) mod transport;
 
-pub(crate) use command::{Command, Outcome, Runtime, SessionEffect};
+pub(crate) use command::{Command, Outcome};
+pub(crate) use reconfigure::SessionEffect;
+pub(crate) use runtime::Runtime;
 
 use std::future::pending;
 use std::pin::Pin;
@@ -20,29 +25,33 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use heddle_admin::EventHub;
+use heddle_bgp_core::Timestamp;
 use heddle_bgp_fsm::{ConnectionId, Event, Peer};
-use heddle_rib::PeerId;
 use heddle_rib::session::SessionHandles;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Sleep, sleep_until};
-use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::connection::Connection;
+use crate::last_words::LastWords;
 use crate::listener::Incoming;
 use crate::restart_marker::RestartMarker;
-use crate::rib_link::{PeerLink, RibSender};
+use crate::rib_link::{PeerLink, RibSender, Seat};
 use session::Session;
 use stale::StaleTimers;
-use status::{Blocked, PeerShared};
+use status::{Blocked, PeerOrigin, PeerShared, Wish};
 
 /// Commands that may wait for a peer's task.
 pub(crate) const COMMANDS: usize = 16;
-/// How long the writer may take for the last messages of a connection.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How long a dynamic peer without a session is remembered: what it did wrong counts when it comes back.
+const LINGER: Duration = Duration::from_secs(60);
+/// How long a dynamic peer's task waits for the connection for which it was made.
+const FIRST_CONNECTION: Duration = Duration::from_secs(10);
+/// Longer than any timer.
+const FAR: Duration = Duration::from_secs(86_400);
 
 /// What all peers share.
 #[derive(Debug)]
@@ -54,7 +63,7 @@ pub(crate) struct Shared {
     /// Seed of the hash of attribute blocks.
     pub seed: u64,
     /// Connections that say their last words.
-    pub last_words: TaskTracker,
+    pub last_words: LastWords,
     /// The marker of this instance.
     pub marker: RestartMarker,
 }
@@ -65,27 +74,33 @@ pub(crate) struct PeerTask {
     shared: Arc<Shared>,
     status: Arc<PeerShared>,
     runtime: Runtime,
-    id: PeerId,
     fsm: Peer,
     connections: Vec<(ConnectionId, Connection)>,
     dialing: Option<(ConnectionId, JoinHandle<std::io::Result<TcpStream>>)>,
     session: Option<Session>,
     serial: u32,
     stale: StaleTimers,
+    /// Why the state machine is not started.
     blocked: Option<Blocked>,
+    /// What was in the way of the last attempt to connect.
+    hindered: Option<Blocked>,
     rib: RibSender,
     link: Arc<PeerLink>,
     commands: mpsc::Receiver<Command>,
     incoming: mpsc::Receiver<Incoming>,
     life: Life,
+    /// The last field: dropped after everything that sends to the RIB.
+    seat: Seat,
 }
 
 /// Whether the task goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Life {
-    /// It does.
+    /// It does: a static peer.
     Going,
-    /// It ends as soon as no connection and no stale route is left.
+    /// A dynamic peer: it ends when nothing is left of it, not before this time.
+    Lingering(Timestamp),
+    /// It ends as soon as no connection is left.
     Ending,
 }
 
@@ -98,10 +113,8 @@ pub(crate) struct NewPeer {
     pub status: Arc<PeerShared>,
     /// What it runs.
     pub runtime: Runtime,
-    /// Its number in the RIB.
-    pub id: PeerId,
-    /// Its way to the RIB.
-    pub rib: RibSender,
+    /// Its place in the RIB.
+    pub seat: Seat,
     /// Commands.
     pub commands: mpsc::Receiver<Command>,
     /// Connections that the peer opened.
@@ -130,11 +143,14 @@ impl PeerTask {
     #[must_use]
     pub(crate) fn new(new: NewPeer) -> Self {
         let fsm = Peer::new(new.runtime.fsm_config(), new.seed);
+        let life = match new.runtime.origin {
+            PeerOrigin::Static => Life::Going,
+            PeerOrigin::Dynamic => Life::Lingering(new.shared.clock.now() + FIRST_CONNECTION),
+        };
         Self {
             shared: new.shared,
             status: new.status,
             runtime: new.runtime,
-            id: new.id,
             fsm,
             connections: Vec::new(),
             dialing: None,
@@ -142,19 +158,20 @@ impl PeerTask {
             serial: 0,
             stale: StaleTimers::default(),
             blocked: None,
-            rib: new.rib,
+            hindered: None,
+            rib: new.seat.rib.clone(),
             link: Arc::default(),
             commands: new.commands,
             incoming: new.incoming,
-            life: Life::Going,
+            life,
+            seat: new.seat,
         }
     }
 
-    /// Runs until the peer is removed, or a dynamic peer's session is over.
+    /// Runs until the peer is removed, or nothing is left of a dynamic one.
     pub(crate) async fn run(mut self) {
-        self.begin();
-        let far = Instant::now() + Duration::from_secs(86_400);
-        let sleep = sleep_until(far.into());
+        self.start();
+        let sleep = sleep_until((Instant::now() + FAR).into());
         tokio::pin!(sleep);
         loop {
             self.carry_out();
@@ -163,7 +180,7 @@ impl PeerTask {
             if self.is_over() {
                 break;
             }
-            let deadline = self.deadline().unwrap_or_else(|| Instant::now() + Duration::from_secs(86_400)).into();
+            let deadline = self.deadline().unwrap_or_else(|| Instant::now() + FAR).into();
             if sleep.deadline() != deadline {
                 sleep.as_mut().reset(deadline);
             }
@@ -173,35 +190,46 @@ impl PeerTask {
     }
 
     fn is_over(&self) -> bool {
-        self.life == Life::Ending && self.connections.is_empty() && self.session.is_none() && self.stale.is_empty()
+        if !self.connections.is_empty() || self.session.is_some() {
+            return false;
+        }
+        match self.life {
+            Life::Going => false,
+            Life::Ending => true,
+            Life::Lingering(until) => until <= self.shared.clock.now() && self.is_forgettable(),
+        }
+    }
+
+    /// Whether nothing would be lost with a dynamic peer: stale routes, a connection that waits, a penalty, what the
+    /// operator said.
+    fn is_forgettable(&self) -> bool {
+        let told = match self.runtime.wish {
+            Wish::Up => false,
+            Wish::Down => !self.runtime.settings.shutdown,
+            Wish::Draining => true,
+        };
+        let limited = self.blocked.as_ref().is_some_and(|b| b.by == status::Obstacle::PrefixLimit);
+        let held = self.fsm.idle_until().is_some();
+        self.stale.is_empty() && self.incoming.is_empty() && !held && !told && !limited
     }
 
     fn deadline(&self) -> Option<Instant> {
-        let timers = [self.fsm.poll_timeout(), self.stale.next(), self.runtime.restart_at];
+        let life = match self.life {
+            Life::Lingering(until) if self.connections.is_empty() && until > self.shared.clock.now() => Some(until),
+            Life::Going | Life::Lingering(_) | Life::Ending => None,
+        };
+        let timers = [self.fsm.poll_timeout(), self.stale.next(), life];
         timers.into_iter().flatten().min().map(|t| self.shared.clock.instant(t))
     }
 
     async fn wait(&mut self, sleep: Pin<&mut Sleep>) -> Wake {
         let reading = self.session.as_ref().is_none_or(|s| !s.has_waiting_batch());
-        let session_connection = self.session.as_ref().map(|s| s.connection);
-        let wants_write = self.wants_write();
         let (first, second) = match self.connections.as_slice() {
             [] => (None, None),
             [a] => (Some(a), None),
             [a, b, ..] => (Some(a), Some(b)),
         };
-        let interest = |c: Option<&(ConnectionId, Connection)>| {
-            let id = c?.0;
-            let read = reading || Some(id) != session_connection;
-            match (read, wants_write.contains(&id)) {
-                (true, true) => Some(Interest::READABLE | Interest::WRITABLE),
-                (true, false) => Some(Interest::READABLE),
-                (false, true) => Some(Interest::WRITABLE),
-                (false, false) => None,
-            }
-        };
-        let (first_interest, second_interest) = (interest(first), interest(second));
-        let room = !reading;
+        let (first_interest, second_interest) = (self.interest(first), self.interest(second));
         tokio::select! {
             biased;
             command = self.commands.recv() => command.map_or(Wake::NoMoreCommands, Wake::Command),
@@ -211,8 +239,22 @@ impl PeerTask {
             handles = handles(self.session.as_mut()) => Wake::Handles(handles),
             wake = ready(second, second_interest) => wake,
             wake = ready(first, first_interest) => wake,
-            () = self.rib.queue.room(), if room => Wake::Room,
+            () = self.rib.queue.room(), if !reading => Wake::Room,
             () = self.link.news.notified() => Wake::News,
+        }
+    }
+
+    /// What is awaited of a connection's socket.
+    fn interest(&self, connection: Option<&(ConnectionId, Connection)>) -> Option<Interest> {
+        let (id, connection) = connection?;
+        let session = self.session.as_ref().filter(|s| s.connection == *id);
+        let read = session.is_none_or(|s| !s.has_waiting_batch());
+        let write = connection.has_control() || session.is_some_and(Session::wants_write);
+        match (read, write) {
+            (true, true) => Some(Interest::READABLE | Interest::WRITABLE),
+            (true, false) => Some(Interest::READABLE),
+            (false, true) => Some(Interest::WRITABLE),
+            (false, false) => None,
         }
     }
 
@@ -224,6 +266,11 @@ impl PeerTask {
             Wake::Dialed(result) => self.dialed(result),
             Wake::Timer => self.timer(),
             Wake::Ready(id, ready) => {
+                if (ready.is_writable() || ready.is_write_closed())
+                    && let Some(session) = self.session.as_mut().filter(|s| s.connection == id)
+                {
+                    session.writable();
+                }
                 if ready.is_readable() || ready.is_read_closed() || ready.is_error() {
                     self.read(id);
                 }
@@ -239,10 +286,6 @@ impl PeerTask {
         let now = self.shared.clock.now();
         if self.fsm.poll_timeout().is_some_and(|t| t <= now) {
             self.fsm.handle_timeout(now);
-        }
-        if self.runtime.restart_at.is_some_and(|t| t <= now) {
-            self.runtime.restart_at = None;
-            self.start();
         }
         self.stale_timers(now);
     }

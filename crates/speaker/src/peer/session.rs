@@ -4,19 +4,19 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use heddle_admin::types::{EventKind, UpdateFault};
-use heddle_bgp_core::update::{self, FaultAction, Scratch, UpdateContext};
+use heddle_bgp_core::update::{self, DecodeOptions, FaultAction, Scratch, UpdateContext};
 use heddle_bgp_core::{Family, Negotiated, Notification};
 use heddle_bgp_fsm::ConnectionId;
-use heddle_rib::ingest::{Batch, BatchBuilder};
+use heddle_rib::ingest::{Batch, BatchBuilder, IngestContext};
 use heddle_rib::journal::{JournalReader, TakeStatus};
-use heddle_rib::session::{SessionHandles, SessionId};
+use heddle_rib::policy::ImportSettings;
+use heddle_rib::session::{SessionHandles, SessionId, SessionParams};
 use tokio::sync::oneshot;
 use tracing::warn;
 
-use super::command::Runtime;
 use super::io::{messages_begun, ring};
+use super::runtime::Runtime;
 use super::status::Traffic;
-use crate::connection::MidMessage;
 use crate::interface::SessionAddresses;
 use crate::rib_link::{RefreshAsked, RibSender};
 
@@ -28,24 +28,25 @@ pub(super) struct Session {
     pub(super) negotiated: Box<Negotiated>,
     pub(super) handles: Option<oneshot::Receiver<SessionHandles>>,
     /// The socket took less than it was offered: the writer waits until it is writable.
-    pub(super) socket_full: bool,
+    socket_full: bool,
+    /// Our addresses on it.
+    pub(super) addresses: SessionAddresses,
+    decode: DecodeOptions,
+    ingest: IngestContext,
+    /// What the RIB was given last: it compares by pointer.
+    imports: Vec<(Family, Arc<ImportSettings>)>,
     context: UpdateContext,
     scratch: Scratch,
     builder: BatchBuilder,
     waiting: bool,
-    writers: Vec<Writer>,
+    /// One a family.
+    writers: Vec<JournalReader>,
     turn: usize,
     more: bool,
     /// Octets that are missing of the last message that was begun.
     rest: usize,
     refreshes: Vec<Refreshes>,
     faults: FaultLog,
-}
-
-#[derive(Debug)]
-struct Writer {
-    family: Family,
-    reader: JournalReader,
 }
 
 #[derive(Debug)]
@@ -68,19 +69,25 @@ impl Session {
         id: SessionId,
         runtime: &Runtime,
         negotiated: &Negotiated,
-        addresses: &SessionAddresses,
+        addresses: SessionAddresses,
         seed: u64,
         handles: oneshot::Receiver<SessionHandles>,
     ) -> Self {
+        let decode = runtime.decode_options(negotiated, &addresses);
+        let ingest = runtime.ingest_context(negotiated, seed);
         Self {
             connection,
             id,
             negotiated: Box::new(negotiated.clone()),
             handles: Some(handles),
             socket_full: false,
-            context: UpdateContext::new(negotiated, runtime.decode_options(negotiated, addresses)),
+            addresses,
+            context: UpdateContext::new(negotiated, decode.clone()),
+            decode,
+            imports: Vec::new(),
             scratch: Scratch::new(),
-            builder: BatchBuilder::new(runtime.ingest_context(negotiated, seed)),
+            builder: BatchBuilder::new(ingest.clone()),
+            ingest,
             waiting: false,
             writers: Vec::new(),
             turn: 0,
@@ -93,6 +100,35 @@ impl Session {
                 .collect(),
             faults: FaultLog::default(),
         }
+    }
+
+    /// What comes from now on is decoded and judged by other rules; says whether the peer is to send again what it sent
+    /// already. One that cannot be asked keeps the old rules for this session.
+    pub(super) fn judge_by(&mut self, decode: DecodeOptions, ingest: IngestContext) -> bool {
+        if !self.negotiated.route_refresh || (self.decode == decode && self.ingest == ingest) {
+            return false;
+        }
+        self.context = UpdateContext::new(&self.negotiated, decode.clone());
+        self.builder.set_context(ingest.clone());
+        self.decode = decode;
+        self.ingest = ingest;
+        true
+    }
+
+    /// Remembers what the RIB is given.
+    pub(super) fn note_imports(&mut self, params: &SessionParams) {
+        self.imports = params.families.iter().map(|f| (f.export.family, Arc::clone(&f.import))).collect();
+    }
+
+    /// Import settings that are as before are the very same, so that the RIB evaluates nothing anew.
+    pub(super) fn keep_imports(&mut self, params: &mut SessionParams) {
+        for f in &mut params.families {
+            let known = self.imports.iter().find(|(family, _)| *family == f.export.family);
+            if let Some((_, import)) = known.filter(|(_, import)| **import == *f.import) {
+                f.import = Arc::clone(import);
+            }
+        }
+        self.note_imports(params);
     }
 
     /// Decodes an UPDATE into the batch; tells of faults that do not end the session.
@@ -163,11 +199,27 @@ impl Session {
     }
 
     pub(super) fn attach(&mut self, handles: SessionHandles) {
-        self.writers = handles.readers.into_iter().map(|(family, reader)| Writer { family, reader }).collect();
+        self.writers = handles.readers.into_iter().map(|(_, reader)| reader).collect();
     }
 
-    pub(super) fn mid_message(&self) -> MidMessage {
-        if self.writers.iter().any(|w| w.reader.mid_message()) { MidMessage::Yes } else { MidMessage::No }
+    /// The rest of the message that was begun, if one was.
+    pub(super) fn rest_of_message(&self) -> Option<Bytes> {
+        self.writers.iter().find_map(JournalReader::rest)
+    }
+
+    /// The socket takes octets again.
+    pub(super) const fn writable(&mut self) {
+        self.socket_full = false;
+    }
+
+    /// What a write said about the socket.
+    pub(super) const fn set_socket_full(&mut self, full: bool) {
+        self.socket_full = full;
+    }
+
+    /// Whether an UPDATE was begun and is not finished: nothing else may be written before its end.
+    pub(super) fn mid_message(&self) -> bool {
+        self.writers.iter().any(JournalReader::mid_message)
     }
 
     pub(super) const fn wants_write(&self) -> bool {
@@ -182,22 +234,22 @@ impl Session {
     /// Fills `slices` with what one family has next: the one that began a message, else the families in turn.
     pub(super) fn take(&mut self, slices: &mut Vec<Bytes>, max: usize, rib: &RibSender) -> bool {
         let n = self.writers.len();
-        let begun = self.writers.iter().position(|w| w.reader.mid_message());
+        let begun = self.writers.iter().position(JournalReader::mid_message);
         let order = (1..=n).map(|i| (self.turn + i) % n);
         self.more = false;
         for at in order {
             if begun.is_some_and(|b| b != at) {
                 continue;
             }
-            let Some(writer) = self.writers.get_mut(at) else { continue };
-            match writer.reader.take(slices, max) {
+            let Some(reader) = self.writers.get_mut(at) else { continue };
+            match reader.take(slices, max) {
                 TakeStatus::Taken => {
                     self.turn = at;
                     self.more = true;
                     return true;
                 }
                 TakeStatus::Empty(progress) => ring(progress, rib),
-                TakeStatus::Detached if !self.socket_full => ring(writer.reader.ready(), rib),
+                TakeStatus::Detached if !self.socket_full => ring(reader.ready(), rib),
                 TakeStatus::Detached | TakeStatus::Closed => {}
             }
         }
@@ -206,8 +258,8 @@ impl Session {
 
     /// So many octets of what was taken went into the socket; says how many messages began in them.
     pub(super) fn wrote(&mut self, slices: &[Bytes], written: usize, rib: &RibSender) -> usize {
-        let Some(writer) = self.writers.get_mut(self.turn) else { return 0 };
-        ring(writer.reader.advance(written), rib);
+        let Some(reader) = self.writers.get_mut(self.turn) else { return 0 };
+        ring(reader.advance(written), rib);
         messages_begun(slices, written, &mut self.rest)
     }
 

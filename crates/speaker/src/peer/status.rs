@@ -1,5 +1,6 @@
 //! What others may see of a peer: written by its task, read by the API without asking the task.
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -7,8 +8,6 @@ use heddle_admin::types::LastReset;
 use heddle_bgp_core::{Capability, Negotiated, Timestamp};
 use heddle_bgp_fsm::{MessageCounts, StateKind};
 use heddle_config::{PeerAddress, PeerAs, PeerSettings};
-
-use crate::interface::SessionAddresses;
 
 /// The shared side of a peer.
 #[derive(Debug)]
@@ -69,6 +68,10 @@ pub(crate) struct PeerStatus {
     pub blocked: Option<Blocked>,
     /// When the state machine tries again.
     pub retry_at: Option<Timestamp>,
+    /// When the peer is given up unless it says something.
+    pub hold_until: Option<Timestamp>,
+    /// Whether connections are secured by a key (RFC 2385).
+    pub has_key: bool,
     /// Messages received, by type.
     pub messages_in: MessageCounts,
     /// Messages sent, by type.
@@ -94,8 +97,6 @@ pub(crate) struct PeerStatus {
 pub(crate) struct SessionStatus {
     /// What was negotiated.
     pub negotiated: Box<Negotiated>,
-    /// Our addresses on it.
-    pub addresses: SessionAddresses,
     /// Our end.
     pub local: std::net::SocketAddr,
     /// The peer's end.
@@ -126,13 +127,56 @@ pub(crate) enum Wish {
     Draining,
 }
 
-/// Why no session is tried.
+/// Why there is no session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Blocked {
-    /// A word for programs.
-    pub code: &'static str,
+    /// What is in the way.
+    pub by: Obstacle,
     /// A sentence for people.
-    pub text: String,
+    pub text: Cow<'static, str>,
+}
+
+/// What is in the way of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Obstacle {
+    /// The operator or the configuration.
+    AdminDown,
+    /// The key is configured and cannot be read.
+    PasswordMissing,
+    /// A prefix limit; until somebody starts the peer, or for a while.
+    PrefixLimit,
+    /// A pause after an error.
+    IdleHold,
+    /// We have not the address that we are to connect from.
+    NoLocalAddress,
+    /// The interface of a link-local address does not exist.
+    InterfaceMissing,
+}
+
+impl Obstacle {
+    /// The word for programs (`docs/api.md`).
+    #[must_use]
+    pub(crate) const fn code(self) -> &'static str {
+        match self {
+            Self::AdminDown => "admin_down",
+            Self::PasswordMissing => "password_missing",
+            Self::PrefixLimit => "prefix_limit",
+            Self::IdleHold => "idle_hold",
+            Self::NoLocalAddress => "no_local_address",
+            Self::InterfaceMissing => "interface_missing",
+        }
+    }
+}
+
+impl PeerStatus {
+    /// Whether somebody has to do something before there is a session.
+    #[must_use]
+    pub(crate) fn is_down(&self) -> bool {
+        let by = self.blocked.as_ref().map(|b| b.by);
+        self.wish == Wish::Down
+            || by == Some(Obstacle::PasswordMissing)
+            || by == Some(Obstacle::PrefixLimit) && self.retry_at.is_none()
+    }
 }
 
 impl PeerShared {

@@ -1,7 +1,6 @@
 //! Opening a connection: which address it comes from, which TTL and key it has.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 use heddle_bgp_core::PeerType;
@@ -10,7 +9,9 @@ use heddle_socket_options as options;
 use socket2::{Domain, Protocol, Socket, Type};
 use thiserror::Error;
 use tokio::net::{TcpSocket, TcpStream};
+use tracing::warn;
 
+use super::status::{Blocked, Obstacle};
 use crate::listener::socket_addr;
 
 /// A TCP MD5 key (RFC 2385): 1 to 80 octets. Never printed.
@@ -116,14 +117,26 @@ pub(crate) async fn dial(dial: Dial) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::for_address(remote), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
     if let Some(local) = &dial.local {
-        let local = socket_addr(local, 0).ok_or_else(|| missing_interface(local))?;
-        socket.bind(&local.into())?;
+        bind(&socket, local)?;
     }
     if let Some(password) = &dial.password {
         options::md5::set_key(&socket, remote.ip(), None, password.octets())?;
     }
-    apply_hops(&socket, remote.ip(), dial.hops)?;
+    apply_hops(&socket, dial.hops)?;
     TcpSocket::from_std_stream(socket.into()).connect(remote).await
+}
+
+fn bind(socket: &Socket, local: &PeerAddress) -> io::Result<()> {
+    let at = socket_addr(local, 0).ok_or_else(|| missing_interface(local))?;
+    options::bind::set_bind_address_no_port(socket)?;
+    match socket.bind(&at.into()) {
+        Err(e) if e.kind() == io::ErrorKind::AddrNotAvailable => {
+            warn!(local = %local, "this machine does not have local_address yet; connecting from it anyway");
+            options::bind::set_freebind(socket, at.ip())?;
+            socket.bind(&at.into())
+        }
+        other => other,
+    }
 }
 
 /// Sets what a connection needs that the peer opened.
@@ -131,16 +144,25 @@ pub(crate) async fn dial(dial: Dial) -> io::Result<TcpStream> {
 /// # Errors
 /// The system's.
 pub(crate) fn prepare_incoming(stream: &TcpStream, hops: Hops) -> io::Result<()> {
-    let remote: SocketAddr = stream.peer_addr()?;
-    apply_hops(stream, remote.ip(), hops)
+    apply_hops(stream, hops)
 }
 
-fn apply_hops(socket: &impl std::os::fd::AsFd, _remote: IpAddr, hops: Hops) -> io::Result<()> {
+fn apply_hops(socket: &impl std::os::fd::AsFd, hops: Hops) -> io::Result<()> {
     options::ttl::set_ttl(socket, hops.ttl)?;
     if let Some(min) = hops.min_ttl {
         options::ttl::set_min_ttl(socket, min)?;
     }
     Ok(())
+}
+
+/// What is in the way of connecting to `peer`, where the error tells of something on this machine.
+#[must_use]
+pub(super) fn hindrance(error: &io::Error, peer: &PeerAddress) -> Option<Blocked> {
+    if error.kind() != io::ErrorKind::AddrNotAvailable {
+        return None;
+    }
+    let by = if peer.zone.is_some() { Obstacle::InterfaceMissing } else { Obstacle::NoLocalAddress };
+    Some(Blocked { by, text: error.to_string().into() })
 }
 
 fn missing_interface(address: &PeerAddress) -> io::Error {

@@ -1,0 +1,101 @@
+//! What a peer's task runs.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use heddle_bgp_core::update::DecodeOptions;
+use heddle_bgp_core::{Asn, Family, Negotiated, PeerType};
+use heddle_bgp_fsm::PeerConfig;
+use heddle_config::{PeerAddress, PeerAs, PeerSettings, Router};
+use heddle_rib::ingest::IngestContext;
+use heddle_rib::session::{Retained, SessionParams};
+
+use super::status::{PeerOrigin, Wish};
+use super::transport::{Dial, Hops, Password};
+use crate::interface::SessionAddresses;
+use crate::mapping;
+use crate::mapping::rib::Policies;
+use crate::restart_marker::Start;
+
+/// What a peer's task runs; replaced as a whole when the configuration changes.
+#[derive(Clone, Debug)]
+pub(crate) struct Runtime {
+    /// The peer.
+    pub address: PeerAddress,
+    /// Its AS.
+    pub asn: PeerAs,
+    /// Its group.
+    pub group: Option<String>,
+    /// Its settings.
+    pub settings: PeerSettings,
+    /// The speaker.
+    pub router: Arc<Router>,
+    /// The compiled policies.
+    pub policies: Arc<Policies>,
+    /// Whether the next session is the first after a restart of the process.
+    pub start: Start,
+    /// The key, or why there is none though one is configured.
+    pub password: Result<Option<Password>, String>,
+    /// Static or dynamic.
+    pub origin: PeerOrigin,
+    /// What the operator wants.
+    pub wish: Wish,
+}
+
+impl Runtime {
+    /// Our AS toward the peer.
+    #[must_use]
+    pub(crate) fn local_asn(&self) -> Asn {
+        mapping::session::local_asn(&self.router, &self.settings)
+    }
+
+    /// The type of the peer as far as it is known before its OPEN.
+    #[must_use]
+    pub(crate) fn peer_type(&self) -> PeerType {
+        self.asn.peer_type(self.local_asn())
+    }
+
+    /// What the state machine has to know.
+    #[must_use]
+    pub(crate) fn fsm_config(&self) -> PeerConfig {
+        mapping::session::fsm_config(&self.router, self.asn, &self.settings, self.start)
+    }
+
+    /// TTL of what we send and least TTL of what we take.
+    pub(super) fn hops(&self) -> Hops {
+        Hops::of(&self.settings, self.peer_type())
+    }
+
+    /// What a connection to the peer needs.
+    pub(super) fn dial(&self) -> Dial {
+        Dial {
+            peer: self.address.clone(),
+            port: self.settings.port,
+            local: self.settings.local_address.clone(),
+            hops: self.hops(),
+            password: self.password.as_ref().ok().cloned().flatten(),
+        }
+    }
+
+    /// What decoding has to know beside what was negotiated.
+    pub(super) fn decode_options(&self, negotiated: &Negotiated, addresses: &SessionAddresses) -> DecodeOptions {
+        let ours: Vec<IpAddr> =
+            [addresses.v4.map(IpAddr::V4), addresses.v6.map(IpAddr::V6)].into_iter().flatten().collect();
+        mapping::session::decode_options(&self.settings, negotiated, &ours)
+    }
+
+    /// What judging routes has to know.
+    pub(super) fn ingest_context(&self, negotiated: &Negotiated, seed: u64) -> IngestContext {
+        mapping::rib::ingest_context(&self.router, &self.settings, negotiated, seed)
+    }
+
+    /// What the RIB has to know.
+    pub(super) fn session_params(
+        &self,
+        negotiated: &Negotiated,
+        addresses: &SessionAddresses,
+        retained: &[(Family, Retained)],
+    ) -> SessionParams {
+        mapping::rib::session_params(self, negotiated, addresses, retained)
+    }
+}
