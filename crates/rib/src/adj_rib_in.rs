@@ -6,7 +6,7 @@ use crate::dirty::Urgency;
 use crate::family::{FamilyRib, Gate, PeerFamily, Shared};
 use crate::ingest::{Action, Batch, Entry};
 use crate::policy::{Imported, import};
-use crate::rib::Output;
+use crate::rib::{Output, ResetReason};
 use crate::route::{AttrId, Ineligible, PathFlags, PeerId, RouteView, SourceId, Staleness};
 use crate::session::Beyond;
 use crate::table::{Addr, MAX_PATHS, NO_TX, PathRec};
@@ -59,7 +59,10 @@ impl<A: Addr> FamilyRib<A> {
     }
 
     fn ingest_adverts(&mut self, shared: &mut Shared, sender: Sender, batch: &Batch, entry: &Entry) {
-        let Ok(received) = shared.attrs.intern(batch.block(entry), entry.hash) else { return };
+        let Ok(received) = shared.attrs.intern(batch.block(entry), entry.hash, sender.peer) else { return };
+        if !Self::affordable(shared, sender.peer) {
+            return shared.attrs.release(received);
+        }
         let by_prefix = self.peer(sender.peer).is_some_and(|p| p.import.depends_on_prefix());
         let mut known: Option<Incoming> = None;
         let mut count = 0;
@@ -80,6 +83,17 @@ impl<A: Addr> FamilyRib<A> {
         }
         shared.attrs.release(received);
         self.peer_mut(sender.peer).into_iter().for_each(|p| p.updates += count);
+    }
+
+    /// Whether what a peer makes us keep is within its budget; the session of one that exceeds it is about to end.
+    fn affordable(shared: &mut Shared, peer: PeerId) -> bool {
+        if shared.attrs.ledger.octets(peer) <= shared.limits.attribute_bytes {
+            return true;
+        }
+        if shared.attrs.ledger.report(peer) {
+            shared.outputs.push_back(Output::Reset { peer, reason: ResetReason::OutOfResources });
+        }
+        false
     }
 
     /// Import policy for one route; what it returns holds a reference to each of its attribute sets.
@@ -108,7 +122,7 @@ impl<A: Addr> FamilyRib<A> {
         let outcome = match import(&peer.import, &route, &mut scratch) {
             Imported::Unchanged => unchanged(flags),
             Imported::Rejected => unchanged(PathFlags::ineligible(Ineligible::ImportPolicy)),
-            Imported::Changed(block) => match shared.attrs.intern_own(block, shared.seed) {
+            Imported::Changed(block) => match shared.attrs.intern_own(block, shared.seed, sender.peer) {
                 Ok(attr) => Incoming { attr, pre: received, flags },
                 Err(_) => unchanged(PathFlags::ineligible(Ineligible::ImportPolicy)),
             },

@@ -11,13 +11,15 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use crate::index::Index;
 use crate::next_hop_ids::NextHopTable;
 use crate::nexthop::Resolve;
-use crate::route::{AttrBits, AttrId, AttrMeta, NextHopId, NextHopState};
+use crate::route::{AttrBits, AttrId, AttrMeta, NextHopId, NextHopState, PeerId};
 
 mod arena;
+mod ledger;
 #[cfg(test)]
 mod tests;
 
 use arena::Arena;
+use ledger::Ledger;
 
 const BLOCK: usize = 4096;
 /// Freed octets after which the arena is compacted, or half of it if that is more.
@@ -39,6 +41,7 @@ pub(crate) struct AttrStore {
     /// The next number that compaction looks at.
     compacting: Option<u32>,
     pub(crate) next_hops: NextHopTable,
+    pub(crate) ledger: Ledger,
 }
 
 const FREE: AttrMeta = AttrMeta {
@@ -74,11 +77,12 @@ impl AttrStore {
             arena: Arena::new(),
             compacting: None,
             next_hops: NextHopTable::new(resolve),
+            ledger: Ledger::default(),
         }
     }
 
-    /// The number of a block, with one reference more; `hash` is its seeded xxh3.
-    pub(crate) fn intern(&mut self, block: &[u8], hash: u64) -> Result<AttrId, TooLong> {
+    /// The number of a block, with one reference more; `hash` is its seeded xxh3. A new one is charged to `payer`.
+    pub(crate) fn intern(&mut self, block: &[u8], hash: u64, payer: PeerId) -> Result<AttrId, TooLong> {
         #[expect(clippy::cast_possible_truncation, reason = "half of the hash is kept")]
         let hash = (hash ^ (hash >> 32)) as u32;
         let found = self.index.find(spread(hash), |&n| {
@@ -106,6 +110,7 @@ impl AttrStore {
         };
         let n = self.allot();
         self.metas[n as usize / BLOCK][n as usize % BLOCK] = meta;
+        self.ledger.charge(AttrId(n), len, payer);
         self.live += 1;
         let metas = &self.metas;
         self.index.insert(spread(hash), n, |&n| spread(metas[n as usize / BLOCK][n as usize % BLOCK].hash));
@@ -113,8 +118,8 @@ impl AttrStore {
     }
 
     /// The same for a block that was made here.
-    pub(crate) fn intern_own(&mut self, block: &[u8], seed: u64) -> Result<AttrId, TooLong> {
-        self.intern(block, xxh3_64_with_seed(block, seed))
+    pub(crate) fn intern_own(&mut self, block: &[u8], seed: u64, payer: PeerId) -> Result<AttrId, TooLong> {
+        self.intern(block, xxh3_64_with_seed(block, seed), payer)
     }
 
     /// Whether the next hop of a set is reachable; sets without a next hop are.
@@ -159,6 +164,7 @@ impl AttrStore {
         let m = *m;
         self.index.remove(spread(m.hash), id.0);
         self.arena.free(m.offset, m.len);
+        self.ledger.refund(id, m.len);
         if m.next_hop != NextHopId(u32::MAX) {
             self.next_hops.release(m.next_hop);
         }
@@ -187,7 +193,7 @@ impl AttrStore {
     }
     /// Octets that the store takes.
     pub(crate) fn bytes(&self) -> usize {
-        self.metas.len() * BLOCK * size_of::<AttrMeta>() + self.index.bytes() + self.arena.bytes()
+        self.metas.len() * BLOCK * size_of::<AttrMeta>() + self.index.bytes() + self.arena.bytes() + self.ledger.bytes()
     }
 
     /// A step of moving blocks out of pages that are less than a quarter used, after much was freed; all numbers stay

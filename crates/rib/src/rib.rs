@@ -43,6 +43,8 @@ pub struct Bounds {
     pub step_slots: u32,
     /// About the most octets that a step of a walk writes; a journal has to take several.
     pub step_bytes: usize,
+    /// The most octets of attribute sets that a peer brings and nobody brought before.
+    pub attribute_bytes: u64,
 }
 
 impl Default for Bounds {
@@ -55,6 +57,7 @@ impl Default for Bounds {
             low: 256 * 1024,
             step_slots: 4096,
             step_bytes: 128 * 1024,
+            attribute_bytes: 256 * 1024 * 1024,
         }
     }
 }
@@ -184,6 +187,8 @@ pub enum Usage {
 pub enum ResetReason {
     /// The peer has not read for so long that too many withdrawn destinations are kept for it.
     Tombstones,
+    /// The attributes of its routes take more than [`Bounds::attribute_bytes`].
+    OutOfResources,
 }
 
 /// What a quantum left.
@@ -318,6 +323,7 @@ impl Rib {
                 // Counts of whoever had the number before.
                 v4.forget_peer(PeerId(i));
                 v6.forget_peer(PeerId(i));
+                self.shared.attrs.forgive(PeerId(i));
                 *known = Known::Used { session: None };
                 return Ok(PeerId(i));
             }
@@ -368,6 +374,10 @@ impl Rib {
             self.peer_down(now, SessionId { peer: id.peer, serial }, &[]);
         }
         self.peers[usize::from(id.peer.0)] = Known::Used { session: Some(id.serial) };
+        self.shared.attrs.ledger.begin(id.peer);
+        if !self.v4.has_paths_of(id.peer) && !self.v6.has_paths_of(id.peer) {
+            self.shared.attrs.forgive(id.peer);
+        }
         let info = SourceInfo {
             peer: id.peer,
             kind: params.kind,
@@ -475,7 +485,7 @@ impl Rib {
     /// message are ignored.
     pub fn originate(&mut self, now: Timestamp, prefix: Prefix, block: &[u8]) {
         self.shared.now = now;
-        let Ok(attr) = self.shared.attrs.intern_own(block, self.shared.seed) else { return };
+        let Ok(attr) = self.shared.attrs.intern_own(block, self.shared.seed, PeerId::LOCAL) else { return };
         by_family!(self, prefix.family(), rib, shared => rib.originate(shared, prefix, attr));
         self.shared.attrs.release(attr);
     }
@@ -573,6 +583,10 @@ impl Shared {
 impl<A: Addr> FamilyRib<A> {
     fn names(&self, peer: PeerId) -> bool {
         self.sources.names(peer) || self.members.iter().flatten().any(|m| m.peer == peer)
+    }
+
+    fn has_paths_of(&self, peer: PeerId) -> bool {
+        self.peer(peer).is_some_and(|p| p.paths > 0)
     }
 
     fn forget_peer(&mut self, peer: PeerId) {

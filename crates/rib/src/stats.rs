@@ -97,6 +97,13 @@ impl Rib {
         }
     }
 
+    /// Octets of attribute sets that a peer was the first to bring, in both families: what
+    /// [`Bounds::attribute_bytes`](crate::rib::Bounds) bounds.
+    #[must_use]
+    pub fn attribute_bytes(&self, peer: PeerId) -> u64 {
+        self.shared.attrs.ledger.octets(peer)
+    }
+
     /// What there is of a peer, by family; only families that it had a session with.
     #[must_use]
     pub fn peer_stats(&self, peer: PeerId) -> Vec<PeerStats> {

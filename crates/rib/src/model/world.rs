@@ -210,6 +210,7 @@ impl World {
                 low: [300, 1500, 100_000][random.below(3)],
                 step_slots: [1, 2, 3, 4096][random.below(4)],
                 step_bytes: 1000,
+                ..Bounds::default()
             },
             start: Start::Fresh,
         };

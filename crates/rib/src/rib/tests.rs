@@ -326,3 +326,47 @@ fn old_sessions_are_ignored_and_numbers_reused() {
     assert_eq!(a.receiver.write(100, 100).0, TakeStatus::Closed);
     assert_eq!(lab.rib.add_peer(), Ok(a.id.peer));
 }
+
+/// What a peer makes us keep by ever new attributes is bounded, the more so as the routes may be few.
+#[test]
+fn a_peer_pays_for_the_attributes_that_it_brings() {
+    let bounds = Bounds { attribute_bytes: 200, ..Bounds::default() };
+    let mut lab = Lab::new(RibConfig { bounds, ..config() });
+    let (mut a, mut b) = (lab.peer(1, |_| ()), lab.peer(2, |_| ()));
+    let cost = 32 + block(1).len() as u64;
+    let send = |lab: &mut Lab, peer: &Peer, hop: u8| {
+        let prefix = wire(&format!("10.{hop}.0.0/16"));
+        lab.send(peer, |b| b.advertise(NlriSlice::trusted(V4, PathIds::Absent, &prefix), &block(hop), None));
+    };
+    for hop in [1, 1, 2, 3] {
+        send(&mut lab, &a, hop);
+        send(&mut lab, &b, hop);
+    }
+    let ids = [a.id.peer, b.id.peer];
+    let bytes = |lab: &Lab| (lab.rib.attribute_bytes(ids[0]), lab.rib.attribute_bytes(ids[1]));
+    assert_eq!(bytes(&lab), (3 * cost, 0), "who comes second pays nothing");
+    for hop in 4..9 {
+        send(&mut lab, &a, hop);
+    }
+    lab.settle(&mut [&mut a, &mut b]);
+    let reset = Output::Reset { peer: a.id.peer, reason: ResetReason::OutOfResources };
+    assert_eq!(lab.seen.iter().filter(|o| **o == reset).count(), 1, "{:?}", lab.seen);
+    assert_eq!(lab.rib.peer_stats(a.id.peer)[0].received, 3, "what is above the budget is not taken");
+    // Gone with its session, but for what the other uses; that is no debt of the next session.
+    lab.withdraw(&b, "10.3.0.0/16");
+    lab.rib.peer_down(lab.now, a.id, &[]);
+    lab.settle(&mut [&mut b]);
+    assert_eq!(bytes(&lab), (2 * cost, 0));
+    a.id.serial += 1;
+    a.receiver = lab.up(a.id, &a.params);
+    assert_eq!(bytes(&lab), (0, 0));
+    for hop in 1..5 {
+        send(&mut lab, &a, hop);
+    }
+    assert_eq!(bytes(&lab), (2 * cost, 0));
+    for prefix in ["10.3.0.0/16", "10.4.0.0/16"] {
+        lab.withdraw(&a, prefix);
+    }
+    lab.settle(&mut [&mut a, &mut b]);
+    assert_eq!(bytes(&lab), (0, 0));
+}
