@@ -139,10 +139,11 @@ impl Daemon for Bird {
         let block = self.protocol(peer)?;
         let head = block.lines().find(|line| line.contains(" BGP ")).unwrap_or_default();
         let words: Vec<&str> = head.split_whitespace().collect();
-        // In seconds: finer, the same moment is not always shown the same.
+        // In tenths of a second: much finer, the same moment is not always shown the same.
         let since = words.get(4..6).unwrap_or_default().join(" ");
+        let since = since.get(..since.len().saturating_sub(2)).unwrap_or_default();
         let state = words.get(6..).unwrap_or_default().join(" ");
-        Ok(Session { established: state.starts_with("Established"), state, incarnation: since })
+        Ok(Session { established: state.starts_with("Established"), state, incarnation: since.to_owned() })
     }
 
     fn routes(&self, family: Family) -> Result<Vec<Route>, String> {
@@ -169,7 +170,7 @@ impl Daemon for Bird {
 
 fn with_preface(host: &Host, config: &str) -> String {
     format!(
-        "log stderr all;\nrouter id {};\ntimeformat protocol iso long;\nprotocol device {{}}\n{config}\n",
+        "log stderr all;\nrouter id {};\ntimeformat protocol iso long ms;\nprotocol device {{}}\n{config}\n",
         host.v4()
     )
 }
