@@ -2,6 +2,7 @@
 
 use heddle_bgp_core::{Nlri, Prefix};
 
+use crate::counters::Row;
 use crate::dirty::Urgency;
 use crate::family::{FamilyRib, Gate, PeerFamily, Shared};
 use crate::ingest::{Action, Batch, Entry};
@@ -24,6 +25,40 @@ pub(crate) struct Incoming {
     pub(crate) flags: PathFlags,
 }
 
+/// What became of something that was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stored {
+    /// It changed something.
+    Taken,
+    /// All is as it was.
+    Same,
+    /// It is beyond a limit.
+    Refused,
+}
+
+/// Counts an advert.
+fn note(row: &mut Row, flags: PathFlags, stored: Stored) {
+    row.received += 1;
+    let counter = match (flags.reason(), stored) {
+        (_, Stored::Refused) => &mut row.rejected,
+        (Some(Ineligible::ImportPolicy), Stored::Taken | Stored::Same) => &mut row.filtered,
+        (
+            Some(
+                Ineligible::OwnAsLoop
+                | Ineligible::OriginatorLoop
+                | Ineligible::ClusterLoop
+                | Ineligible::FirstAs
+                | Ineligible::OtcLeak,
+            ),
+            Stored::Taken | Stored::Same,
+        ) => &mut row.rejected,
+        (Some(Ineligible::NextHopUnreachable) | None, Stored::Same) => &mut row.ignored,
+        // A next hop may be reachable at any time.
+        (Some(Ineligible::NextHopUnreachable) | None, Stored::Taken) => &mut row.accepted,
+    };
+    *counter += 1;
+}
+
 /// Who sends.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sender {
@@ -44,12 +79,15 @@ impl<A: Addr> FamilyRib<A> {
             match entry.action {
                 Action::Advertise => self.ingest_adverts(shared, sender, batch, entry),
                 Action::Withdraw => {
-                    let mut count = 0;
+                    let mut row = Row::default();
                     for nlri in batch.nlri(entry) {
-                        self.withdraw(shared, sender, nlri);
-                        count += 1;
+                        row.received += 1;
+                        match self.withdraw(shared, sender, nlri) {
+                            Stored::Taken => row.accepted += 1,
+                            Stored::Same | Stored::Refused => row.ignored += 1,
+                        }
                     }
-                    self.peer_mut(peer).into_iter().for_each(|p| p.withdraws += count);
+                    self.peer_mut(peer).into_iter().for_each(|p| p.withdraws += row);
                 }
                 Action::EndOfRib => self.end_of_rib(shared, peer),
                 Action::BeginRefresh => self.begin_refresh(shared, peer),
@@ -61,13 +99,15 @@ impl<A: Addr> FamilyRib<A> {
     fn ingest_adverts(&mut self, shared: &mut Shared, sender: Sender, batch: &Batch, entry: &Entry) {
         let Ok(received) = shared.attrs.intern(batch.block(entry), entry.hash, sender.peer) else { return };
         if !Self::affordable(shared, sender.peer) {
-            return shared.attrs.release(received);
+            shared.attrs.release(received);
+            let count = batch.nlri(entry).iter().map(|_| 1).sum();
+            let row = Row { received: count, rejected: count, ..Row::default() };
+            return self.peer_mut(sender.peer).into_iter().for_each(|p| p.updates += row);
         }
         let by_prefix = self.peer(sender.peer).is_some_and(|p| p.import.depends_on_prefix());
         let mut known: Option<Incoming> = None;
-        let mut count = 0;
+        let mut row = Row::default();
         for nlri in batch.nlri(entry) {
-            count += 1;
             if by_prefix && let Some(k) = known.take() {
                 release(shared, k);
             }
@@ -76,13 +116,14 @@ impl<A: Addr> FamilyRib<A> {
                 None => self.import(shared, sender, nlri.prefix, received, entry.flags),
             };
             known = Some(route);
-            self.advertise(shared, sender, nlri, route);
+            let stored = self.advertise(shared, sender, nlri, route);
+            note(&mut row, route.flags, stored);
         }
         if let Some(k) = known {
             release(shared, k);
         }
         shared.attrs.release(received);
-        self.peer_mut(sender.peer).into_iter().for_each(|p| p.updates += count);
+        self.peer_mut(sender.peer).into_iter().for_each(|p| p.updates += row);
     }
 
     /// Whether what a peer makes us keep is within its budget; the session of one that exceeds it is about to end.
@@ -158,8 +199,8 @@ impl<A: Addr> FamilyRib<A> {
     }
 
     /// Stores a route; the caller keeps its own references.
-    pub(crate) fn advertise(&mut self, shared: &mut Shared, sender: Sender, nlri: Nlri, route: Incoming) {
-        let Some((addr, len)) = A::of(nlri.prefix) else { return };
+    pub(crate) fn advertise(&mut self, shared: &mut Shared, sender: Sender, nlri: Nlri, route: Incoming) -> Stored {
+        let Some((addr, len)) = A::of(nlri.prefix) else { return Stored::Refused };
         let slot = self.table.slot(addr, len);
         let rx = nlri.path_id.0;
         let d = *self.table.dest(slot);
@@ -176,7 +217,7 @@ impl<A: Addr> FamilyRib<A> {
             let now = shared.seconds();
             self.table.set_simple(slot, route.attr, sender.source, route.flags, now);
             self.count_added(sender.source, route.flags);
-            return;
+            return Stored::Taken;
         }
         let mut paths = self.table.paths(slot);
         let peer = self.peer(sender.peer);
@@ -201,7 +242,7 @@ impl<A: Addr> FamilyRib<A> {
                 if shared.outputs.back() != Some(&output) {
                     shared.outputs.push_back(output);
                 }
-                return;
+                return Stored::Refused;
             }
             let urgency = self.urgency(slot, sender);
             self.touch(shared, slot, urgency);
@@ -209,7 +250,8 @@ impl<A: Addr> FamilyRib<A> {
             Self::hold_attrs(shared, &new);
             self.count_added(sender.source, new.flags);
             paths.push(new);
-            return self.table.set_paths(slot, &mut paths);
+            self.table.set_paths(slot, &mut paths);
+            return Stored::Taken;
         };
         let old = paths[at];
         new.tx = old.tx;
@@ -217,7 +259,7 @@ impl<A: Addr> FamilyRib<A> {
         if unchanged {
             new.time = old.time;
             if old.source == new.source {
-                return;
+                return Stored::Same;
             }
         }
         if !unchanged || !self.same_source(old.source, new.source) {
@@ -230,14 +272,16 @@ impl<A: Addr> FamilyRib<A> {
         self.table.set_paths(slot, &mut paths);
         self.count_removed(old.source, old.flags);
         Self::release_attrs(shared, &old);
+        if unchanged { Stored::Same } else { Stored::Taken }
     }
 
     /// A destination that was made for a route that is not taken.
-    fn drop_unused(&mut self, slot: u32) {
+    fn drop_unused(&mut self, slot: u32) -> Stored {
         let d = self.table.dest(slot);
         if !d.has_paths() && d.generation == 0 && !self.dirty.is_set(slot) && self.default_slot != Some(slot) {
             self.table.remove(slot);
         }
+        Stored::Refused
     }
 
     /// The smallest Path Identifier that no path has or had announced.
@@ -248,8 +292,10 @@ impl<A: Addr> FamilyRib<A> {
     }
 
     /// Removes a route; what the peer never sent is ignored.
-    pub(crate) fn withdraw(&mut self, shared: &mut Shared, sender: Sender, nlri: Nlri) {
-        let Some(slot) = A::of(nlri.prefix).and_then(|(addr, len)| self.table.find(addr, len)) else { return };
+    pub(crate) fn withdraw(&mut self, shared: &mut Shared, sender: Sender, nlri: Nlri) -> Stored {
+        let Some(slot) = A::of(nlri.prefix).and_then(|(addr, len)| self.table.find(addr, len)) else {
+            return Stored::Same;
+        };
         let peer = self.peer(sender.peer);
         let paths = self.table.paths(slot);
         let rx = nlri.path_id.0;
@@ -257,7 +303,9 @@ impl<A: Addr> FamilyRib<A> {
             let urgency = self.urgency(slot, sender);
             self.touch(shared, slot, urgency);
             self.remove_path(shared, slot, paths, at);
+            return Stored::Taken;
         }
+        Stored::Same
     }
 
     /// Removes a path of a destination that is dirty.

@@ -7,6 +7,7 @@ use heddle_bgp_core::{PathId, Timestamp};
 use smallvec::SmallVec;
 
 use crate::attr_store::AttrStore;
+use crate::counters::Row;
 use crate::decision::{DecisionOptions, select_best};
 use crate::dirty::{Announced, Before, Dirty, Urgency};
 use crate::member::Member;
@@ -64,9 +65,9 @@ pub(crate) struct PeerFamily {
     pub(crate) eligible: u32,
     /// Destinations whose best path is from it.
     pub(crate) best: u32,
-    /// Routes that it advertised and withdrew.
-    pub(crate) updates: u64,
-    pub(crate) withdraws: u64,
+    /// What became of the routes that it advertised and withdrew in this session.
+    pub(crate) updates: Row,
+    pub(crate) withdraws: Row,
     pub(crate) warned: bool,
     pub(crate) exceeded: bool,
     /// It sent End-of-RIB.

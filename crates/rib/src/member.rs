@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use heddle_bgp_core::Family;
 
+use crate::counters::Tally;
 use crate::debt::{Debt, NONE};
 use crate::family::{FamilyRib, Gate, Shared};
 use crate::journal::{JournalReader, MemberLink, lock};
@@ -46,6 +47,18 @@ pub(crate) struct Member {
     pub(crate) limit: Option<PrefixLimit>,
     pub(crate) limit_exceeded: bool,
     pub(crate) limit_warned: bool,
+    /// What it was told by walks, and by flushes before it was attached last.
+    pub(crate) told: Tally,
+    /// What its group had told when it was attached.
+    base: Tally,
+}
+
+impl Member {
+    /// What it was told in all; `group` is its group.
+    pub(crate) fn sent(&self, group: Option<&Group>) -> Tally {
+        let since = group.filter(|_| self.attached).map(|g| g.told.of(self.peer).minus(self.base));
+        self.told.plus(since.unwrap_or_default())
+    }
 }
 
 #[cfg(test)]
@@ -146,6 +159,8 @@ impl<A: Addr> FamilyRib<A> {
             limit,
             limit_exceeded: false,
             limit_warned: false,
+            told: Tally::default(),
+            base: g.told.of(peer),
         };
         let at = self.members.iter().position(Option::is_none).unwrap_or(self.members.len());
         if at == self.members.len() {
@@ -203,6 +218,7 @@ impl<A: Addr> FamilyRib<A> {
         let (position, wake) = m.link.detach(&mut journal);
         let s = journal.delivered(position, generation);
         drop(journal);
+        m.told = m.sent(Some(g));
         m.attached = false;
         m.debt.owe(0, u32::MAX, s, s);
         if wake {
@@ -232,6 +248,7 @@ impl<A: Addr> FamilyRib<A> {
         m.attached = true;
         m.owed_at = m.link.position();
         let peer = m.peer;
+        m.base = g.told.of(peer);
         if begin && m.end == End::Refresh && m.refresh == RefreshMode::Enhanced {
             g.encode_raw(peer, &route_refresh(family, 1));
             let group = m.group;

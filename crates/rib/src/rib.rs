@@ -9,6 +9,7 @@ use heddle_bgp_core::{Asn, BgpId, Family, Prefix, Timestamp};
 use thiserror::Error;
 
 use crate::attr_store::AttrStore;
+use crate::counters::Row;
 use crate::decision::DecisionOptions;
 use crate::family::{FamilyRib, Gate, PeerFamily, Shared};
 use crate::flush::FLUSH_SLOTS;
@@ -617,6 +618,7 @@ impl<A: Addr> FamilyRib<A> {
         let import = Arc::clone(&params.import);
         let p = self.peer_slot(info.peer).get_or_insert_with(|| PeerFamily::new(Arc::clone(&import)));
         p.source = Some(source);
+        (p.updates, p.withdraws) = (Row::default(), Row::default());
         p.import = import;
         p.member = Some(member);
         p.limit = params.limit_in;
@@ -732,8 +734,8 @@ impl PeerFamily {
             rejected: 0,
             eligible: 0,
             best: 0,
-            updates: 0,
-            withdraws: 0,
+            updates: Row::default(),
+            withdraws: Row::default(),
             warned: false,
             exceeded: false,
             complete: false,

@@ -2,6 +2,7 @@
 
 use heddle_bgp_core::Family;
 
+use crate::counters::{RouteCounters, Tally};
 use crate::family::{FamilyRib, Gate};
 use crate::journal::lock;
 use crate::rib::Rib;
@@ -29,10 +30,10 @@ pub struct PeerStats {
     pub advertised: u64,
     /// Routes withheld from the peer's update group because their attributes do not fit in a message.
     pub too_long: u64,
-    /// Routes that the peer advertised in all its sessions.
-    pub updates_in: u64,
-    /// Routes that it withdrew.
-    pub withdraws_in: u64,
+    /// What became of routes in this session, or in the last one.
+    pub counters: RouteCounters,
+    /// Number of the update group, from 1; none without a session.
+    pub update_group: Option<u32>,
     /// The peer sent End-of-RIB in this session.
     pub end_of_rib_received: bool,
     /// The socket took our End-of-RIB in this session.
@@ -144,6 +145,7 @@ impl<A: Addr> FamilyRib<A> {
         let member = p.member.and_then(|m| self.member(m));
         let group = member.and_then(|m| self.group(m.group));
         let attached = member.filter(|m| m.attached);
+        let sent = member.map_or_else(Tally::default, |m| m.sent(group));
         Some(PeerStats {
             family: A::FAMILY,
             received: u64::from(p.living()),
@@ -154,8 +156,13 @@ impl<A: Addr> FamilyRib<A> {
             best: u64::from(p.best),
             advertised: group.map_or(0, |g| u64::from(g.exported.to(peer))),
             too_long: group.map_or(0, |g| g.too_long),
-            updates_in: p.updates,
-            withdraws_in: p.withdraws,
+            counters: RouteCounters {
+                import_updates: p.updates,
+                import_withdraws: p.withdraws,
+                export_updates: sent.updates,
+                export_withdraws: sent.withdraws,
+            },
+            update_group: member.map(|m| m.group.saturating_add(1)),
             end_of_rib_received: p.complete,
             end_of_rib_sent: member.is_some_and(|m| m.complete),
             backlog: attached.zip(group).map(|(m, g)| lock(&g.journal).head().saturating_sub(m.link.position())),

@@ -11,6 +11,7 @@ use heddle_bgp_core::{Family, Nlri, PathId};
 use smallvec::SmallVec;
 
 use crate::attr_store::AttrStore;
+use crate::counters::Tallies;
 use crate::dirty::Announced;
 use crate::export::{AddPathSend, ExportKey, ExportScratch, Exported as Export, Withheld, export, export_default};
 use crate::feed;
@@ -163,6 +164,8 @@ pub(crate) struct Group {
     pub(crate) too_long: u64,
     /// How many routes it exports.
     pub(crate) exported: Exported,
+    /// What its attached members were told.
+    pub(crate) told: Tallies,
     encoder: Encoder,
     memo: Memo,
     out: Out,
@@ -229,6 +232,7 @@ impl Group {
             steps: VecDeque::new(),
             too_long: 0,
             exported: Exported::default(),
+            told: Tallies::default(),
             encoder: Encoder::new(encode),
             memo: Memo::default(),
             out: Out::new(),
@@ -340,23 +344,38 @@ impl Group {
     /// Notes what follows from a change (B.6, flush), and counts.
     pub(crate) fn change<A: Addr>(&mut self, cx: &Context<'_, A>, me: u32, c: &Change) {
         let max = self.paths().unwrap_or(u16::MAX);
-        let old = self.say(cx, c.slot, c.tx, c.old.filter(|_| c.old_rank < max));
-        let new = self.say(cx, c.slot, c.tx, c.new.filter(|_| c.new_rank < max));
+        let (was, is) = (c.old.filter(|_| c.old_rank < max), c.new.filter(|_| c.new_rank < max));
+        let old = self.say(cx, c.slot, c.tx, was);
+        let new = self.say(cx, c.slot, c.tx, is);
+        let repeats = matches!((old, new), (Some(o), Some(n)) if o.peer == n.peer && self.block(o) == self.block(n));
+        match (was, is) {
+            (_, Some(is)) => self.told.count(new.map_or_else(|| cx.sources.peer(is.source), |n| n.peer), |t| {
+                t.updates.received += 1;
+                match new {
+                    None => t.updates.filtered += 1,
+                    Some(_) if repeats => t.updates.ignored += 1,
+                    Some(_) => t.updates.accepted += 1,
+                }
+            }),
+            (Some(was), None) => self.told.count(cx.sources.peer(was.source), |t| t.withdraws.received += 1),
+            (None, None) => {}
+        }
         if c.slot < self.exported.counted_to {
             old.inspect(|o| self.exported.remove(o.peer));
             new.inspect(|n| self.exported.add(n.peer));
         }
         match (old, new) {
             (None, None) => {}
-            (Some(o), None) => self.withdraw(Audience::Except(o.peer), c.slot, c.tx),
-            (None, Some(n)) => self.advertise(n, c.slot, c.tx),
-            (Some(o), Some(n)) if o.peer == n.peer => {
-                if o.block != n.block && self.block(o) != self.block(n) {
-                    self.advertise(n, c.slot, c.tx);
-                }
+            (Some(o), None) => {
+                self.told.count(o.peer, |t| t.withdraws.accepted += 1);
+                self.withdraw(Audience::Except(o.peer), c.slot, c.tx);
             }
+            (None, Some(n)) => self.advertise(n, c.slot, c.tx),
+            (Some(_), Some(_)) if repeats => {}
+            (Some(o), Some(n)) if o.peer == n.peer => self.advertise(n, c.slot, c.tx),
             (Some(_), Some(n)) => {
                 if cx.group_of.get(usize::from(n.peer.0)).copied().flatten() == Some(me) {
+                    self.told.count_only(n.peer, |t| t.withdraws.accepted += 1);
                     self.withdraw(Audience::Only(n.peer), c.slot, c.tx);
                 }
                 self.advertise(n, c.slot, c.tx);

@@ -2,6 +2,7 @@
 
 use smallvec::SmallVec;
 
+use crate::counters::Tallies;
 use crate::debt::NONE;
 use crate::dirty::Announced;
 use crate::family::{FamilyRib, Shared};
@@ -41,13 +42,14 @@ impl<A: Addr> FamilyRib<A> {
         let slots_end = to.min(self.table.slots());
         let mut slot = from;
         let mut bytes = 0;
+        let mut told = Tallies::default();
         while slot < slots_end && bytes < shared.limits.step_bytes {
             if (slot as usize).is_multiple_of(BLOCK) && self.table.block_generation(slot) <= walkers.adv.min(walkers.wd)
             {
                 slot = slot.saturating_add(u32::try_from(BLOCK).unwrap_or(0)).min(slots_end);
                 continue;
             }
-            bytes += self.walk_slot(shared, &mut g, slot, &walkers, set);
+            bytes += self.walk_slot(shared, &mut g, slot, &walkers, set, &mut told);
             slot += 1;
         }
         let cx = Context {
@@ -65,6 +67,11 @@ impl<A: Addr> FamilyRib<A> {
         g.rotor = if to == u32::MAX { 0 } else { to };
         self.groups[group as usize] = Some(g);
         self.append(shared, group);
+        for &member in &walkers.members {
+            if let Some(m) = self.members.get_mut(member as usize).and_then(Option::as_mut) {
+                m.told = m.told.plus(told.of(m.peer));
+            }
+        }
         self.note_step(group, Step { first, last: 0, from, to, members: walkers.members });
         self.check_bounds(shared);
         true
@@ -88,7 +95,15 @@ impl<A: Addr> FamilyRib<A> {
     }
 
     /// Writes what one destination's state asks for; says about how many octets it takes.
-    fn walk_slot(&self, shared: &Shared, g: &mut Group, slot: u32, walkers: &Walkers, set: Option<SetId>) -> usize {
+    fn walk_slot(
+        &self,
+        shared: &Shared,
+        g: &mut Group,
+        slot: u32,
+        walkers: &Walkers,
+        set: Option<SetId>,
+        told: &mut Tallies,
+    ) -> usize {
         let d = self.table.dest(slot);
         if !d.is_used() || (d.generation <= walkers.adv && d.generation <= walkers.wd) {
             return 0;
@@ -104,17 +119,28 @@ impl<A: Addr> FamilyRib<A> {
         let mut bytes = 0;
         let mut one = |g: &mut Group, tx: u16, path: Option<Announced>| {
             bytes += 24;
-            match g.say(&cx, slot, tx, path) {
+            let said = g.say(&cx, slot, tx, path);
+            let source = said.map(|s| s.peer).or_else(|| path.map(|p| cx.sources.peer(p.source)));
+            if let Some(source) = source.filter(|_| generation > walkers.adv) {
+                told.count(source, |t| {
+                    t.updates.received += 1;
+                    let row = &mut t.updates;
+                    *if said.is_some() { &mut row.accepted } else { &mut row.filtered } += 1;
+                });
+            }
+            match said {
                 Some(said) => {
                     if generation > walkers.adv {
                         bytes += g.block(said).len();
                         g.advertise(said, slot, tx);
                     }
                     if generation > walkers.wd && walkers.peers.binary_search(&said.peer).is_ok() {
+                        told.count_only(said.peer, |t| t.withdraws.accepted += 1);
                         g.withdraw(Audience::Only(said.peer), slot, tx);
                     }
                 }
                 None if generation > walkers.wd => {
+                    told.count_all(|t| t.withdraws.accepted += 1);
                     g.withdraw(set.map_or(Audience::All, Audience::Set), slot, tx);
                 }
                 None => {}

@@ -22,6 +22,9 @@ pub(crate) struct Receiver {
     pub(crate) reader: JournalReader,
     pub(crate) has: Routes,
     pub(crate) complete: bool,
+    /// Adverts and withdrawals that came.
+    pub(crate) adverts: u64,
+    pub(crate) withdrawals: u64,
     /// Versions of routes whose source was dead before this receiver was there.
     pub(crate) gone: BTreeSet<u32>,
     bgp_id: u32,
@@ -40,6 +43,8 @@ impl Receiver {
             reader,
             has: Routes::new(),
             complete: false,
+            adverts: 0,
+            withdrawals: 0,
             gone: BTreeSet::new(),
             bgp_id,
             path_ids,
@@ -108,6 +113,7 @@ impl Receiver {
         let update = decode(body, &context, &mut scratch).expect("an UPDATE");
         assert!(update.faults.is_empty(), "{:?}", update.faults);
         for n in update.withdrawn.iter().flat_map(|w| w.iter()) {
+            self.withdrawals += 1;
             self.has.remove(&(n.prefix, n.path_id));
             self.refreshed((n.prefix, n.path_id));
         }
@@ -118,6 +124,7 @@ impl Receiver {
             let path = [originator, communities.get(4..).unwrap_or_default()].concat();
             assert_ne!(originator, self.bgp_id.to_be_bytes(), "a peer's own route came back to it");
             for n in reach.nlri {
+                self.adverts += 1;
                 self.has.insert((n.prefix, n.path_id), reach.block.to_vec());
                 self.refreshed((n.prefix, n.path_id));
                 // I1: what comes later is not older.

@@ -553,6 +553,15 @@ impl World {
             let stats = self.rib.peer_stats(p.id);
             let advertised = stats.first().expect("one family").advertised;
             assert_eq!(advertised, should.len() as u64, "peer {i}: count of routes advertised; {p:?}");
+            let c = stats.first().expect("one family").counters;
+            for row in [c.import_updates, c.import_withdraws, c.export_updates] {
+                let parts = row.rejected + row.filtered + row.ignored + row.accepted;
+                assert_eq!(parts, row.received, "peer {i}: {c:?}");
+            }
+            // What a journal had when the peer fell out of it was counted, and never written.
+            let told = (c.export_updates.accepted, c.export_withdraws.accepted);
+            let came = (receiver.adverts, receiver.withdrawals);
+            assert!(came.0 <= told.0 && came.1 <= told.1, "peer {i}: told {told:?}, came {came:?}");
             let received = stats.first().expect("one family").received;
             assert_eq!(received, self.truth.keys().filter(|k| k.1 == i).count() as u64, "peer {i}: count received");
         }

@@ -12,6 +12,7 @@ use crate::export::{ExportKey, LlgrMode, Receiver as To};
 use crate::ingest::{BatchBuilder, IngestContext};
 use crate::journal::TakeStatus;
 use crate::model::peer::Receiver;
+use crate::policy::{Policy, Then};
 use crate::query::{Cursor, Reading, Scope, Standing, View};
 use crate::route::{Ineligible, NextHopState};
 use crate::session::{Beyond, DefaultOriginate};
@@ -369,4 +370,50 @@ fn a_peer_pays_for_the_attributes_that_it_brings() {
     }
     lab.settle(&mut [&mut a, &mut b]);
     assert_eq!(bytes(&lab), (0, 0));
+}
+
+#[test]
+fn what_became_of_routes_is_counted() {
+    let rejects_all = Arc::new(Policy { name: "none".into(), rules: Vec::new(), default: Then::Reject });
+    let mut lab = Lab::new(config());
+    let (mut a, mut b) = (lab.peer(1, |_| ()), lab.peer(2, |_| ()));
+    let mut c = lab.peer(3, |f| f.export.policy = PolicyChain::new([rejects_all]));
+    // Again, looped, and beyond what is there.
+    for prefix in ["10.1.0.0/16", "10.1.0.0/16", "10.2.0.0/16"] {
+        lab.advertise(&a, prefix);
+    }
+    let loops = Some(Ineligible::OwnAsLoop);
+    lab.send(&a, |b| b.advertise(NlriSlice::trusted(V4, PathIds::Absent, &wire("10.3.0.0/16")), &block(1), loops));
+    lab.settle(&mut [&mut a, &mut b, &mut c]);
+    for prefix in ["10.2.0.0/16", "10.9.0.0/16"] {
+        lab.withdraw(&a, prefix);
+    }
+    lab.settle(&mut [&mut a, &mut b, &mut c]);
+    // One who comes late gets what is there by a walk; then the same route from another peer is better.
+    let mut d = lab.peer(4, |_| ());
+    lab.settle(&mut [&mut a, &mut b, &mut c, &mut d]);
+    let mut better = block(1);
+    *better.last_mut().expect("LOCAL_PREF") = 200;
+    lab.send(&d, |b| b.advertise(NlriSlice::trusted(V4, PathIds::Absent, &wire("10.1.0.0/16")), &better, None));
+    lab.settle(&mut [&mut a, &mut b, &mut c, &mut d]);
+
+    let counters = |p: &Peer| lab.rib.peer_stats(p.id.peer)[0].counters;
+    let row = |received, rejected, filtered, ignored, accepted| Row { received, rejected, filtered, ignored, accepted };
+    assert_eq!(counters(&a).import_updates, row(4, 1, 0, 1, 2));
+    assert_eq!(counters(&a).import_withdraws, row(2, 0, 0, 1, 1));
+    assert_eq!(counters(&a).export_updates, row(1, 0, 0, 0, 1), "its own routes are none");
+    assert_eq!(counters(&b).export_updates, row(3, 0, 0, 0, 3));
+    assert_eq!(counters(&b).export_withdraws, row(1, 0, 0, 0, 1));
+    assert_eq!(counters(&c).export_updates, row(3, 0, 3, 0, 0));
+    assert_eq!(counters(&c).export_withdraws, row(1, 0, 0, 0, 0), "it never had it");
+    assert_eq!(counters(&d).export_updates, row(1, 0, 0, 0, 1));
+    assert_eq!(counters(&d).export_withdraws.accepted, 1, "what is its own now, it had from another");
+    let group = |p: &Peer| lab.rib.peer_stats(p.id.peer)[0].update_group;
+    assert_eq!((group(&a), group(&b), group(&d)), (Some(1), Some(1), Some(1)));
+    assert_eq!(group(&c), Some(2));
+    assert_eq!((b.receiver.adverts, b.receiver.withdrawals), (3, 1));
+    // Counts are those of a session.
+    a.id.serial += 1;
+    a.receiver = lab.up(a.id, &a.params);
+    assert_eq!(lab.rib.peer_stats(a.id.peer)[0].counters, crate::counters::RouteCounters::default());
 }

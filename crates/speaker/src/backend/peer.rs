@@ -11,6 +11,7 @@ use heddle_admin::types::{
 use heddle_bgp_core::capability::{AddPathMode, ForwardingState};
 use heddle_bgp_core::{Capability as WireCapability, Role, Timestamp};
 use heddle_bgp_fsm::StateKind;
+use heddle_rib::counters::Row;
 use heddle_rib::stats::PeerStats;
 
 use crate::clock::Clock;
@@ -173,16 +174,35 @@ fn families(status: &PeerStatus, stats: &[PeerStats]) -> Vec<PeerFamily> {
             end_of_rib_sent: counted.is_some_and(|s| s.end_of_rib_sent),
             import_policy: names(&configured.settings.import_policy),
             export_policy: names(&configured.settings.export_policy),
-            update_group: None,
+            update_group: counted.and_then(|s| s.update_group),
             backlog_bytes: counted.and_then(|s| s.backlog),
-            counters: RouteCounters {
-                import_updates: CounterRow { received: Some(count(|s| s.updates_in)), ..CounterRow::default() },
-                import_withdraws: CounterRow { received: Some(count(|s| s.withdraws_in)), ..CounterRow::default() },
-                ..RouteCounters::default()
-            },
+            counters: counters(counted),
         });
     }
     families
+}
+
+/// What became of routes; a figure that has no meaning in a row is none.
+fn counters(stats: Option<&PeerStats>) -> RouteCounters {
+    let counted = stats.map(|s| s.counters).unwrap_or_default();
+    let row = |r: Row| CounterRow {
+        received: Some(r.received),
+        rejected: Some(r.rejected),
+        filtered: Some(r.filtered),
+        ignored: Some(r.ignored),
+        accepted: Some(r.accepted),
+    };
+    RouteCounters {
+        import_updates: row(counted.import_updates),
+        import_withdraws: CounterRow { rejected: None, filtered: None, ..row(counted.import_withdraws) },
+        export_updates: CounterRow { rejected: None, ..row(counted.export_updates) },
+        export_withdraws: CounterRow {
+            rejected: None,
+            filtered: None,
+            ignored: None,
+            ..row(counted.export_withdraws)
+        },
+    }
 }
 
 /// Policies in the order in which they are asked; none where the rule without policy holds.
