@@ -128,7 +128,7 @@ fn export(topology: &Topology, node: usize, to: &Neighbor, prefix: Prefix, of: &
     route.local_pref.get_or_insert(100);
     if let (Some(at), Some(Relation::Client | Relation::NonClient)) = (source, from) {
         // RFC 4456 §8.
-        route.originator = route.originator.or(Some(topology.speakers[neighbor(at).node].bgp_id));
+        route.originator = route.originator.or_else(|| Some(topology.speakers[neighbor(at).node].bgp_id));
         route.clusters.insert(0, speaker.cluster);
     }
     Some(route)

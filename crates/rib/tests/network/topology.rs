@@ -21,7 +21,7 @@ impl Origin {
         Self {
             origin: u8::try_from(random.below(3)).expect("below 3"),
             med: random.one_in(3).then(|| 10 * u32::try_from(random.below(3)).expect("below 3")),
-            local_pref: random.one_in(3).then(|| 50 + 50 * u32::try_from(random.below(4)).expect("below 4")),
+            local_pref: random.one_in(3).then(|| 100 + 50 * u32::try_from(random.below(3)).expect("below 3")),
             communities: match random.below(8) {
                 0 => vec![NO_EXPORT],
                 1 => vec![NO_ADVERTISE],

@@ -1,0 +1,6 @@
+//! The bodies of the fuzz targets: each takes any octets and panics where something does not hold.
+
+pub mod config;
+pub mod mrt;
+pub mod policy;
+pub mod wire;
