@@ -196,12 +196,7 @@ fn counters(stats: Option<&PeerStats>) -> RouteCounters {
         import_updates: row(counted.import_updates),
         import_withdraws: CounterRow { rejected: None, filtered: None, ..row(counted.import_withdraws) },
         export_updates: CounterRow { rejected: None, ..row(counted.export_updates) },
-        export_withdraws: CounterRow {
-            rejected: None,
-            filtered: None,
-            ignored: None,
-            ..row(counted.export_withdraws)
-        },
+        export_withdraws: CounterRow { rejected: None, filtered: None, ignored: None, ..row(counted.export_withdraws) },
     }
 }
 

@@ -1,0 +1,105 @@
+//! Changing the configuration of a running speaker.
+
+use heddle_admin::ClientError;
+use heddle_admin::types::{ConfigSource, ErrorCode, PeerState};
+use heddle_speaker::{ApplyError, read_config};
+
+use crate::raw_peer::{Offer, RawPeer};
+use crate::world::World;
+
+fn passive(n: u8, more: &str) -> String {
+    format!("[[peers]]\naddress = \"NET.{n}\"\nasn = 65001\npassive = true\nroute_reflector_client = true\n{more}\n")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn peers_come_go_and_change_while_others_keep_their_sessions() {
+    let world = World::new(103);
+    let speaker = world.start(1, &[passive(2, ""), passive(3, ""), passive(4, "")].concat()).await;
+    let mut stays = RawPeer::connect(&world, 2, 1, Offer::default()).await;
+    let mut goes = RawPeer::connect(&world, 3, 1, Offer::default()).await;
+    let mut changes = RawPeer::connect(&world, 4, 1, Offer::default()).await;
+    let mut before = Vec::new();
+    for n in 2..=4 {
+        before.push(speaker.established(world.ip(n)).await);
+    }
+
+    let policy = "[[policies]]\nname = \"none\"\ndefault = \"reject\"\n";
+    let now = [&passive(2, "description = \"new\""), &passive(4, "import_policy = \"none\""), &passive(5, ""), policy];
+    speaker.apply(&world.toml(1, &now.map(|s| s.to_string()).concat())).await;
+
+    goes.end().await;
+    assert!(speaker.peer(world.ip(3)).await.is_none());
+    let _added = RawPeer::connect(&world, 5, 1, Offer::default()).await;
+    speaker.established(world.ip(5)).await;
+    for (n, was) in [(2, &before[0]), (4, &before[2])] {
+        let is = speaker.peer(world.ip(n)).await.expect("is there");
+        assert_eq!((is.state, is.established_count, is.state_since), (PeerState::Established, 1, was.state_since));
+    }
+    // The stored routes are judged anew, the peer is not asked: a rule that decides on arrival asks it.
+    let asks =
+        [passive(2, "allow_own_as = 1"), passive(4, "import_policy = \"none\""), passive(5, ""), policy.to_owned()];
+    speaker.apply(&world.toml(1, &asks.concat())).await;
+    stays.refresh_asked().await;
+    changes.send(&heddle_bgp_core::message::KEEPALIVE).await;
+    assert_eq!(speaker.peer(world.ip(2)).await.expect("is there").established_count, 1);
+    speaker.speaker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_missing_keeps_only_its_peer_down_until_it_is_there() {
+    let world = World::new(104);
+    let key = world.path("key");
+    let secured = format!("password_file = \"{}\"", key.display());
+    let config = [passive(2, &secured), passive(3, "")].concat();
+    let speaker = world.start(1, &config).await;
+    let blocked = speaker.peer_until(world.ip(2), "blocked", |p| p.down_reason.is_some()).await;
+    let reason = blocked.down_reason.expect("just seen");
+    assert_eq!(reason.code, "password_missing");
+    assert!(reason.text.contains(&key.display().to_string()), "{}", reason.text);
+    let _other = RawPeer::connect(&world, 3, 1, Offer::default()).await;
+    speaker.established(world.ip(3)).await;
+
+    std::fs::write(&key, "secret\n").expect("writable");
+    speaker.apply(&world.toml(1, &config)).await;
+    speaker.peer_until(world.ip(2), "unblocked", |p| p.down_reason.is_none() && p.state == PeerState::Active).await;
+    assert_eq!(speaker.peer(world.ip(3)).await.expect("is there").established_count, 1);
+    speaker.speaker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_configuration_that_cannot_run_changes_nothing() {
+    let world = World::new(105);
+    let speaker = world.start(1, &passive(2, "")).await;
+    let _peer = RawPeer::connect(&world, 2, 1, Offer::default()).await;
+    let before = speaker.established(world.ip(2)).await;
+
+    let source = ConfigSource { toml: Some("[router]\nasm = 1\n".to_owned()), file: Some("bad.toml".to_owned()) };
+    let error = speaker.client.config_apply(&source).await.expect_err("invalid");
+    assert!(matches!(&error, ClientError::Api(e) if e.code == ErrorCode::ConfigInvalid), "{error}");
+
+    let taken = std::net::TcpListener::bind((world.ip(9), world.port)).expect("a free address");
+    let toml = world.toml(1, "").replace("listen = [", &format!("listen = [\"{}:{}\", ", world.ip(9), world.port));
+    let error = speaker.speaker.apply(read_config(&toml, "test.toml").expect("valid")).await.expect_err("taken");
+    assert!(matches!(error, ApplyError::Listen(_)), "{error}");
+    drop(taken);
+
+    let is = speaker.peer(world.ip(2)).await.expect("the peer was not removed");
+    assert_eq!((is.state, is.state_since), (PeerState::Established, before.state_since));
+    speaker.speaker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listening_address_may_give_way_to_one_that_overlaps() {
+    let world = World::new(106);
+    let speaker = world.start(1, &passive(2, "")).await;
+    let _peer = RawPeer::connect(&world, 2, 1, Offer::default()).await;
+    let before = speaker.established(world.ip(2)).await;
+    let own = format!("{}:{}", world.ip(1), world.port);
+    let any = world.toml(1, &passive(2, "")).replace(&own, &format!("0.0.0.0:{}", world.port));
+    speaker.apply(&any).await;
+    assert_eq!(speaker.summary().await.router.listen, [format!("0.0.0.0:{}", world.port)]);
+    speaker.apply(&world.toml(1, &passive(2, ""))).await;
+    assert_eq!(speaker.summary().await.router.listen, [own]);
+    assert_eq!(speaker.established(world.ip(2)).await.state_since, before.state_since);
+    speaker.speaker.stop().await;
+}

@@ -1,0 +1,11 @@
+//! Whole speakers on loopback addresses, against each other and against peers that speak BGP octet by octet.
+//!
+//! Every wait is for a condition and has a bound; no test asserts a time.
+
+mod apply;
+mod endings;
+mod isolation;
+mod lives;
+mod raw_peer;
+mod start;
+mod world;
