@@ -242,6 +242,7 @@ impl<A: Addr> FamilyRib<A> {
         }
         for member in self.members.iter_mut().flatten() {
             member.debt.renumber();
+            member.moved = None;
         }
         self.generation = 3;
     }

@@ -26,6 +26,7 @@ mod next_hop_ids;
 pub mod nexthop;
 pub mod policy;
 pub mod query;
+mod regroup;
 pub mod rib;
 pub mod route;
 pub mod session;

@@ -9,6 +9,7 @@ use crate::counters::Tally;
 use crate::debt::{Debt, NONE};
 use crate::family::{FamilyRib, Gate, Shared};
 use crate::journal::{JournalReader, MemberLink, lock};
+use crate::regroup::Moved;
 use crate::rib::{Output, ResetReason};
 use crate::route::PeerId;
 use crate::session::{PrefixLimit, RefreshMode};
@@ -51,6 +52,8 @@ pub(crate) struct Member {
     pub(crate) told: Tally,
     /// What its group had told when it was attached.
     base: Tally,
+    /// What it had when it changed its group, while not all of that is settled.
+    pub(crate) moved: Option<Box<Moved>>,
 }
 
 impl Member {
@@ -81,7 +84,7 @@ impl<A: Addr> FamilyRib<A> {
     pub(crate) fn member(&self, member: u32) -> Option<&Member> {
         self.members.get(member as usize)?.as_ref()
     }
-    fn member_mut(&mut self, member: u32) -> Option<&mut Member> {
+    pub(crate) fn member_mut(&mut self, member: u32) -> Option<&mut Member> {
         self.members.get_mut(member as usize)?.as_mut()
     }
     pub(crate) fn group(&self, group: u32) -> Option<&Group> {
@@ -89,7 +92,7 @@ impl<A: Addr> FamilyRib<A> {
     }
 
     /// The group of a kind, a new one if there is none.
-    fn group_for(&mut self, shared: &mut Shared, kind: GroupKind) -> u32 {
+    pub(crate) fn group_for(&mut self, shared: &mut Shared, kind: GroupKind) -> u32 {
         let known = self.groups.iter().position(|g| g.as_ref().is_some_and(|g| g.kind == kind));
         let at = known.unwrap_or_else(|| {
             let group = Group::new(kind, A::FAMILY);
@@ -161,6 +164,7 @@ impl<A: Addr> FamilyRib<A> {
             limit_warned: false,
             told: Tally::default(),
             base: g.told.of(peer),
+            moved: None,
         };
         let at = self.members.iter().position(Option::is_none).unwrap_or(self.members.len());
         if at == self.members.len() {
@@ -174,7 +178,7 @@ impl<A: Addr> FamilyRib<A> {
         (id, reader)
     }
 
-    fn set_group_of(&mut self, peer: PeerId, group: Option<u32>) {
+    pub(crate) fn set_group_of(&mut self, peer: PeerId, group: Option<u32>) {
         let at = usize::from(peer.0);
         if at >= self.group_of.len() {
             self.group_of.resize(at + 1, None);
@@ -193,7 +197,7 @@ impl<A: Addr> FamilyRib<A> {
         self.trim(m.group);
     }
 
-    fn drop_from_group(&mut self, group: u32, member: u32) {
+    pub(crate) fn drop_from_group(&mut self, group: u32, member: u32) {
         let Some(slot) = self.groups.get_mut(group as usize) else { return };
         let Some(g) = slot else { return };
         g.members.retain(|&m| m != member);
@@ -206,28 +210,28 @@ impl<A: Addr> FamilyRib<A> {
         }
     }
 
-    /// A member falls out of its journal and owes itself what it has not passed (B.6, detach).
-    pub(crate) fn detach(&mut self, shared: &mut Shared, member: u32) {
+    /// A member falls out of its journal and owes itself what it has not passed (B.6, detach). Says the last batch that
+    /// it has wholly; none when it was detached.
+    pub(crate) fn detach(&mut self, shared: &mut Shared, member: u32) -> Option<u32> {
         let generation = self.generation;
-        let Some(m) = self.members.get_mut(member as usize).and_then(Option::as_mut) else { return };
-        if !m.attached {
-            return;
-        }
-        let Some(Some(g)) = self.groups.get_mut(m.group as usize) else { return };
+        let m = self.members.get_mut(member as usize).and_then(Option::as_mut).filter(|m| m.attached)?;
+        let g = self.groups.get_mut(m.group as usize).and_then(Option::as_mut)?;
         let mut journal = lock(&g.journal);
         let (position, wake) = m.link.detach(&mut journal);
         let s = journal.delivered(position, generation);
         drop(journal);
         m.told = m.sent(Some(g));
         m.attached = false;
+        m.moved = None;
         m.debt.owe(0, u32::MAX, s, s);
         if wake {
             shared.outputs.push_back(Output::WakeWriter { peer: m.peer, family: A::FAMILY });
         }
-        for s in &mut g.steps {
-            s.members.retain(|x| *x != member);
+        for step in &mut g.steps {
+            step.members.retain(|x| *x != member);
         }
-        g.steps.retain(|s| !s.members.is_empty());
+        g.steps.retain(|step| !step.members.is_empty());
+        Some(s)
     }
 
     /// The writer of a detached member can write again (B.6, attach).
@@ -282,6 +286,7 @@ impl<A: Addr> FamilyRib<A> {
         let (group, peer, mode) = (m.group, m.peer, m.refresh);
         m.refresh_again = false;
         m.end = End::Refresh;
+        m.moved = None;
         m.debt.owe(0, slots, 0, NONE);
         match mode {
             RefreshMode::Plain => {
@@ -299,29 +304,6 @@ impl<A: Addr> FamilyRib<A> {
                 self.mark_begin(member);
             }
         }
-        self.look_at_members = true;
-    }
-
-    /// What is exported to a member changes: it goes to another group without a reset (B.6, regroup).
-    pub(crate) fn regroup(&mut self, shared: &mut Shared, member: u32, kind: GroupKind) {
-        let Some(m) = self.member(member) else { return };
-        let (old, peer) = (m.group, m.peer);
-        if self.group(old).is_some_and(|g| g.kind == kind) {
-            return;
-        }
-        self.detach(shared, member);
-        let new = self.group_for(shared, kind);
-        let slots = self.table.slots();
-        let Some(m) = self.member_mut(member) else { return };
-        m.debt.owe(0, slots, 0, 0);
-        m.group = new;
-        m.limit_exceeded = false;
-        if let Some(Some(g)) = self.groups.get_mut(new as usize) {
-            g.members.push(member);
-        }
-        self.set_group_of(peer, Some(new));
-        self.drop_from_group(old, member);
-        self.trim(old);
         self.look_at_members = true;
     }
 
@@ -377,6 +359,9 @@ impl<A: Addr> FamilyRib<A> {
             m.end_at = None;
             m.complete = true;
             m.end = End::None;
+        }
+        if m.debt.is_none() {
+            m.moved = None;
         }
         if m.debt.is_none() && m.end_at.is_none() {
             self.finish(shared, member);

@@ -7,6 +7,7 @@ use crate::debt::NONE;
 use crate::dirty::Announced;
 use crate::family::{FamilyRib, Shared};
 use crate::journal::{Audience, SetId, lock};
+use crate::regroup::Had;
 use crate::route::PeerId;
 use crate::table::{Addr, BLOCK};
 use crate::update_group::{Context, Group, Step};
@@ -22,6 +23,13 @@ struct Walkers {
     wd: u32,
     /// Whether they are all the attached members of the group.
     all: bool,
+}
+
+/// What a step knows of its walkers, and counts.
+struct Notes {
+    /// What they had before they changed their group, if they all did.
+    had: Option<Had>,
+    told: Tallies,
 }
 
 impl<A: Addr> FamilyRib<A> {
@@ -42,14 +50,15 @@ impl<A: Addr> FamilyRib<A> {
         let slots_end = to.min(self.table.slots());
         let mut slot = from;
         let mut bytes = 0;
-        let mut told = Tallies::default();
+        let moved = walkers.members.iter().map(|&m| self.member(m).and_then(|m| m.moved.as_deref()));
+        let mut notes = Notes { had: Had::by(A::FAMILY, moved), told: Tallies::default() };
         while slot < slots_end && bytes < shared.limits.step_bytes {
             if (slot as usize).is_multiple_of(BLOCK) && self.table.block_generation(slot) <= walkers.adv.min(walkers.wd)
             {
                 slot = slot.saturating_add(u32::try_from(BLOCK).unwrap_or(0)).min(slots_end);
                 continue;
             }
-            bytes += self.walk_slot(shared, &mut g, slot, &walkers, set, &mut told);
+            bytes += self.walk_slot(shared, &mut g, slot, &walkers, set, &mut notes);
             slot += 1;
         }
         let cx = Context {
@@ -69,7 +78,7 @@ impl<A: Addr> FamilyRib<A> {
         self.append(shared, group);
         for &member in &walkers.members {
             if let Some(m) = self.members.get_mut(member as usize).and_then(Option::as_mut) {
-                m.told = m.told.plus(told.of(m.peer));
+                m.told = m.told.plus(notes.told.of(m.peer));
             }
         }
         self.note_step(group, Step { first, last: 0, from, to, members: walkers.members });
@@ -102,7 +111,7 @@ impl<A: Addr> FamilyRib<A> {
         slot: u32,
         walkers: &Walkers,
         set: Option<SetId>,
-        told: &mut Tallies,
+        notes: &mut Notes,
     ) -> usize {
         let d = self.table.dest(slot);
         if !d.is_used() || (d.generation <= walkers.adv && d.generation <= walkers.wd) {
@@ -116,17 +125,27 @@ impl<A: Addr> FamilyRib<A> {
             group_of: &self.group_of,
             default_slot: self.default_slot,
         };
+        let Notes { had, told } = notes;
+        let mut had = had.as_mut().filter(|h| h.knows(slot, generation));
         let mut bytes = 0;
         let mut one = |g: &mut Group, tx: u16, path: Option<Announced>| {
             bytes += 24;
             let said = g.say(&cx, slot, tx, path);
+            let repeats = had.as_mut().is_some_and(|h| h.is_same(&cx, (slot, tx, path), g, said));
             let source = said.map(|s| s.peer).or_else(|| path.map(|p| cx.sources.peer(p.source)));
             if let Some(source) = source.filter(|_| generation > walkers.adv) {
                 told.count(source, |t| {
                     t.updates.received += 1;
                     let row = &mut t.updates;
-                    *if said.is_some() { &mut row.accepted } else { &mut row.filtered } += 1;
+                    *match said {
+                        None => &mut row.filtered,
+                        Some(_) if repeats => &mut row.ignored,
+                        Some(_) => &mut row.accepted,
+                    } += 1;
                 });
+            }
+            if repeats {
+                return;
             }
             match said {
                 Some(said) => {

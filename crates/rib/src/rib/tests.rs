@@ -120,7 +120,10 @@ impl Lab {
             let mut quiet = matches!(status, RunStatus::Idle(_));
             for p in peers.iter_mut() {
                 let (status, _) = p.receiver.write(65_536, usize::MAX);
-                quiet &= status != TakeStatus::Taken;
+                quiet &= !matches!(status, TakeStatus::Taken | TakeStatus::Detached);
+                if status == TakeStatus::Detached {
+                    let _ = p.receiver.reader.ready();
+                }
             }
             if quiet {
                 return;
@@ -416,4 +419,44 @@ fn what_became_of_routes_is_counted() {
     a.id.serial += 1;
     a.receiver = lab.up(a.id, &a.params);
     assert_eq!(lab.rib.peer_stats(a.id.peer)[0].counters, crate::counters::RouteCounters::default());
+}
+
+/// A policy of other words that says nearly the same: only what differs is sent, and nobody is asked to forget anything.
+#[test]
+fn a_change_of_policy_sends_what_it_changes() {
+    let policy = |name: &str, but: &str| {
+        let range = crate::policy::PrefixRange::parse(but).expect("a range");
+        let matches = vec![crate::policy::Match::Prefix(Arc::new([range].into_iter().collect()))];
+        let rules = vec![crate::policy::Rule { matches, actions: Vec::new(), then: Then::Reject }];
+        PolicyChain::new([Arc::new(Policy { name: name.into(), rules, default: Then::Accept })])
+    };
+    let mut lab = Lab::new(config());
+    let mut a = lab.peer(1, |_| ());
+    let mut b = lab.peer(2, |f| f.export.policy = policy("one", "10.1.0.0/16"));
+    let mut c = lab.peer(3, |f| f.export.policy = policy("one", "10.1.0.0/16"));
+    for i in 1..100 {
+        lab.advertise(&a, &format!("10.{i}.0.0/16"));
+    }
+    lab.settle(&mut [&mut a, &mut b, &mut c]);
+    for p in [&mut b, &mut c] {
+        assert_eq!((p.receiver.adverts, p.receiver.withdrawals), (98, 0));
+        p.params.families[0].export.policy = policy("two", "10.2.0.0/16");
+        lab.rib.update_session(lab.now, p.id, &p.params);
+    }
+    // What changes meanwhile is sent, too.
+    lab.withdraw(&a, "10.50.0.0/16");
+    lab.settle(&mut [&mut a, &mut b, &mut c]);
+    for p in [&b, &c] {
+        assert_eq!((p.receiver.adverts, p.receiver.withdrawals), (99, 2), "10.1 came, 10.2 and 10.50 went");
+        assert_eq!(p.has().len(), 97);
+    }
+    // A refresh sends all.
+    lab.rib.update_session(lab.now, b.id, &c.params);
+    b.params.families[0].export.policy = policy("three", "10.2.0.0/16");
+    lab.rib.update_session(lab.now, b.id, &b.params);
+    lab.settle(&mut [&mut a, &mut b, &mut c]);
+    assert_eq!(b.receiver.adverts, 99);
+    lab.rib.refresh(lab.now, b.id, V4);
+    lab.settle(&mut [&mut a, &mut b, &mut c]);
+    assert_eq!(b.receiver.adverts, 99 + 97);
 }
