@@ -4,6 +4,8 @@
 //! direction of the connection that carries the state, except in Established, where a new connection of the peer is
 //! watched until it sends an OPEN (RFC 4271 §8.2.2).
 
+use std::time::Duration;
+
 use heddle_bgp_core::notification::UnexpectedIn;
 use heddle_bgp_core::{MessageType, Notification, Open, Timestamp};
 
@@ -18,6 +20,9 @@ use crate::negotiate::negotiate;
 use crate::open;
 use crate::state::{Established, IdleWhy, OpenSent, Second, Session, State, StateKind};
 use crate::timers::Timer;
+
+/// A session that is younger than this was not left by a restart of the peer.
+const SETTLED: Duration = Duration::from_secs(5);
 
 impl Peer {
     /// The peer opened a connection beside the one that carries the state. The newer of two of the same direction
@@ -129,9 +134,10 @@ impl Peer {
 
     /// RFC 4271 §6.8: the new connection is closed, unless configuration says that established sessions collide too.
     /// RFC 4724 §4.2: one that a peer with graceful restart opened later means that it has restarted, and takes over.
+    /// Not so in the first moments of a session: then it is the other one of a collision, opened before and seen late.
     fn second_open_in_established(&mut self, now: Timestamp, session: Session, main: &Established, unsent: bool) {
         let restarts = main.session.negotiated.families.iter().any(|f| f.graceful_restart.is_some());
-        if restarts && unsent {
+        if restarts && unsent && now.since(main.since) >= SETTLED {
             // Without a NOTIFICATION: the peer knows nothing of the old connection.
             self.send(session.connection.id, Message::Open(session.sent.clone(), self.config.open_form));
             self.take_over(now, session, DownCause::PeerRestarted, Goodbye::Silent);

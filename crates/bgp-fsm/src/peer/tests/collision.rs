@@ -229,6 +229,17 @@ fn a_late_open_is_no_restart() {
     assert_eq!(feed(&mut peer, at(1), Event::BgpOpen(incoming, theirs)), "6/7#2 close#2");
 }
 
+/// Nor one that is seen just after: both sides connected at once, and the session was established over one of the two
+/// before the other was accepted.
+#[test]
+fn a_connection_just_after_the_session_is_no_restart() {
+    let (mut peer, theirs) = established_with_restarter();
+    let new = peer.new_connection_id();
+    feed(&mut peer, at(1), Event::TcpConnectionConfirmed(new));
+    assert_eq!(feed(&mut peer, at(1), Event::BgpOpen(new, theirs)), "6/7#2 close#2");
+    assert_eq!(peer.state(), StateKind::Established);
+}
+
 /// S01: a connection that says nothing beside an established session is closed after the OPEN hold time.
 #[test]
 fn a_silent_second_connection_ends() {
