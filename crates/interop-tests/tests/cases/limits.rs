@@ -30,7 +30,9 @@ fn shutdown() {
     let lab = Lab::new("shutdown");
     let config = [router("10.0.0.1"), client("10.0.0.2", ""), client("10.0.0.3", ""), client("10.0.0.4", "")];
     let heddle = Heddle::start(&lab.host(1, "rr"), &config.concat());
-    let frr = Frr::start(&lab.host(2, "frr"), &frr_router(2, 65001, &["10.0.0.1"], "", "", ""));
+    // Its next attempt, which we refuse, makes FRR forget why the session ended: that has to come after the look at it.
+    let patient = frr_router(2, 65001, &["10.0.0.1"], "", "", "").replace("timers connect 1\n", "timers connect 60\n");
+    let frr = Frr::start(&lab.host(2, "frr"), &patient);
     let bird = Bird::start(&lab.host(3, "bird"), &bird_session(3, 65001, "10.0.0.1", "", ""));
     let openbgpd = Openbgpd::start(&lab.host(4, "openbgpd"), &openbgpd_router(65001, "10.0.0.1", "", ""));
     let daemons: [(&str, &dyn Daemon); 3] = [("10.0.0.2", &frr), ("10.0.0.3", &bird), ("10.0.0.4", &openbgpd)];
@@ -90,7 +92,10 @@ fn prefixes() {
     let lab = Lab::new("prefixes");
     let config = [
         router("10.0.0.1"),
-        client("10.0.0.4", "prefix_limit = { max = 2, action = \"restart\", restart_after = 1 }"),
+        client(
+            "10.0.0.4",
+            "prefix_limit = { max = 2, action = \"restart\", restart_after = 1 }\nidle_hold = { max = 1 }",
+        ),
         client("10.0.0.5", "prefix_limit = { max = 2, action = \"warn\" }"),
         client("10.0.0.6", "prefix_limit = { max = 2, action = \"down\" }"),
         client("10.0.0.7", ""),
@@ -133,8 +138,8 @@ fn prefixes() {
 
 /// 500 sessions from as many addresses of one host, of one BIRD, each with a BGP Identifier of its own. BIRD runs only one
 /// session with an address, so the reflector has as many.
-/// Claims: 1. all come up. 2. Each one's route arrives at a static client. 3. All are gone when the daemon is killed, and
-/// the dynamic peers with them; the static one's session stays.
+/// Claims: 1. all come up. 2. Each one's route arrives at a static client. 3. When the daemon is killed all
+/// sessions end and all routes go; the static client's session stays.
 fn dynamic_peers() {
     const PEERS: u32 = 500;
     let lab = Lab::new("dynamic_peers");
@@ -176,9 +181,10 @@ fn dynamic_peers() {
         ensure(routes.len() == 500, || format!("{} routes", routes.len()))
     });
     bird.kill();
-    wait_for("the dynamic peers are gone", PATIENCE, || {
+    wait_for("no dynamic peer is established", PATIENCE, || {
         let peers = heddle.peers()?;
-        ensure(peers.len() == 1, || format!("{} peers, the last is {:?}", peers.len(), peers.last()))
+        let up = peers.iter().filter(|peer| peer["dynamic"] == true && peer["state"] == "established").count();
+        ensure(up == 0, || format!("{up} of {} peers", peers.len()))
     });
     wait_for("the observer has no routes", PATIENCE, || {
         let routes = observer.routes(Family::Ipv4)?;
