@@ -23,7 +23,6 @@ use crate::route::SourceKind;
 use crate::session::{DefaultOriginate, FamilyParams, RefreshMode, Retained, SessionId, SessionParams};
 use crate::test_route::OWN;
 
-const V4: Family = Family::IPV4_UNICAST;
 const NOW: Timestamp = Timestamp::from_secs(1);
 
 fn rib() -> Rib {
@@ -38,9 +37,9 @@ fn rib() -> Rib {
     Rib::new(&config, 1)
 }
 
-fn up(rib: &mut Rib, n: u32) -> (SessionId, JournalReader) {
+fn up(rib: &mut Rib, family: Family, n: u32) -> (SessionId, JournalReader) {
     let id = SessionId { peer: rib.add_peer().expect("free"), serial: 1 };
-    let mut export = ExportKey::new(V4, Receiver::Client, OWN);
+    let mut export = ExportKey::new(family, Receiver::Client, OWN);
     export.cluster_id = ClusterId(99);
     let params = SessionParams {
         kind: SourceKind::Client,
@@ -67,8 +66,8 @@ fn up(rib: &mut Rib, n: u32) -> (SessionId, JournalReader) {
     (id, handles.readers.pop().expect("one").1)
 }
 
-/// Batches of 64 KiB: /24 prefixes, six to an attribute set of 57 octets.
-fn batches(routes: u32, source: u32) -> Vec<Batch> {
+/// Batches of 64 KiB: /24 or /48 prefixes, six to an attribute set of 57 octets.
+fn batches(family: Family, routes: u32, source: u32) -> Vec<Batch> {
     let mut builder = BatchBuilder::new(IngestContext {
         kind: SourceKind::Client,
         own_asns: smallvec![OWN],
@@ -83,20 +82,26 @@ fn batches(routes: u32, source: u32) -> Vec<Batch> {
         push_attr(&mut block, 0x40, AttrCode::ORIGIN, &[0]);
         let path = [&[2, 4][..], &[set, 3356, 1299, 64500 + source].map(u32::to_be_bytes).concat()].concat();
         push_attr(&mut block, 0x40, AttrCode::AS_PATH, &path);
-        push_attr(&mut block, 0x40, AttrCode::NEXT_HOP, &[192, 0, 2, 1]);
+        let next_hop: &[u8] = if family == Family::IPV4_UNICAST { &[192, 0, 2, 1] } else { &[32; 16] };
+        push_attr(&mut block, 0x40, AttrCode::NEXT_HOP, next_hop);
         push_attr(&mut block, 0x40, AttrCode::LOCAL_PREF, &[0, 0, 0, 100]);
         push_attr(&mut block, 0xc0, AttrCode::COMMUNITIES, &[1, 2, 3, 4, 5, 6, 7, 8]);
         let mut wire = BytesMut::new();
         for i in set * 6..((set + 1) * 6).min(routes) {
-            let prefix = Prefix::V4(Prefix4::new(0x0100_0000 + (i << 8), 24).expect("a prefix"));
+            let prefix = if family == Family::IPV4_UNICAST {
+                Prefix::V4(Prefix4::new(0x0100_0000 + (i << 8), 24).expect("a prefix"))
+            } else {
+                Prefix::new(std::net::Ipv6Addr::from(0x2000_u128 << 112 | u128::from(i) << 80).into(), 48)
+                    .expect("a prefix")
+            };
             encode_nlri(&mut wire, Nlri { prefix, path_id: PathId(0) }, PathIds::Absent);
         }
-        builder.advertise(NlriSlice::trusted(V4, PathIds::Absent, &wire), &block, None);
+        builder.advertise(NlriSlice::trusted(family, PathIds::Absent, &wire), &block, None);
         if builder.is_full() {
             out.push(builder.take());
         }
     }
-    builder.end_of_rib(V4);
+    builder.end_of_rib(family);
     out.push(builder.take());
     out
 }
@@ -126,10 +131,10 @@ fn resident() -> usize {
     statm.split_whitespace().nth(1).and_then(|p| p.parse::<usize>().ok()).expect("pages") * 4096
 }
 
-fn play(routes: u32, sources: u32, receivers: u32) {
+fn play(family: Family, routes: u32, sources: u32, receivers: u32) {
     let mut rib = rib();
-    let mut sessions: Vec<_> = (1..=sources.max(receivers)).map(|n| up(&mut rib, n)).collect();
-    let all: Vec<Vec<Batch>> = (0..sources).map(|s| batches(routes, s)).collect();
+    let mut sessions: Vec<_> = (1..=sources.max(receivers)).map(|n| up(&mut rib, family, n)).collect();
+    let all: Vec<Vec<Batch>> = (0..sources).map(|s| batches(family, routes, s)).collect();
     let before = resident();
     let (mut out, mut written, mut peak) = (Vec::new(), 0, 0);
     let (mut ingest, mut run, mut write) = (0.0, 0.0, 0.0);
@@ -161,10 +166,10 @@ fn play(routes: u32, sources: u32, receivers: u32) {
         }
     }
     let stats = rib.stats();
-    let f = &stats.families[0];
+    let f = stats.families.iter().find(|f| f.family == family).expect("both are told");
     let paths = f.paths as f64;
     println!(
-        "{routes} routes, {sources} sources, {receivers} receivers: {:.3} s (ingest {ingest:.3}, run {run:.3}, write {write:.3}), {} MiB written",
+        "{family}: {routes} routes, {sources} sources, {receivers} receivers: {:.3} s (ingest {ingest:.3}, run {run:.3}, write {write:.3}), {} MiB written",
         clock(start),
         written >> 20
     );
@@ -182,6 +187,8 @@ fn play(routes: u32, sources: u32, receivers: u32) {
 #[test]
 #[ignore = "a measurement, in release"]
 fn million() {
-    play(1_000_000, 1, 6);
-    play(200_000, 10, 10);
+    for family in Family::SUPPORTED {
+        play(family, 1_000_000, 1, 6);
+        play(family, 200_000, 10, 10);
+    }
 }

@@ -6,7 +6,7 @@
 //! The order, as users of BIRD and FRR expect it:
 //!
 //! 1. Rules that hold a route back whatever policy says: reflection (RFC 4456 §6), well-known communities *as they are
-//!    in the Loc-RIB* (RFC 1997, RFC 7999), long-lived stale routes (RFC 9494 §4.3), Only to Customer (RFC 9234 §5). A
+//!    in the Loc-RIB* (RFC 1997, RFC 7999), AS sets (RFC 9774), long-lived stale routes (RFC 9494 §4.3), Only to Customer (RFC 9234 §5). A
 //!    community that export policy adds does not hold back, it is for the receiver.
 //! 2. The export policy. It sees the attributes of the Loc-RIB, not those of the wire: no own AS in front, LOCAL_PREF
 //!    still there. A next hop or MED that it sets survives what follows; AS numbers that it prepends stand behind our
@@ -306,6 +306,8 @@ pub enum Withheld {
     NoExport,
     /// BLACKHOLE, and the peer is external (RFC 7999 §3.2).
     Blackhole,
+    /// AS_PATH has an AS_SET or AS_CONFED_SET, and the peer is external (RFC 9774 §3).
+    AsSet,
     /// Long-lived stale, and the peer does not know such routes (RFC 9494 §4.3).
     LlgrStale,
     /// Only to Customer, and the peer is none (RFC 9234 §5).
@@ -325,6 +327,7 @@ impl fmt::Display for Withheld {
             Self::NoAdvertise => "community no-advertise",
             Self::NoExport => "community no-export",
             Self::Blackhole => "community blackhole",
+            Self::AsSet => "an AS set in the path, and the peer is external",
             Self::LlgrStale => "long-lived stale, and the peer does not know long-lived graceful restart",
             Self::OnlyToCustomer => "only to customers (OTC)",
             Self::Policy => "export policy",
@@ -427,6 +430,10 @@ fn held_back(key: &ExportKey, route: &RouteView<'_>) -> Option<Withheld> {
     // RFC 7999 §3.2: not beyond the AS that was asked to drop.
     if received && external && bits.has(AttrBits::BLACKHOLE) && key.blackhole == BlackholeExport::Withhold {
         return Some(Withheld::Blackhole);
+    }
+    // RFC 9774 §3: AS_SET and AS_CONFED_SET are not advertised; within our AS they go on as they came.
+    if external && route.block.as_path().has_set() {
+        return Some(Withheld::AsSet);
     }
     if is_llgr_stale(route) {
         match key.llgr {

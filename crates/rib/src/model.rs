@@ -7,12 +7,14 @@
 pub(crate) mod peer;
 mod world;
 
-use world::World;
+use world::{Side, World};
+
+use crate::table::{Addr4, Addr6};
 
 const STEPS: usize = 400;
 
-fn play(seed: u64) {
-    let mut world = World::new(seed);
+fn play<A: Side>(seed: u64) {
+    let mut world = World::<A>::new(seed);
     for _ in 0..STEPS {
         world.step();
     }
@@ -20,16 +22,25 @@ fn play(seed: u64) {
     world.check();
 }
 
-#[test]
-fn every_history_ends_in_the_right_state() {
+fn play_all<A: Side>(histories: u64) {
     if let Ok(seed) = std::env::var("HEDDLE_MODEL_SEED") {
-        return play(seed.parse().expect("HEDDLE_MODEL_SEED is a number"));
+        return play::<A>(seed.parse().expect("HEDDLE_MODEL_SEED is a number"));
     }
-    let n = std::env::var("HEDDLE_MODEL_HISTORIES").ok().and_then(|n| n.parse().ok()).unwrap_or(200);
+    let n = std::env::var("HEDDLE_MODEL_HISTORIES").ok().and_then(|n| n.parse().ok()).unwrap_or(histories);
     for seed in 0..n {
-        if let Err(panic) = std::panic::catch_unwind(|| play(seed)) {
+        if let Err(panic) = std::panic::catch_unwind(|| play::<A>(seed)) {
             eprintln!("history {seed} of {n} failed: play it again with HEDDLE_MODEL_SEED={seed}");
             std::panic::resume_unwind(panic);
         }
     }
+}
+
+#[test]
+fn every_history_ends_in_the_right_state() {
+    play_all::<Addr4>(200);
+}
+
+#[test]
+fn every_history_of_ipv6_ends_in_the_right_state() {
+    play_all::<Addr6>(100);
 }

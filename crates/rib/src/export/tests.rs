@@ -1,4 +1,5 @@
 use heddle_bgp_core::attr::block::push_attr;
+use heddle_bgp_core::attr::as_path::SegmentKind;
 use heddle_bgp_core::attr::{AsPath, AsPathView, Community};
 
 use super::*;
@@ -479,6 +480,21 @@ fn pure() {
     }
     let path = AsPath::from_asns(&[OWN, Asn(1)]);
     assert_eq!(value(&run(&key, &routes[0]).expect("advertised"), AttrCode::AS_PATH).as_deref(), Some(path.octets()));
+}
+
+/// RFC 9774 §3: sets stay in the AS.
+#[test]
+fn as_sets() {
+    let set = |kind| {
+        let mut path = AsPath::from_asns(&[Asn(1)]);
+        path.push_segment(kind, &[Asn(2), Asn(3)]);
+        TestRoute::new(CLIENT, &[1]).edit(|overlay| overlay.set(AttrCode::AS_PATH, path.octets()))
+    };
+    for kind in [SegmentKind::Set, SegmentKind::ConfedSet] {
+        assert_eq!(run(&key(Receiver::Ebgp), &set(kind)).err(), Some(Withheld::AsSet));
+        assert_eq!(run(&key(Receiver::Client), &set(kind)).err(), None);
+        assert_eq!(run(&key(Receiver::NonClient), &set(kind)).err(), None);
+    }
 }
 
 #[test]

@@ -101,7 +101,7 @@ impl Receiver {
             peer_type: PeerType::Ibgp,
             peer_asn: OWN,
             as_width: AsWidth::Four,
-            families: [Some(FamilyContext { path_ids: self.path_ids, extended_next_hop: false }), None],
+            families: [Some(FamilyContext { path_ids: self.path_ids, extended_next_hop: false }); 2],
             enforce_first_as: None,
             as_sets: AsSets::Accept,
             local_role: None,

@@ -1,18 +1,20 @@
 //! The RIB among peers that send and receive, and what is true of their routes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use bytes::BytesMut;
 use heddle_bgp_core::attr::AttrCode;
 use heddle_bgp_core::attr::block::push_attr;
 use heddle_bgp_core::nlri::{PathIds, encode_nlri};
-use heddle_bgp_core::{BgpId, ClusterId, Family, Nlri, NlriSlice, PathId, Prefix, Timestamp};
+use heddle_bgp_core::{BgpId, ClusterId, Nlri, NlriSlice, PathId, Prefix, Timestamp};
 use smallvec::smallvec;
 
 use super::peer::{Receiver, Routes};
 use crate::decision::{DecisionOptions, Reason};
 use crate::export::{AddPathSend, ExportKey, Receiver as ExportReceiver};
+use crate::family::{FamilyRib, Shared};
 use crate::ingest::{BatchBuilder, IngestContext};
 use crate::journal::{Progress, TakeStatus};
 use crate::nexthop::Resolve;
@@ -23,10 +25,11 @@ use crate::policy::{
 use crate::query::{Cursor, Reading, Scope, Standing, View};
 use crate::rib::{Bounds, Output, Rib, RibConfig, RunStatus, Start};
 use crate::route::{PeerId, SourceId, SourceKind};
+
 use crate::session::{DefaultOriginate, DownMode, FamilyParams, RefreshMode, Retained, SessionId, SessionParams};
+use crate::table::{Addr, Addr4, Addr6};
 use crate::test_route::OWN;
 
-const V4: Family = Family::IPV4_UNICAST;
 const PEERS: usize = 5;
 const SEED: u64 = 7;
 /// The attribute that the import policy of some rejects.
@@ -75,7 +78,7 @@ struct Peer {
 }
 
 #[derive(Debug)]
-pub(super) struct World {
+pub(super) struct World<A> {
     random: Random,
     rib: Rib,
     now: Timestamp,
@@ -91,17 +94,49 @@ pub(super) struct World {
     dead: BTreeMap<SourceId, u32>,
     /// Versions of routes whose source died: what is written from then on has none of them.
     gone: BTreeSet<u32>,
+    family: PhantomData<A>,
 }
 
-fn prefix(i: usize) -> Prefix {
-    if i == 0 {
-        return "0.0.0.0/0".parse().expect("a prefix");
+/// A family that histories are played with.
+pub(super) trait Side: Addr {
+    /// A next hop of the family.
+    const NEXT_HOP: &[u8];
+    fn rib(rib: &Rib) -> &FamilyRib<Self>;
+    fn parts(rib: &mut Rib) -> (&mut FamilyRib<Self>, &mut Shared);
+    /// The first is the default route.
+    fn nth(i: usize) -> Prefix;
+}
+
+impl Side for Addr4 {
+    const NEXT_HOP: &[u8] = &[192, 0, 2, 1];
+    fn rib(rib: &Rib) -> &FamilyRib<Self> {
+        &rib.v4
     }
-    format!("10.{i}.0.0/16").parse().expect("a prefix")
+    fn parts(rib: &mut Rib) -> (&mut FamilyRib<Self>, &mut Shared) {
+        (&mut rib.v4, &mut rib.shared)
+    }
+    fn nth(i: usize) -> Prefix {
+        let text = if i == 0 { "0.0.0.0/0".to_owned() } else { format!("10.{i}.0.0/16") };
+        text.parse().expect("a prefix")
+    }
+}
+
+impl Side for Addr6 {
+    const NEXT_HOP: &[u8] = &[0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+    fn rib(rib: &Rib) -> &FamilyRib<Self> {
+        &rib.v6
+    }
+    fn parts(rib: &mut Rib) -> (&mut FamilyRib<Self>, &mut Shared) {
+        (&mut rib.v6, &mut rib.shared)
+    }
+    fn nth(i: usize) -> Prefix {
+        let text = if i == 0 { "::/0".to_owned() } else { format!("2001:db8:{i}::/48") };
+        text.parse().expect("a prefix")
+    }
 }
 
 /// Three policies: all as it is; differences hidden; some rejected, and one prefix too.
-fn export_policy(number: usize) -> PolicyChain {
+fn export_policy<A: Side>(number: usize) -> PolicyChain {
     let community = |k: u32| {
         Match::Communities(Arc::new(
             CommunityList::parse(Quantifier::Any, [format!("65000:{k}").as_str()]).expect("a community"),
@@ -124,7 +159,9 @@ fn export_policy(number: usize) -> PolicyChain {
             rule(
                 vec![
                     Match::Prefix(Arc::new(
-                        [crate::policy::PrefixRange::parse("10.1.0.0/16").expect("a range")].into_iter().collect(),
+                        [crate::policy::PrefixRange::parse(&A::nth(1).to_string()).expect("a range")]
+                            .into_iter()
+                            .collect(),
                     )),
                     community(1),
                 ],
@@ -153,12 +190,13 @@ impl Peer {
         SessionId { peer: self.id, serial: self.serial }
     }
 
-    fn params(&self) -> SessionParams {
-        let mut export = ExportKey::new(V4, ExportReceiver::Client, OWN);
-        export.policy = export_policy(self.policy);
+    fn params<A: Side>(&self) -> SessionParams {
+        let mut export = ExportKey::new(A::FAMILY, ExportReceiver::Client, OWN);
+        export.policy = export_policy::<A>(self.policy);
         export.add_path = self.add_path;
         export.cluster_id = ClusterId(99);
         export.self_next_hop.v4 = Some([192, 0, 2, 99].into());
+        export.self_next_hop.v6 = Some([0x2001, 0xdb8, 0, 0, 0, 0, 0, 99].into());
         SessionParams {
             kind: SourceKind::Client,
             peer_asn: OWN,
@@ -193,7 +231,7 @@ impl Peer {
     }
 }
 
-impl World {
+impl<A: Side> World<A> {
     pub(super) fn new(seed: u64) -> Self {
         let mut random = Random(seed);
         let journal_bytes = [4000, 9000, 20000][random.below(3)];
@@ -216,7 +254,7 @@ impl World {
         };
         let mut rib = Rib::new(&config, SEED);
         let now = Timestamp::from_secs(1);
-        let (_, reader) = rib.subscribe(now, V4).expect("a number is free");
+        let (_, reader) = rib.subscribe(now, A::FAMILY).expect("a number is free");
         let mut world = Self {
             prefixes: [4, 7][random.below(2)],
             versioned: random.one_in(2),
@@ -230,6 +268,7 @@ impl World {
             wrote: false,
             dead: BTreeMap::new(),
             gone: BTreeSet::new(),
+            family: PhantomData,
         };
         for i in 0..PEERS {
             let peer = Peer {
@@ -264,7 +303,7 @@ impl World {
         p.refreshing = false;
         p.sends_ids = r.one_in(3);
         p.up = true;
-        let mut handles = self.rib.peer_up(self.now, p.session(), &p.params()).expect("the peer is known");
+        let mut handles = self.rib.peer_up(self.now, p.session(), &p.params::<A>()).expect("the peer is known");
         let (_, reader) = handles.readers.pop().expect("one family");
         let mut receiver = Receiver::new(reader, p.bgp_id, p.path_ids(), false);
         receiver.gone.clone_from(&self.gone);
@@ -276,7 +315,7 @@ impl World {
         push_attr(&mut block, 0x40, AttrCode::ORIGIN, &[0]);
         push_attr(&mut block, 0x40, AttrCode::AS_PATH, &[]);
         if source < PEERS {
-            push_attr(&mut block, 0x40, AttrCode::NEXT_HOP, &[192, 0, 2, 1]);
+            push_attr(&mut block, 0x40, AttrCode::NEXT_HOP, A::NEXT_HOP);
         }
         if self.versioned {
             push_attr(&mut block, 0x80, AttrCode::MULTI_EXIT_DISC, &version.to_be_bytes());
@@ -297,7 +336,7 @@ impl World {
 
     fn wire(i: usize, rx: u32, path_ids: PathIds) -> BytesMut {
         let mut out = BytesMut::new();
-        encode_nlri(&mut out, Nlri { prefix: prefix(i), path_id: PathId(rx) }, path_ids);
+        encode_nlri(&mut out, Nlri { prefix: A::nth(i), path_id: PathId(rx) }, path_ids);
         out
     }
 
@@ -314,14 +353,14 @@ impl World {
         let (rx, ids) = self.rx(i);
         let block = self.block(attr, self.version, i, rx);
         let wire = Self::wire(p, rx, ids);
-        self.send(i, |b| b.advertise(NlriSlice::trusted(V4, ids, &wire), &block, None));
+        self.send(i, |b| b.advertise(NlriSlice::trusted(A::FAMILY, ids, &wire), &block, None));
         self.truth.insert((p, i, rx), Truth { attr, version: self.version, stale: false, llgr: false });
     }
 
     fn withdraw(&mut self, i: usize, p: usize) {
         let (rx, ids) = self.rx(i);
         let wire = Self::wire(p, rx, ids);
-        self.send(i, |b| b.withdraw(NlriSlice::trusted(V4, ids, &wire)));
+        self.send(i, |b| b.withdraw(NlriSlice::trusted(A::FAMILY, ids, &wire)));
         self.truth.remove(&(p, i, rx));
     }
 
@@ -330,17 +369,17 @@ impl World {
             self.version += 1;
             let attr = u32::try_from(self.random.below(9)).expect("few");
             let block = self.block(attr, self.version, PEERS, 0);
-            self.rib.originate(self.now, prefix(p), &block);
+            self.rib.originate(self.now, A::nth(p), &block);
             self.truth.insert((p, PEERS, 0), Truth { attr, version: self.version, stale: false, llgr: false });
         } else {
-            self.rib.retract(self.now, prefix(p));
+            self.rib.retract(self.now, A::nth(p));
             self.truth.remove(&(p, PEERS, 0));
         }
     }
 
     fn session_ends(&mut self, i: usize) {
         let mode = [DownMode::Discard, DownMode::KeepStale, DownMode::KeepLongLived][self.random.below(3)];
-        self.rib.peer_down(self.now, self.peers[i].session(), &[(V4, mode)]);
+        self.rib.peer_down(self.now, self.peers[i].session(), &[(A::FAMILY, mode)]);
         self.peers[i].up = false;
         self.peers[i].receiver = None;
         self.sweep_truth(i);
@@ -365,17 +404,17 @@ impl World {
 
     /// B.7: a source is dead at once. A destination that still has a path of it was not decided since.
     fn check_dead(&mut self) {
-        let v4 = &self.rib.v4;
-        let dead: BTreeSet<SourceId> = v4.sources.iter().map(|s| s.0).filter(|&s| v4.sources.is_dead(s)).collect();
+        let rib = A::rib(&self.rib);
+        let dead: BTreeSet<SourceId> = rib.sources.iter().map(|s| s.0).filter(|&s| rib.sources.is_dead(s)).collect();
         self.dead.retain(|s, _| dead.contains(s));
         for &source in &dead {
-            self.dead.entry(source).or_insert(v4.generation);
+            self.dead.entry(source).or_insert(rib.generation);
         }
-        for slot in (0..v4.table.slots()).filter(|&s| !v4.dirty.is_set(s)) {
-            let decided = v4.table.dest(slot).generation;
-            for p in v4.table.paths(slot) {
+        for slot in (0..rib.table.slots()).filter(|&s| !rib.dirty.is_set(s)) {
+            let decided = rib.table.dest(slot).generation;
+            for p in rib.table.paths(slot) {
                 let died = self.dead.get(&p.source);
-                assert!(died.is_none_or(|&d| decided <= d), "{} has a path of a dead source", v4.table.prefix(slot));
+                assert!(died.is_none_or(|&d| decided <= d), "{} has a path of a dead source", rib.table.prefix(slot));
             }
         }
     }
@@ -385,11 +424,11 @@ impl World {
         if !self.peers[i].up {
             match self.random.below(4) {
                 0 => {
-                    self.rib.become_long_lived(self.now, self.peers[i].id, V4);
+                    self.rib.become_long_lived(self.now, self.peers[i].id, A::FAMILY);
                     self.each_of(i, |t| t.llgr |= t.stale);
                 }
                 1 => {
-                    self.rib.sweep_stale(self.now, self.peers[i].id, V4);
+                    self.rib.sweep_stale(self.now, self.peers[i].id, A::FAMILY);
                     self.sweep_truth(i);
                 }
                 _ => self.session_up(i),
@@ -400,13 +439,13 @@ impl World {
             0 => self.session_ends(i),
             1 => {
                 // End-of-RIB: what is stale goes, unless a refresh holds it.
-                self.send(i, |b| b.end_of_rib(V4));
+                self.send(i, |b| b.end_of_rib(A::FAMILY));
                 if !self.peers[i].refreshing {
                     self.sweep_truth(i);
                 }
             }
             2 => {
-                self.send(i, |b| b.begin_refresh(V4));
+                self.send(i, |b| b.begin_refresh(A::FAMILY));
                 if self.peers[i].refreshing {
                     self.sweep_truth(i);
                 }
@@ -414,7 +453,7 @@ impl World {
                 self.each_of(i, |t| t.stale = true);
             }
             _ => {
-                self.send(i, |b| b.end_refresh(V4));
+                self.send(i, |b| b.end_refresh(A::FAMILY));
                 if std::mem::take(&mut self.peers[i].refreshing) {
                     self.sweep_truth(i);
                 }
@@ -468,19 +507,20 @@ impl World {
                 self.write(who);
             }
             84..88 => self.detach(i),
-            88..91 => self.rib.refresh(self.now, self.peers[i].session(), V4),
+            88..91 => self.rib.refresh(self.now, self.peers[i].session(), A::FAMILY),
             91..94 if self.peers[i].up => {
                 let r = &mut self.random;
                 let peer = &mut self.peers[i];
                 peer.policy = r.below(3);
                 peer.rejects = r.one_in(3);
-                let params = peer.params();
+                let params = peer.params::<A>();
                 self.rib.update_session(self.now, self.peers[i].session(), &params);
             }
             94..99 => self.session_event(i),
             99 => {
-                self.rib.v4.renumber();
-                self.dead.values_mut().for_each(|d| *d = self.rib.v4.generation);
+                A::parts(&mut self.rib).0.renumber();
+                let generation = A::rib(&self.rib).generation;
+                self.dead.values_mut().for_each(|d| *d = generation);
             }
             _ => {}
         }
@@ -488,9 +528,9 @@ impl World {
     }
 
     fn detach(&mut self, i: usize) {
-        let Rib { v4, shared, .. } = &mut self.rib;
-        if let Some(member) = v4.peer(self.peers[i].id).and_then(|p| p.member) {
-            v4.detach(shared, member);
+        let (rib, shared) = A::parts(&mut self.rib);
+        if let Some(member) = rib.peer(self.peers[i].id).and_then(|p| p.member) {
+            rib.detach(shared, member);
         }
     }
 
@@ -502,9 +542,9 @@ impl World {
             }
             // What is stale was not sent again.
             if std::mem::take(&mut self.peers[i].refreshing) {
-                self.send(i, |b| b.end_refresh(V4));
+                self.send(i, |b| b.end_refresh(A::FAMILY));
             }
-            self.send(i, |b| b.end_of_rib(V4));
+            self.send(i, |b| b.end_of_rib(A::FAMILY));
             self.sweep_truth(i);
         }
         for _ in 0..20_000 {
@@ -520,20 +560,20 @@ impl World {
                 return;
             }
         }
-        let members: Vec<_> = self.rib.v4.members.iter().flatten().collect();
-        panic!("never quiet: {members:#?} dirty {}", self.rib.v4.dirty.len());
+        let members: Vec<_> = A::rib(&self.rib).members.iter().flatten().collect();
+        panic!("never quiet: {members:#?} dirty {}", A::rib(&self.rib).dirty.len());
     }
 
     fn is_paid(&self) -> bool {
-        let v4 = &self.rib.v4;
-        v4.members.iter().flatten().all(|m| m.attached && m.debt.is_none() && m.is_settled())
+        let rib = A::rib(&self.rib);
+        rib.members.iter().flatten().all(|m| m.attached && m.debt.is_none() && m.is_settled())
     }
 
     fn read(&self, view: View) -> Vec<crate::query::RouteInfo> {
         let mut out = Vec::new();
         let mut cursor = Cursor::default();
         for _ in 0..1000 {
-            if self.rib.routes(Scope::All(V4), view, &mut cursor, 2, &mut out) == Reading::Done {
+            if self.rib.routes(Scope::All(A::FAMILY), view, &mut cursor, 2, &mut out) == Reading::Done {
                 return out;
             }
         }
@@ -572,10 +612,14 @@ impl World {
             .map(|r| ((r.prefix, PathId(0)), r.block))
             .collect();
         assert_eq!(self.feed.has, best, "the feed: has, should have");
-        assert_eq!(self.rib.stats().families[0].best, best.len() as u64, "count of best paths");
+        assert_eq!(
+            self.rib.stats().families.iter().find(|f| f.family == A::FAMILY).expect("both are told").best,
+            best.len() as u64,
+            "count of best paths"
+        );
         assert!(self.feed.complete);
-        assert_eq!(self.rib.v4.tombstones.len(), 0, "a tombstone is left");
-        assert_eq!(self.rib.v4.sources.iter().count(), PEERS + 1, "a source is left");
+        assert_eq!(A::rib(&self.rib).tombstones.len(), 0, "a tombstone is left");
+        assert_eq!(A::rib(&self.rib).sources.iter().count(), PEERS + 1, "a source is left");
     }
 
     /// Decoding normalises nothing that is in these blocks.
@@ -594,7 +638,7 @@ impl World {
             .iter()
             .map(|(&(p, i, rx), t)| {
                 let bgp_id = self.peers.get(i).map_or(99, |p| p.bgp_id);
-                (prefix(p), bgp_id, rx, self.block(t.attr, t.version, i, rx))
+                (A::nth(p), bgp_id, rx, self.block(t.attr, t.version, i, rx))
             })
             .collect();
         assert_eq!(table, truth, "the table: has, should have");
@@ -609,8 +653,8 @@ impl World {
                 use std::cmp::Reverse;
                 (k.1 == PEERS, t.attr, Reverse(medless(t)), Reverse(k.1), Reverse(k.2))
             });
-            let shown = self.rib_best(prefix(p));
-            assert_eq!(shown, best.map(|(k, t)| self.block(t.attr, t.version, k.1, k.2)), "best path of {}", prefix(p));
+            let shown = self.rib_best(A::nth(p));
+            assert_eq!(shown, best.map(|(k, t)| self.block(t.attr, t.version, k.1, k.2)), "best path of {}", A::nth(p));
         }
     }
 
