@@ -170,7 +170,10 @@ pub(crate) fn notifications() {
         world.heddle.process().assert_alive();
     }
     let log = world.heddle.log();
-    assert!(log.contains("received NOTIFICATION 6/2"), "the log does not tell of them:\n{log}");
+    assert!(
+        log.contains("Cease/Administrative Shutdown") && log.contains("\\u{1b}[2J\\n"),
+        "the log does not tell of them:\n{log}"
+    );
     let control = |c: char| c.is_control() && c != '\n';
     assert!(!log.contains(control), "control characters of a peer are in the log:\n{log:?}");
 }

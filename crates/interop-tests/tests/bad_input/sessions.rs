@@ -72,33 +72,36 @@ pub(crate) fn any_split() {
 }
 
 /// S11; RFC 4271 §8.1.1 (DampPeerOscillations): a passive peer whose sessions end in a malformed message again and again is
-/// held off for longer each time.
+/// held off for longer each time, a dynamic one too.
 pub(crate) fn damping() {
     let peer = "\n[[peers]]\naddress = \"10.11.0.1\"\nasn = 65001\npassive = true\nimport_policy = \"all\"\n\
         export_policy = \"all\"\nidle_hold = { min = 1, max = 60 }\n";
     let mut world = World::new("bad_input::damping", peer);
-    let capabilities = Kind::External.capabilities();
-    let open = OpenWith { asn: 65001, hold_time: 90, capabilities: &capabilities };
-    for round in 0..3 {
-        let mut session =
-            wait_for(&format!("session {round}"), PATIENCE, || connection(&open).ok_or_else(|| "refused".to_owned()));
-        session.send(&message(KEEPALIVE, &[]));
-        world.heddle.wait_peer("10.11.0.1");
-        session.send(&message(2, &unhex("00ff0000")));
-        assert!(matches!(session.end(), End::Notification(3, 1, _)), "round {round}");
+    for address in ["10.11.0.1".to_owned(), world.address(Kind::External)] {
+        for round in 0..3 {
+            let mut session = wait_for(&format!("{address}: session {round}"), PATIENCE, || {
+                connection(&address).ok_or_else(|| "refused".to_owned())
+            });
+            session.send(&message(KEEPALIVE, &[]));
+            world.heddle.wait_peer(&address);
+            session.send(&message(2, &unhex("00ff0000")));
+            assert!(matches!(session.end(), End::Notification(3, 1, _)), "{address}: round {round}");
+        }
+        wait_for(&format!("{address} is held for longer than at first"), PATIENCE, || {
+            let peer = world.heddle.peer(&address)?;
+            let longer = peer["retry_seconds"].as_u64().is_some_and(|seconds| seconds > 5);
+            let told = peer["down_reason"]["code"] == "idle_hold" && peer["state"] == "idle";
+            ensure(longer && told, || peer.to_string())
+        });
+        assert!(connection(&address).is_none(), "{address}: a peer that is held gets no OPEN");
+        world.heddle.process().assert_alive();
     }
-    wait_for("the peer is held for longer than at first", PATIENCE, || {
-        let peer = world.heddle.peer("10.11.0.1")?;
-        let longer = peer["retry_seconds"].as_u64().is_some_and(|seconds| seconds > 5);
-        ensure(longer && peer["state"] == "idle", || peer.to_string())
-    });
-    assert!(connection(&open).is_none(), "a peer that is held gets no OPEN");
-    world.heddle.process().assert_alive();
 }
 
-/// A connection of the peer that is damped, on which the reflector's OPEN came; `None` where it was closed instead.
-fn connection(open: &OpenWith<'_>) -> Option<RawPeer> {
-    let mut peer = RawPeer::connect("10.11.0.1");
-    peer.try_send(&open.message());
+/// A connection from an external peer, on which the reflector's OPEN came; `None` where it was closed instead.
+fn connection(address: &str) -> Option<RawPeer> {
+    let capabilities = Kind::External.capabilities();
+    let mut peer = RawPeer::connect(address);
+    peer.try_send(&OpenWith { asn: 65001, hold_time: 90, capabilities: &capabilities }.message());
     (peer.first() == Some(OPEN)).then_some(peer)
 }
