@@ -245,7 +245,10 @@ impl<'a> Player<'a> {
                     let _ = self.connection.write_control();
                     self.ended.get_or_insert_with(|| "closed".to_owned());
                 }
-                Action::CheckHold(id) => self.fsm.handle(self.clock.now(), Event::ReadEmpty(id)),
+                Action::CheckHold(id) => {
+                    self.read();
+                    self.fsm.handle(self.clock.now(), Event::ReadEmpty(id));
+                }
                 Action::Connect(_) | Action::Close(_) | Action::StateChanged { reason: None, .. } => {}
             }
         }

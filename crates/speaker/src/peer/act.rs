@@ -197,6 +197,8 @@ impl PeerTask {
             let mut status = self.status.lock();
             status.state = to;
             status.since = now;
+            status.established = self.fsm.counters().established;
+            status.flaps = self.fsm.counters().flaps;
             if reason.is_some_and(report::had_open) {
                 status.last_reset = reset.clone().map(|r| (now, r));
             }
@@ -226,8 +228,6 @@ impl PeerTask {
         let mut status = self.status.lock();
         status.messages_in = counters.messages_in;
         status.messages_out = counters.messages_out;
-        status.established = counters.established;
-        status.flaps = counters.flaps;
         status.retry_at = self.fsm.idle_until().or_else(|| self.fsm.connect_retry_at());
         status.hold_until = self.fsm.hold_until();
         status.blocked = self.obstacle();

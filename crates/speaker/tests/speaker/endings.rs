@@ -1,6 +1,7 @@
 //! How sessions end, as the peer sees it.
 
-use heddle_admin::types::{Down, PeerAction};
+use heddle_admin::types::{Down, PeerAction, PeerState};
+use heddle_bgp_core::capability::ForwardingState;
 use heddle_bgp_core::notification::{CEASE, cease};
 
 use crate::raw_peer::{End, NotificationBit, Offer, RawPeer, updates};
@@ -98,4 +99,29 @@ async fn a_notification_follows_the_end_of_the_message_that_was_begun() {
     let End::Notified(n) = slow.end().await else { panic!("a NOTIFICATION") };
     assert_eq!((n.code, n.subcode), (CEASE, cease::ADMIN_SHUTDOWN));
     speaker.speaker.stop().await;
+}
+
+/// R = 1 goes to each peer once, and only when an instance was running before (RFC 4724 §3); F = 1 always, since a
+/// reflector forwards nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restarted_speaker_says_so_once() {
+    let world = World::new(119);
+    let offer = Offer { graceful_restart: Some(NotificationBit::Clear), ..Offer::default() };
+    let mut said = Vec::new();
+    for _ in 0..2 {
+        let speaker = world.start(1, PEER).await;
+        for _ in 0..2 {
+            let peer = RawPeer::connect(&world, 2, 1, offer).await;
+            speaker.established(world.ip(2)).await;
+            let g = peer.graceful_restart().expect("the capability");
+            assert_eq!(g.families, [(heddle_bgp_core::Family::IPV4_UNICAST, ForwardingState::Preserved)]);
+            said.push(g.restarted);
+            drop(peer);
+            speaker.peer_until(world.ip(2), "lost", |p| p.state != PeerState::Established).await;
+        }
+        let _peer = RawPeer::connect(&world, 2, 1, offer).await;
+        speaker.established(world.ip(2)).await;
+        soon("the end", speaker.speaker.stop()).await;
+    }
+    assert_eq!(said, [false, false, true, false]);
 }

@@ -53,6 +53,8 @@ pub(crate) enum End {
 pub(crate) struct RawPeer {
     pub(crate) stream: TcpStream,
     framer: Framer,
+    /// The speaker's OPEN.
+    pub(crate) open: Option<Open>,
 }
 
 impl RawPeer {
@@ -62,8 +64,9 @@ impl RawPeer {
         let mut out = BytesMut::new();
         open(world.ip(from), offer).encode(&mut out, OptionalParameters::WhereNeeded).expect("a short OPEN");
         peer.stream.write_all(&out).await.expect("writes");
-        let (kind, _) = peer.message().await.expect("an OPEN");
+        let (kind, body) = peer.message().await.expect("an OPEN");
         assert_eq!(kind, MessageType::Open);
+        peer.open = Some(Open::decode(&body).expect("a sound OPEN"));
         peer.stream.write_all(&message::KEEPALIVE).await.expect("writes");
         let (kind, _) = peer.message().await.expect("a KEEPALIVE");
         assert_eq!(kind, MessageType::Keepalive);
@@ -79,7 +82,7 @@ impl RawPeer {
         socket.set_reuseaddr(true)?;
         socket.bind(SocketAddr::new(world.ip(from), 0))?;
         let stream = soon("a connection", socket.connect(SocketAddr::new(world.ip(to), world.port))).await?;
-        Ok(Self { stream, framer: Framer::new() })
+        Ok(Self { stream, framer: Framer::new(), open: None })
     }
 
     /// The next message, as type and body; none at the end.
@@ -123,6 +126,14 @@ impl RawPeer {
         let mut out = BytesMut::new();
         Encoder::new(PARAMS).end_of_rib(&mut out);
         self.send(&out).await;
+    }
+
+    /// What the speaker said of graceful restart.
+    pub(crate) fn graceful_restart(&self) -> Option<&GracefulRestart> {
+        self.open.as_ref()?.capabilities.iter().find_map(|c| match c {
+            Capability::GracefulRestart(g) => Some(g),
+            _ => None,
+        })
     }
 
     /// Both directions, to be used at once.

@@ -1,7 +1,12 @@
 //! Sessions between speakers, and what stops a start.
 
+use std::net::SocketAddr;
+
 use heddle_admin::types::RouteQuery;
 use heddle_speaker::{Role, Speaker, StartError, StartOptions, read_config};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::world::{World, soon};
 
@@ -51,4 +56,27 @@ async fn a_second_instance_is_refused_and_leaves_no_trace() {
     assert!(!world.path("other.sock").exists());
     assert!(first.summary().await.router.asn == 65001, "the first goes on");
     first.speaker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_are_served_over_tcp_and_nothing_else_is() {
+    let world = World::new(120);
+    let at = SocketAddr::new(world.ip(9), world.port);
+    let rest = "[[peers]]\naddress = \"NET.2\"\nasn = 65001\npassive = true\n";
+    let toml = world.toml(1, rest).replace("[api]\n", &format!("[api]\nmetrics = \"{at}\"\n"));
+    let options = StartOptions { role: Role::RouteReflector, file: None, socket: None };
+    let speaker = Speaker::start(read_config(&toml, "test.toml").expect("valid"), options).await.expect("starts");
+    let get = async |path: &str| {
+        let mut stream = TcpStream::connect(at).await.expect("connects");
+        let request = format!("GET {path} HTTP/1.1\r\nHost: heddle\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.expect("writes");
+        let mut answer = String::new();
+        soon("an answer", stream.read_to_string(&mut answer)).await.expect("reads");
+        answer
+    };
+    let metrics = get("/metrics").await;
+    let series = format!("heddle_peer_up{{peer=\"{}\"}} 0", world.ip(2));
+    assert!(metrics.starts_with("HTTP/1.1 200") && metrics.contains(&series), "{metrics}");
+    assert!(get("/v1/config").await.starts_with("HTTP/1.1 404"));
+    soon("the end", speaker.stop()).await;
 }
