@@ -117,4 +117,4 @@ fn converges_to_the_reference() {
 }
 
 /// How many seeds a plain run takes.
-const SEEDS: u64 = 120;
+const SEEDS: u64 = 80;

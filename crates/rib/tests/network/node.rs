@@ -134,6 +134,7 @@ impl Node {
             export.policy = PolicyChain::accept_all();
             export.cluster_id = self.cluster;
             export.max_message_len = negotiated.max_message_len;
+            export.as_width = negotiated.as_width;
             export.self_next_hop = SelfNextHop {
                 v4: match address(number) {
                     std::net::IpAddr::V4(v4) => Some(v4),
@@ -266,6 +267,7 @@ fn peer_config(topology: &Topology, node: usize, to: usize) -> PeerConfig {
     let mut config = PeerConfig::new(Asn(ours.asn), BgpId(ours.bgp_id), PeerAsn::Exactly(Asn(theirs.asn)));
     config.families = Family::SUPPORTED.into_iter().map(FamilyConfig::new).collect();
     config.hold_time = 9;
+    config.four_octet_as = !ours.two_octets;
     config.connect_retry = Duration::from_secs(5);
     config.connect_retry_initial = Duration::from_secs(1);
     config.idle_hold = IdleHold {

@@ -57,6 +57,8 @@ pub(crate) struct Neighbor {
 #[derive(Clone, Debug)]
 pub(crate) struct Speaker {
     pub(crate) asn: u32,
+    /// Whether it speaks 2-octet AS numbers only (RFC 6793).
+    pub(crate) two_octets: bool,
     pub(crate) bgp_id: u32,
     pub(crate) cluster: u32,
     pub(crate) neighbors: Vec<Neighbor>,
@@ -85,6 +87,8 @@ pub(crate) fn address6(node: usize) -> Ipv6Addr {
 }
 
 const HOME: u32 = 65000;
+/// AS numbers from here on need four octets.
+const LARGE: u32 = 4_200_000_000;
 
 impl Topology {
     /// One AS with reflectors, clients and perhaps a speaker that is neither, and other ASes around it.
@@ -97,9 +101,17 @@ impl Topology {
         let one_cluster = random.one_in(2);
         let mut ids: Vec<u32> = (0..home + external).map(|n| 0x0a00_0001 + u32::try_from(n).expect("few")).collect();
         (1..ids.len()).rev().for_each(|last| ids.swap(last, random.index(last + 1)));
+        let asns: Vec<u32> = (0..home + external)
+            .map(|node| match u32::try_from(node.saturating_sub(home)).expect("few") {
+                _ if node < home => HOME,
+                number if random.one_in(2) => LARGE + number,
+                number => HOME + 1 + number,
+            })
+            .collect();
         let speakers = (0..home + external)
             .map(|node| Speaker {
-                asn: if node < home { HOME } else { HOME + 1 + u32::try_from(node - home).expect("few") },
+                asn: asns[node],
+                two_octets: asns[node] < LARGE && random.one_in(4),
                 bgp_id: ids[node],
                 cluster: if one_cluster && node < reflectors { 0x0101_0101 } else { ids[node] },
                 neighbors: Vec::new(),
