@@ -270,6 +270,15 @@ impl<A: Addr> FamilyRib<A> {
         }
     }
 
+    /// A member that has just joined wants only what changes from now on.
+    pub(crate) fn owe_nothing(&mut self, member: u32) {
+        if let Some(m) = self.member_mut(member) {
+            m.debt = Debt::none();
+            m.end = End::None;
+            m.complete = true;
+        }
+    }
+
     fn head_of(&self, member: u32) -> u64 {
         let group = self.member(member).and_then(|m| self.group(m.group));
         group.map_or(0, |g| lock(&g.journal).head())

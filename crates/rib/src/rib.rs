@@ -90,6 +90,15 @@ pub enum Start {
     Restarting,
 }
 
+/// What a subscriber begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begin {
+    /// What is there, then [`Record::Complete`](crate::feed::Record::Complete), then changes.
+    Table,
+    /// Changes from now on.
+    Changes,
+}
+
 /// What the owner of the RIB has to pass on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
@@ -515,21 +524,36 @@ impl Rib {
         by_family!(self, family, rib, _shared => rib.open_gate());
     }
 
-    /// Subscribes to the changes of a family's best paths; what is there comes first, then
-    /// [`Record::Complete`](crate::feed::Record::Complete). The peer is what wake-ups name, and what
-    /// [`unsubscribe`](Self::unsubscribe) takes.
+    /// Subscribes to the changes of a family's best paths. The peer is what wake-ups name, and what
+    /// [`unsubscribe`](Self::unsubscribe) takes. A reader that falls behind gets the present state of what changed
+    /// meanwhile; one that stays away for long is named by [`Output::Reset`].
     ///
     /// # Errors
     /// All numbers of peers are in use.
-    pub fn subscribe(&mut self, now: Timestamp, family: Family) -> Result<(PeerId, JournalReader), NoPeerLeft> {
+    pub fn subscribe(
+        &mut self,
+        now: Timestamp,
+        family: Family,
+        begin: Begin,
+    ) -> Result<(PeerId, JournalReader), NoPeerLeft> {
         self.shared.now = now;
         let peer = self.add_peer()?;
         let reader = by_family!(self, family, rib, shared => {
             let (member, reader) = rib.join(shared, peer, GroupKind::Feed, RefreshMode::Plain, None);
             rib.note_subscriber(peer, member);
+            match begin {
+                Begin::Table => {}
+                Begin::Changes => rib.owe_nothing(member),
+            }
             reader
         });
         reader.map(|r| (peer, r)).ok_or(NoPeerLeft)
+    }
+
+    /// Sends nothing more to a subscriber, whose number stays in use until [`unsubscribe`](Self::unsubscribe).
+    pub fn close_subscription(&mut self, now: Timestamp, peer: PeerId) {
+        self.shared.now = now;
+        both!(self, rib, shared => rib.session_down(shared, peer, DownMode::Discard));
     }
 
     /// Ends a subscription.

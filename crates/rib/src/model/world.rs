@@ -23,7 +23,7 @@ use crate::policy::{
     PolicyChain, Quantifier, Rule, Then,
 };
 use crate::query::{Cursor, Reading, Scope, Standing, View};
-use crate::rib::{Bounds, Output, Rib, RibConfig, RunStatus, Start};
+use crate::rib::{Begin, Bounds, Output, Rib, RibConfig, RunStatus, Start};
 use crate::route::{PeerId, SourceId, SourceKind};
 
 use crate::session::{DefaultOriginate, DownMode, FamilyParams, RefreshMode, Retained, SessionId, SessionParams};
@@ -254,7 +254,7 @@ impl<A: Side> World<A> {
         };
         let mut rib = Rib::new(&config, SEED);
         let now = Timestamp::from_secs(1);
-        let (_, reader) = rib.subscribe(now, A::FAMILY).expect("a number is free");
+        let (_, reader) = rib.subscribe(now, A::FAMILY, Begin::Table).expect("a number is free");
         let mut world = Self {
             prefixes: [4, 7][random.below(2)],
             versioned: random.one_in(2),

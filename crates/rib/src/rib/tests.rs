@@ -460,3 +460,38 @@ fn a_change_of_policy_sends_what_it_changes() {
     lab.settle(&mut [&mut a, &mut b, &mut c]);
     assert_eq!(b.receiver.adverts, 99 + 97);
 }
+
+/// Who wants changes only gets those, also after it was too slow for them: then the last state of each destination.
+#[test]
+fn a_subscriber_of_changes() {
+    let mut lab = Lab::new(config());
+    let (mut a, mut b) = (lab.peer(1, |_| ()), lab.peer(2, |_| ()));
+    for prefix in ["10.1.0.0/16", "10.2.0.0/16"] {
+        lab.advertise(&a, prefix);
+    }
+    lab.settle(&mut [&mut a, &mut b]);
+    let (peer, reader) = lab.rib.subscribe(lab.now, V4, Begin::Changes).expect("free");
+    let mut feed = Peer {
+        id: SessionId { peer, serial: 0 },
+        params: b.params.clone(),
+        receiver: Receiver::new(reader, 0, PathIds::Absent, true),
+    };
+    lab.advertise(&a, "10.3.0.0/16");
+    lab.settle(&mut [&mut a, &mut b, &mut feed]);
+    assert_eq!(feed.has(), ["10.3.0.0/16"]);
+    let Rib { v4, shared, .. } = &mut lab.rib;
+    let member = v4.peer(peer).and_then(|p| p.member).expect("a member");
+    v4.detach(shared, member);
+    lab.withdraw(&a, "10.3.0.0/16");
+    lab.advertise(&a, "10.4.0.0/16");
+    lab.settle(&mut [&mut a, &mut b]);
+    lab.withdraw(&a, "10.4.0.0/16");
+    lab.advertise(&a, "10.5.0.0/16");
+    lab.settle(&mut [&mut a, &mut b, &mut feed]);
+    assert_eq!(feed.has(), ["10.5.0.0/16"]);
+    lab.rib.close_subscription(lab.now, peer);
+    assert_eq!(feed.receiver.write(100, 100).0, TakeStatus::Closed);
+    assert_ne!(lab.rib.add_peer(), Ok(peer), "its number is in use");
+    lab.rib.unsubscribe(lab.now, peer);
+    assert_eq!(lab.rib.add_peer(), Ok(peer));
+}
