@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 
 use heddle_bgp_core::{Family, Prefix, Timestamp};
 use heddle_config::Config;
-use heddle_rib::PeerId;
 use heddle_rib::decision::DecisionOptions;
 use heddle_rib::nexthop::Resolve;
-use heddle_rib::rib::{Bounds, Output, Rib, RibConfig, RunStatus};
+use heddle_rib::rib::{Begin, Bounds, Output, Rib, RibConfig, RunStatus};
+use heddle_rib::{JournalReader, PeerId};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, error, info, warn};
@@ -41,6 +41,7 @@ type Work = Box<dyn FnOnce(&mut Rib, Timestamp) + Send>;
 enum Request {
     Work(Work),
     Configure(Box<RibSettings>, oneshot::Sender<()>),
+    Subscribe(Family, Arc<PeerLink>, oneshot::Sender<(PeerId, JournalReader)>),
 }
 
 /// What the RIB has of the configuration beside what concerns a single peer.
@@ -72,6 +73,7 @@ impl std::fmt::Debug for Request {
         f.write_str(match self {
             Self::Work(_) => "Work",
             Self::Configure(..) => "Configure",
+            Self::Subscribe(..) => "Subscribe",
         })
     }
 }
@@ -103,6 +105,7 @@ impl RibHandle {
             queues: Arc::clone(&queues),
             requests: receiver,
             links: Vec::new(),
+            feeds: Vec::new(),
             networks: BTreeMap::new(),
             deferral,
         };
@@ -154,6 +157,23 @@ impl RibHandle {
         answer.await.map_err(|_| RibStopped)
     }
 
+    /// Subscribes to changes of best paths from now on; `link` is rung when there are some. A [`Seat`] of the number ends
+    /// it.
+    ///
+    /// # Errors
+    /// The thread has ended, or no number is free.
+    ///
+    /// [`Seat`]: crate::rib_link::Seat
+    pub(crate) async fn subscribe(
+        &self,
+        family: Family,
+        link: Arc<PeerLink>,
+    ) -> Result<(PeerId, JournalReader), RibStopped> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Request::Subscribe(family, link, reply)).await?;
+        answer.await.map_err(|_| RibStopped)
+    }
+
     /// Ends the thread; when this returns it says nothing more to any peer.
     pub(crate) async fn stop(&self) {
         self.stop.store(true, Ordering::Release);
@@ -187,6 +207,8 @@ struct Owner {
     requests: mpsc::Receiver<Request>,
     /// By [`PeerId`].
     links: Vec<Option<Arc<PeerLink>>>,
+    /// Numbers of readers of changes.
+    feeds: Vec<PeerId>,
     networks: BTreeMap<Prefix, Vec<u8>>,
     deferral: Deferral,
 }
@@ -229,9 +251,45 @@ impl Owner {
                     self.set_networks(now, settings.networks);
                     let _ = done.send(());
                 }
+                Request::Subscribe(family, link, reply) => self.subscribe(now, family, link, reply),
             }
         }
         worked
+    }
+
+    fn subscribe(
+        &mut self,
+        now: Timestamp,
+        family: Family,
+        link: Arc<PeerLink>,
+        reply: oneshot::Sender<(PeerId, JournalReader)>,
+    ) {
+        let Ok((peer, reader)) = self.rib.subscribe(now, family, Begin::Changes) else { return };
+        self.set_link(peer, link);
+        self.feeds.push(peer);
+        if reply.send((peer, reader)).is_err() {
+            // Whoever asked has gone.
+            self.remove(now, peer);
+        }
+    }
+
+    fn set_link(&mut self, peer: PeerId, link: Arc<PeerLink>) {
+        let at = usize::from(peer.0);
+        if at >= self.links.len() {
+            self.links.resize_with(at + 1, || None);
+        }
+        if let Some(slot) = self.links.get_mut(at) {
+            *slot = Some(link);
+        }
+    }
+
+    fn remove(&mut self, now: Timestamp, peer: PeerId) {
+        self.rib.remove_peer(now, peer);
+        self.deferral.forget(peer);
+        self.feeds.retain(|f| *f != peer);
+        if let Some(link) = self.links.get_mut(usize::from(peer.0)) {
+            *link = None;
+        }
     }
 
     fn set_networks(&mut self, now: Timestamp, networks: Vec<(Prefix, Vec<u8>)>) {
@@ -274,26 +332,14 @@ impl Owner {
             }
             ToRib::Stale(peer, family, StaleStep::Sweep) => self.rib.sweep_stale(now, peer, family),
             ToRib::Stale(peer, family, StaleStep::BecomeLongLived) => self.rib.become_long_lived(now, peer, family),
-            ToRib::Remove(peer) => {
-                self.rib.remove_peer(now, peer);
-                self.deferral.forget(peer);
-                if let Some(link) = self.links.get_mut(usize::from(peer.0)) {
-                    *link = None;
-                }
-            }
+            ToRib::Remove(peer) => self.remove(now, peer),
         }
     }
 
     fn up(&mut self, now: Timestamp, up: SessionUp) {
-        let at = usize::from(up.id.peer.0);
-        if at >= self.links.len() {
-            self.links.resize_with(at + 1, || None);
-        }
         match self.rib.peer_up(now, up.id, &up.params) {
             Ok(handles) => {
-                if let Some(slot) = self.links.get_mut(at) {
-                    *slot = Some(up.link);
-                }
+                self.set_link(up.id.peer, up.link);
                 let families: Vec<Family> = up.params.families.iter().map(|f| f.export.family).collect();
                 self.deferral.up(up.id.peer, &up.address, &families, up.restarts);
                 let _ = up.reply.send(handles);
@@ -332,6 +378,10 @@ impl Owner {
                 Output::OutOfResources { peer, family } => {
                     warn!(peer = peer.0, %family, "a peer sent more paths of a prefix than are kept");
                     self.signal(peer, |s| s.out_of_resources = true);
+                }
+                // It has its number until its reader drops it.
+                Output::Reset { peer, .. } if self.feeds.contains(&peer) => {
+                    self.rib.close_subscription(self.shared.clock.now(), peer);
                 }
                 Output::Reset { peer, reason } => {
                     warn!(peer = peer.0, ?reason, "the RIB gives a session up");

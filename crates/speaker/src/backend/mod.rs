@@ -4,6 +4,7 @@
 //! each pulled by the reader. Changes go to the tasks of peers and to the manager.
 
 mod attributes;
+mod changes;
 mod peer;
 mod routes;
 
@@ -12,10 +13,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use heddle_admin::types::{
     ActionResult, ApiError, ChangeEffect, ConfigApplied, ConfigChange, ConfigDiff, ConfigSource, ErrorCode,
-    ErrorDetail, EventKind, FamilySummary, Peer, PeerAction, PeerAddress, PeerCounts, RefreshDirection, RouteQuery,
+    ErrorDetail, EventKind, Family, FamilySummary, Peer, PeerAction, PeerAddress, PeerCounts, RefreshDirection, RouteQuery,
     RouterIdentity, RunningConfig, Summary, Version,
 };
-use heddle_admin::{AdminBackend, EventReader};
+use heddle_admin::{AdminBackend, ChangeFeed, EventReader};
 use heddle_bgp_core::Timestamp;
 use heddle_config::{Change, Config, ConfigErrors, Effect, Subject};
 use heddle_rib::stats::PeerStats;
@@ -28,6 +29,7 @@ use crate::registry::{PeerEntry, Registry};
 use crate::report;
 use crate::rib_thread::RibHandle;
 use crate::{Role, StartOptions};
+use changes::Changes;
 use routes::Cursor;
 
 /// The speaker behind the API.
@@ -212,6 +214,11 @@ impl AdminBackend for Backend {
 
     fn events(&self) -> EventReader {
         self.shared.events.subscribe()
+    }
+
+    async fn route_changes(&self, family: Option<Family>) -> Result<Box<dyn ChangeFeed>, ApiError> {
+        let changes = Changes::subscribe(&self.rib, &self.registry, family.map(report::core_family)).await?;
+        Ok(Box::new(changes))
     }
 
     async fn config(&self) -> Result<RunningConfig, ApiError> {

@@ -79,7 +79,12 @@ impl PeerTask {
                     if matches!(event, Event::UpdateMsgErr(..)) {
                         Traffic::add(&self.status.traffic.session_reset, 1);
                     }
+                    // Nothing follows a bad header: where one message ends and the next begins is not known any more.
+                    let last = matches!(event, Event::BgpHeaderErr(..));
                     self.event(event);
+                    if last {
+                        break;
+                    }
                 }
                 // A malformed NOTIFICATION: the peer ends the session, and is not answered (RFC 4271 §6.4).
                 Frame::Malformed => self.connection_failed(id, TcpFailure::Closed),

@@ -230,8 +230,8 @@ impl PeerTask {
             [a, b, ..] => (Some(a), Some(b)),
         };
         let (first_interest, second_interest) = (self.interest(first), self.interest(second));
+        // Not biased: whatever is always ready must not keep the others from their turn.
         tokio::select! {
-            biased;
             command = self.commands.recv() => command.map_or(Wake::NoMoreCommands, Wake::Command),
             () = sleep => Wake::Timer,
             Some(incoming) = self.incoming.recv() => Wake::Incoming(incoming),
