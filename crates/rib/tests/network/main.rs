@@ -58,15 +58,28 @@ pub(crate) struct Seen {
     pub(crate) as_loops: usize,
     pub(crate) originator_loops: usize,
     pub(crate) cluster_loops: usize,
+    pub(crate) rejected: usize,
     /// Seeds whose topology has no single outcome.
     pub(crate) open: usize,
 }
 
 impl Seen {
-    fn fields(&mut self) -> [&mut usize; 10] {
+    fn fields(&mut self) -> [&mut usize; 11] {
         let Self { sessions, lost, kept_stale, cut_messages, detached, .. } = self;
-        let Self { refreshes, as_loops, originator_loops, cluster_loops, open, .. } = self;
-        [sessions, lost, kept_stale, cut_messages, detached, refreshes, as_loops, originator_loops, cluster_loops, open]
+        let Self { refreshes, as_loops, originator_loops, cluster_loops, rejected, open, .. } = self;
+        [
+            sessions,
+            lost,
+            kept_stale,
+            cut_messages,
+            detached,
+            refreshes,
+            as_loops,
+            originator_loops,
+            cluster_loops,
+            rejected,
+            open,
+        ]
     }
 
     fn add(&mut self, mut other: Self) {
@@ -81,7 +94,7 @@ fn run(seed: u64) -> Seen {
     net.start();
     net.trouble(TROUBLE);
     net.calm(PATIENCE);
-    match reference::converge(&topology.with_origins(net.origins())) {
+    match reference::converge(&topology.changed(net.present())) {
         Some(expected) => net.check(&expected, seed),
         None => net.seen.open = 1,
     }

@@ -14,7 +14,7 @@ use heddle_rib::{Progress, RunStatus, TakeStatus};
 
 use crate::node::Node;
 use crate::reference::{Loop, Table};
-use crate::topology::{Origin, Topology};
+use crate::topology::{Filters, Origin, Topology};
 use crate::{Random, Seen};
 
 /// What is under way to one end of a wire.
@@ -93,9 +93,10 @@ impl Net {
         }
     }
 
-    /// What everybody originates now.
-    pub(crate) fn origins(&self) -> Vec<BTreeMap<Prefix, Origin>> {
-        self.nodes.iter().map(|node| node.origins.clone()).collect()
+    /// What everybody originates and filters now.
+    pub(crate) fn present(&self) -> Vec<(BTreeMap<Prefix, Origin>, Vec<Filters>)> {
+        let of = |node: &Node| (node.origins.clone(), node.ends.iter().map(|end| end.filters).collect());
+        self.nodes.iter().map(of).collect()
     }
 
     /// Faults and changes for so many seconds.
@@ -140,7 +141,7 @@ impl Net {
     fn change(&mut self) {
         let node = self.random.index(self.nodes.len());
         let end = self.random.index(self.nodes[node].ends.len());
-        match self.random.below(9) {
+        match self.random.below(11) {
             // A burst, so that journals fill up for those who do not read.
             8 => {
                 for _ in 0..10 + self.random.below(30) {
@@ -148,6 +149,7 @@ impl Net {
                     self.run_rib(node);
                 }
             }
+            9 | 10 => self.change_policy(node, end),
             0..=2 => self.change_route(node),
             3 => {
                 self.event((node, end), Event::ManualStop(Stop::AdministrativeReset(String::new())));
@@ -175,6 +177,15 @@ impl Net {
             let origin = Origin::random(&mut self.random);
             self.nodes[node].originate(self.now, prefix, origin);
         }
+        self.rib_soon(node);
+    }
+
+    fn change_policy(&mut self, node: usize, end: usize) {
+        let one =
+            |random: &mut Random, prefixes: &[Prefix]| random.one_in(2).then(|| prefixes[random.index(prefixes.len())]);
+        let import = one(&mut self.random, &self.prefixes);
+        let export = one(&mut self.random, &self.prefixes);
+        self.nodes[node].set_filters(self.now, end, Filters { import, export });
         self.rib_soon(node);
     }
 
@@ -517,6 +528,7 @@ impl Net {
                     Some(Loop::AsPath) => self.seen.as_loops += 1,
                     Some(Loop::Originator) => self.seen.originator_loops += 1,
                     Some(Loop::Cluster) => self.seen.cluster_loops += 1,
+                    Some(Loop::Policy) => self.seen.rejected += 1,
                 }
             }
             for prefix in table.keys().chain(expected.keys()) {

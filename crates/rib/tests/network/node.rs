@@ -15,7 +15,9 @@ use heddle_bgp_fsm::{
 use heddle_rib::decision::{DecisionOptions, MedScope, Reason};
 use heddle_rib::export::{ExportKey, Receiver, SelfNextHop};
 use heddle_rib::nexthop::Resolve;
-use heddle_rib::policy::{EvalContext, GracefulShutdown, ImportSettings, PolicyChain};
+use heddle_rib::policy::{
+    EvalContext, GracefulShutdown, ImportSettings, Match, Policy, PolicyChain, PrefixRange, PrefixSet, Rule, Then,
+};
 use heddle_rib::query::{Cursor, Reading, RouteInfo, Scope, Standing, View};
 use heddle_rib::rib::{Bounds, Start};
 use heddle_rib::route::{Ineligible, PeerId, SourceKind, Staleness};
@@ -23,7 +25,7 @@ use heddle_rib::session::{DefaultOriginate, DownMode, FamilyParams, RefreshMode,
 use heddle_rib::{BatchBuilder, IngestContext, JournalReader, Rib, RibConfig};
 
 use crate::reference::{Destination, Loop, Route, Table};
-use crate::topology::{Origin, Relation, Topology, address, address6};
+use crate::topology::{Filters, Origin, Relation, Topology, address, address6};
 
 /// Seconds that a peer has to come back.
 const RESTART_TIME: u16 = 30;
@@ -36,6 +38,7 @@ pub(crate) struct End {
     pub(crate) session: Option<Session>,
     /// When the stale routes of the last session go.
     pub(crate) stale_until: Option<Timestamp>,
+    pub(crate) filters: Filters,
     relation: Relation,
     peer: PeerId,
     serial: u32,
@@ -65,6 +68,33 @@ pub(crate) struct Node {
     seed: u64,
 }
 
+impl End {
+    fn kind(&self) -> SourceKind {
+        match self.relation {
+            Relation::External => SourceKind::Ebgp,
+            Relation::Client => SourceKind::Client,
+            Relation::NonClient => SourceKind::NonClient,
+        }
+    }
+
+    fn receiver(&self) -> Receiver {
+        match self.relation {
+            Relation::External => Receiver::Ebgp,
+            Relation::Client => Receiver::Client,
+            Relation::NonClient => Receiver::NonClient,
+        }
+    }
+}
+
+/// A policy that rejects one prefix.
+fn all_but(prefix: Option<Prefix>) -> PolicyChain {
+    let Some(prefix) = prefix else { return PolicyChain::accept_all() };
+    let range = PrefixRange::parse(&prefix.to_string()).expect("a prefix");
+    let set: PrefixSet = std::iter::once(range).collect();
+    let rule = Rule { matches: vec![Match::Prefix(set.into())], actions: Vec::new(), then: Then::Reject };
+    PolicyChain::new([Arc::new(Policy { name: "filter".to_owned(), rules: vec![rule], default: Then::Accept })])
+}
+
 impl Node {
     pub(crate) fn new(topology: &Topology, number: usize, seed: u64) -> Self {
         let speaker = &topology.speakers[number];
@@ -84,6 +114,7 @@ impl Node {
             to: (neighbor.node, neighbor.back),
             session: None,
             stale_until: None,
+            filters: Filters::default(),
             relation: neighbor.relation,
             peer: rib.add_peer().expect("few peers"),
             serial: 0,
@@ -110,65 +141,71 @@ impl Node {
         self.origins.remove(&prefix);
     }
 
-    /// The session of an end is up.
-    pub(crate) fn up(&mut self, now: Timestamp, at: usize, connection: ConnectionId, negotiated: Negotiated) {
-        let (asn, bgp_id, number) = (self.asn, self.bgp_id, self.number);
-        let end = &mut self.ends[at];
-        end.serial += 1;
-        let id = SessionId { peer: end.peer, serial: end.serial };
-        let keeps =
-            |family| negotiated.family(family).is_some_and(|f| f.graceful_restart == Some(ForwardingState::Preserved));
-        let kept = end.stale_until.is_some();
-        let kind = match end.relation {
-            Relation::External => SourceKind::Ebgp,
-            Relation::Client => SourceKind::Client,
-            Relation::NonClient => SourceKind::NonClient,
-        };
-        let receiver = match end.relation {
-            Relation::External => Receiver::Ebgp,
-            Relation::Client => Receiver::Client,
-            Relation::NonClient => Receiver::NonClient,
+    /// What the RIB has to know of a session of an end.
+    fn params(&self, at: usize, negotiated: &Negotiated) -> SessionParams {
+        let end = &self.ends[at];
+        let keeps = |family| {
+            let f = negotiated.family(family);
+            f.is_some_and(|f| f.graceful_restart == Some(ForwardingState::Preserved)) && end.stale_until.is_some()
         };
         let family = |family: Family| {
-            let mut export = ExportKey::new(family, receiver, asn);
-            export.policy = PolicyChain::accept_all();
+            let mut export = ExportKey::new(family, end.receiver(), self.asn);
+            export.policy = all_but(end.filters.export);
             export.cluster_id = self.cluster;
             export.max_message_len = negotiated.max_message_len;
             export.as_width = negotiated.as_width;
             export.self_next_hop = SelfNextHop {
-                v4: match address(number) {
+                v4: match address(self.number) {
                     std::net::IpAddr::V4(v4) => Some(v4),
                     std::net::IpAddr::V6(_) => None,
                 },
-                v6: Some(address6(number)),
+                v6: Some(address6(self.number)),
                 ..SelfNextHop::default()
             };
             FamilyParams {
                 export,
                 default_originate: DefaultOriginate::Off,
                 import: Arc::new(ImportSettings {
-                    policy: PolicyChain::accept_all(),
+                    policy: all_but(end.filters.import),
                     prepend: None,
                     graceful_shutdown: GracefulShutdown::Honor,
-                    context: EvalContext { own_asn: asn, self_next_hop: None },
+                    context: EvalContext { own_asn: self.asn, self_next_hop: None },
                 }),
                 refresh: if negotiated.enhanced_route_refresh { RefreshMode::Enhanced } else { RefreshMode::Plain },
                 limit_in: None,
                 limit_out: None,
-                retained: if kept && keeps(family) { Retained::Keep } else { Retained::Discard },
+                retained: if keeps(family) { Retained::Keep } else { Retained::Discard },
             }
         };
-        let params = SessionParams {
-            kind,
+        SessionParams {
+            kind: end.kind(),
             peer_asn: negotiated.peer_asn,
-            local_asn: asn,
+            local_asn: self.asn,
             bgp_id: negotiated.peer_id,
             peer_addr: address(end.to.0),
             families: negotiated.families.iter().map(|f| family(f.family)).collect(),
-        };
+        }
+    }
+
+    /// Other policies from now on; a session that is up takes them without being asked anew.
+    pub(crate) fn set_filters(&mut self, now: Timestamp, at: usize, filters: Filters) {
+        self.ends[at].filters = filters;
+        if let Some(session) = &self.ends[at].session {
+            let params = self.params(at, &session.negotiated);
+            self.rib.update_session(now, session.id, &params);
+        }
+    }
+
+    /// The session of an end is up.
+    pub(crate) fn up(&mut self, now: Timestamp, at: usize, connection: ConnectionId, negotiated: Negotiated) {
+        let (asn, bgp_id) = (self.asn, self.bgp_id);
+        let params = self.params(at, &negotiated);
+        let end = &mut self.ends[at];
+        end.serial += 1;
+        let id = SessionId { peer: end.peer, serial: end.serial };
         let handles = self.rib.peer_up(now, id, &params).expect("the RIB takes the session");
         let ingest = IngestContext {
-            kind,
+            kind: end.kind(),
             own_asns: [asn].into_iter().collect(),
             allow_own_as: 0,
             bgp_id,
@@ -243,6 +280,7 @@ fn why(info: &RouteInfo) -> Option<Loop> {
         Standing::Ineligible(Ineligible::OwnAsLoop) => Some(Loop::AsPath),
         Standing::Ineligible(Ineligible::OriginatorLoop) => Some(Loop::Originator),
         Standing::Ineligible(Ineligible::ClusterLoop) => Some(Loop::Cluster),
+        Standing::Ineligible(Ineligible::ImportPolicy) => Some(Loop::Policy),
         Standing::Ineligible(other) => panic!("{other:?}: {info:?}"),
     }
 }

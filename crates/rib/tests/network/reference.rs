@@ -30,6 +30,8 @@ pub(crate) enum Loop {
     AsPath,
     Originator,
     Cluster,
+    /// No loop: import policy.
+    Policy,
 }
 
 /// What a speaker has of one prefix: by neighbor, `None` being itself.
@@ -79,7 +81,7 @@ fn round(topology: &Topology, tables: &[Table]) -> Vec<Table> {
         for neighbor in &topology.speakers[node].neighbors {
             for (prefix, destination) in table {
                 if let Some(sent) = export(topology, node, neighbor, *prefix, destination) {
-                    let received = import(&topology.speakers[neighbor.node], neighbor, sent);
+                    let received = import(&topology.speakers[neighbor.node], neighbor, *prefix, sent);
                     let there = next[neighbor.node].entry(*prefix).or_default();
                     there.routes.insert(Some(neighbor.back), received);
                 }
@@ -106,6 +108,9 @@ fn export(topology: &Topology, node: usize, to: &Neighbor, prefix: Prefix, of: &
         return None;
     }
     let mut route = of.routes.get(&source)?.0.clone();
+    if to.filters.export == Some(prefix) {
+        return None;
+    }
     let external = to.relation == Relation::External;
     if from.is_some() && route.communities.contains(&NO_ADVERTISE) {
         return None;
@@ -135,7 +140,7 @@ fn export(topology: &Topology, node: usize, to: &Neighbor, prefix: Prefix, of: &
 }
 
 /// What the receiver makes of it; `sender` is the receiver as the sender sees it.
-fn import(receiver: &Speaker, sender: &Neighbor, route: Route) -> (Route, Option<Loop>) {
+fn import(receiver: &Speaker, sender: &Neighbor, prefix: Prefix, route: Route) -> (Route, Option<Loop>) {
     let internal = sender.relation != Relation::External;
     let why = if route.as_path.contains(&receiver.asn) {
         Some(Loop::AsPath)
@@ -143,6 +148,8 @@ fn import(receiver: &Speaker, sender: &Neighbor, route: Route) -> (Route, Option
         Some(Loop::Originator)
     } else if internal && route.clusters.contains(&receiver.cluster) {
         Some(Loop::Cluster)
+    } else if receiver.neighbors[sender.back].filters.import == Some(prefix) {
+        Some(Loop::Policy)
     } else {
         None
     };

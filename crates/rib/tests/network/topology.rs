@@ -52,6 +52,15 @@ pub(crate) struct Neighbor {
     /// The number that the session has there.
     pub(crate) back: usize,
     pub(crate) relation: Relation,
+    /// What policy rejects.
+    pub(crate) filters: Filters,
+}
+
+/// One prefix that the policies of a session may reject.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Filters {
+    pub(crate) import: Option<Prefix>,
+    pub(crate) export: Option<Prefix>,
 }
 
 #[derive(Clone, Debug)]
@@ -163,13 +172,17 @@ impl Topology {
     /// A session between two; the relations say what `b` is to `a`, and `a` to `b`.
     fn join(&mut self, a: usize, b: usize, of_b: Relation, of_a: Relation) {
         let (at_a, at_b) = (self.speakers[a].neighbors.len(), self.speakers[b].neighbors.len());
-        self.speakers[a].neighbors.push(Neighbor { node: b, back: at_b, relation: of_b });
-        self.speakers[b].neighbors.push(Neighbor { node: a, back: at_a, relation: of_a });
+        self.speakers[a].neighbors.push(Neighbor { node: b, back: at_b, relation: of_b, filters: Filters::default() });
+        self.speakers[b].neighbors.push(Neighbor { node: a, back: at_a, relation: of_a, filters: Filters::default() });
     }
 
-    pub(crate) fn with_origins(&self, origins: Vec<BTreeMap<Prefix, Origin>>) -> Self {
+    /// With what has become of it: what each speaker originates, and the filters of its sessions.
+    pub(crate) fn changed(&self, now: Vec<(BTreeMap<Prefix, Origin>, Vec<Filters>)>) -> Self {
         let mut new = self.clone();
-        new.speakers.iter_mut().zip(origins).for_each(|(speaker, origins)| speaker.origins = origins);
+        for (speaker, (origins, filters)) in new.speakers.iter_mut().zip(now) {
+            speaker.origins = origins;
+            speaker.neighbors.iter_mut().zip(filters).for_each(|(neighbor, filters)| neighbor.filters = filters);
+        }
         new
     }
 }
