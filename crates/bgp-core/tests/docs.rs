@@ -30,9 +30,10 @@ fn is_path(text: &str) -> bool {
     plain && text.contains('/') && !text.starts_with(['/', '.']) && named
 }
 
-/// A path from the root, or below `crates/`.
+/// A path from the root, or below `crates/`, or below the sources of a crate.
 fn find(text: &str) -> Option<PathBuf> {
-    [root().join(text), root().join("crates").join(text)].into_iter().find(|path| path.exists())
+    let crates = fs::read_dir(root().join("crates")).expect("crates").flatten().map(|entry| entry.path().join("src"));
+    [root(), root().join("crates")].into_iter().chain(crates).map(|folder| folder.join(text)).find(|path| path.exists())
 }
 
 #[test]
