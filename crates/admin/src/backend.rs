@@ -1,11 +1,12 @@
 //! What a speaker implements to be seen and moved over the socket.
 
 use std::future::Future;
+use std::pin::Pin;
 
 use crate::events::EventReader;
 use crate::types::{
-    ActionResult, ApiError, ConfigApplied, ConfigDiff, ConfigSource, Destination, Peer, PeerAction, PeerAddress,
-    RouteQuery, RunningConfig, Summary, Version,
+    ActionResult, ApiError, ConfigApplied, ConfigDiff, ConfigSource, Destination, ErrorCode, Event, Family, Peer,
+    PeerAction, PeerAddress, RouteQuery, RunningConfig, Summary, Version,
 };
 
 /// A running speaker, seen from the admin socket.
@@ -43,6 +44,14 @@ pub trait AdminBackend: Send + Sync + 'static {
     /// A reader of live events; [`EventHub::subscribe`](crate::EventHub::subscribe) makes one.
     fn events(&self) -> EventReader;
 
+    /// Changes of best paths from now on, of one family or of all. None where the speaker has no routes to tell of.
+    fn route_changes(
+        &self,
+        _family: Option<Family>,
+    ) -> impl Future<Output = Result<Box<dyn ChangeFeed>, ApiError>> + Send {
+        async { Err(ApiError::new(ErrorCode::Unavailable, "this daemon does not tell of routes")) }
+    }
+
     /// The running configuration.
     fn config(&self) -> impl Future<Output = Result<RunningConfig, ApiError>> + Send;
 
@@ -51,6 +60,12 @@ pub trait AdminBackend: Send + Sync + 'static {
 
     /// Applies `source`; returns when it is applied, and changes nothing when it fails.
     fn config_apply(&self, source: ConfigSource) -> impl Future<Output = Result<ConfigApplied, ApiError>> + Send;
+}
+
+/// Changes of best paths, pulled by the reader: nothing waits for him but what the RIB's journal has anyway.
+pub trait ChangeFeed: Send + 'static {
+    /// What changed since the last call, at least one event; none when the speaker has given the reader up. Cancel-safe.
+    fn next(&mut self) -> Pin<Box<dyn Future<Output = Option<Vec<Event>>> + Send + '_>>;
 }
 
 /// A walk over routes, pulled by the reader: nothing is computed before the socket has room for it.

@@ -18,8 +18,8 @@ use thiserror::Error;
 use tokio::net::UnixStream;
 
 use crate::types::{
-    ActionResult, ApiError, ConfigApplied, ConfigDiff, ConfigSource, Destination, ErrorBody, Event, Peer, PeerAction,
-    PeerAddress, PeerList, RouteQuery, RunningConfig, Summary, Version,
+    ActionResult, ApiError, ConfigApplied, ConfigDiff, ConfigSource, Destination, ErrorBody, Event, EventQuery, Peer,
+    PeerAction, PeerAddress, PeerList, RouteQuery, RunningConfig, Summary, Version,
 };
 
 /// Octets of the longest answer that is read whole.
@@ -197,8 +197,9 @@ impl Client {
     ///
     /// # Errors
     /// [`ClientError`].
-    pub async fn events(&self) -> Result<Lines<Event>, ClientError> {
-        let response = self.send(Method::GET, "/v1/events", NDJSON, Vec::new()).await?;
+    pub async fn events(&self, query: &EventQuery) -> Result<Lines<Event>, ClientError> {
+        let query = serde_urlencoded::to_string(query).map_err(RequestError::from)?;
+        let response = self.send(Method::GET, &format!("/v1/events?{query}"), NDJSON, Vec::new()).await?;
         Ok(Lines::new(response.into_body()))
     }
 

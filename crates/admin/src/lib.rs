@@ -13,7 +13,7 @@ pub mod socket;
 mod stream;
 pub mod types;
 
-pub use backend::{AdminBackend, RouteCursor};
+pub use backend::{AdminBackend, ChangeFeed, RouteCursor};
 pub use client::{Client, ClientError};
 pub use events::{EventHub, EventReader};
 pub use server::{AdminServer, serve_metrics};

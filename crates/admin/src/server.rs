@@ -28,8 +28,8 @@ use crate::metrics;
 use crate::socket::{BindError, BoundSocket};
 use crate::stream::{self, Format};
 use crate::types::{
-    ApiError, ConfigSource, ErrorCode, InvalidAddress, PeerAction, PeerAddress, PeerList, PeerSummary, RouteQuery,
-    RouteView,
+    ApiError, ConfigSource, ErrorCode, EventQuery, InvalidAddress, PeerAction, PeerAddress, PeerList, PeerSummary,
+    RouteQuery, RouteView,
 };
 
 /// Connections at a time; further ones are answered with 503.
@@ -340,9 +340,15 @@ fn check_query(query: &RouteQuery) -> Result<(), String> {
 
 const NDJSON: &str = "application/x-ndjson";
 
-async fn events<B: AdminBackend>(State(shared): State<Shared<B>>) -> Answer {
+async fn events<B: AdminBackend>(State(shared): State<Shared<B>>, uri: Uri) -> Answer {
+    let query: EventQuery = serde_urlencoded::from_str(uri.query().unwrap_or_default())
+        .map_err(|error| bad_request(format!("the query is not as it should be: {error}")))?;
+    if query.family.is_some() && !query.routes {
+        return Err(bad_request("family=FAMILY is for routes=true"));
+    }
     let slot = stream_slot(&shared)?;
-    Ok(streaming(NDJSON, stream::events(shared.backend.events(), shared.stopping), slot))
+    let changes = if query.routes { Some(shared.backend.route_changes(query.family).await?) } else { None };
+    Ok(streaming(NDJSON, stream::events(shared.backend.events(), changes, shared.stopping), slot))
 }
 
 fn stream_slot<B>(shared: &Shared<B>) -> Result<OwnedSemaphorePermit, ApiError> {

@@ -10,7 +10,7 @@ use futures_util::stream::{self, Stream};
 use serde::Serialize;
 use tokio::sync::watch;
 
-use crate::backend::RouteCursor;
+use crate::backend::{ChangeFeed, RouteCursor};
 use crate::events::EventReader;
 use crate::types::{ApiError, Destination, ErrorBody, ErrorCode, Event, EventKind, WallTime};
 
@@ -131,9 +131,10 @@ fn append<T: Serialize>(out: &mut Vec<u8>, value: &T) {
 /// The body of `GET /v1/events`; ends when the hub or the server does, with one [`EventKind::Stopping`], whoever says it.
 pub(crate) fn events(
     reader: EventReader,
+    changes: Option<Box<dyn ChangeFeed>>,
     stopping: watch::Receiver<bool>,
 ) -> impl Stream<Item = Result<Bytes, Infallible>> + Send {
-    let body = EventBody { reader, stopping, said_goodbye: false };
+    let body = EventBody { reader, changes, stopping, said_goodbye: false };
     stream::unfold(Some(body), async |body| {
         let mut body = body?;
         tokio::select! {
@@ -147,6 +148,19 @@ pub(crate) fn events(
                 let last = Event { at: WallTime::now(), peer: None, kind: EventKind::Stopping };
                 (!body.said_goodbye).then(|| (Ok(line(&last)), None))
             }
+            changes = next_changes(&mut body.changes) => {
+                let Some(changes) = changes else {
+                    // The speaker has given this reader up.
+                    let last = Event { at: WallTime::now(), peer: None, kind: EventKind::Lost { count: 0 } };
+                    return Some((Ok(line(&last)), None));
+                };
+                let mut out = Vec::new();
+                for change in &changes {
+                    append(&mut out, change);
+                    out.push(b'\n');
+                }
+                Some((Ok(out.into()), Some(body)))
+            }
             () = tokio::time::sleep(HEARTBEAT) => Some((Ok(Bytes::from_static(b"\n")), Some(body))),
         }
     })
@@ -154,8 +168,17 @@ pub(crate) fn events(
 
 struct EventBody {
     reader: EventReader,
+    changes: Option<Box<dyn ChangeFeed>>,
     stopping: watch::Receiver<bool>,
     said_goodbye: bool,
+}
+
+/// Never ready without a feed.
+async fn next_changes(changes: &mut Option<Box<dyn ChangeFeed>>) -> Option<Vec<Event>> {
+    match changes {
+        Some(changes) => changes.next().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Ready when the server stops, or is gone already.
@@ -254,7 +277,7 @@ mod tests {
     async fn events_greet_beat_and_say_goodbye() {
         let hub = EventHub::default();
         let (stop, stopping) = watch::channel(false);
-        let mut body = Box::pin(events(hub.subscribe(), stopping));
+        let mut body = Box::pin(events(hub.subscribe(), None, stopping));
         let mut next = async || String::from_utf8(body.next().await.unwrap().unwrap().to_vec()).unwrap();
         assert!(next().await.contains("\"event\":\"connected\""));
         let peer: PeerAddress = "192.0.2.7".parse().unwrap();
@@ -271,7 +294,7 @@ mod tests {
     async fn goodbye_is_said_once() {
         let hub = EventHub::default();
         let (stop, stopping) = watch::channel(false);
-        let body = events(hub.subscribe(), stopping);
+        let body = events(hub.subscribe(), None, stopping);
         hub.publish(None, EventKind::Stopping);
         hub.publish(None, EventKind::PeerRemoved);
         stop.send(true).unwrap();

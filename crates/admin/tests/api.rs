@@ -359,13 +359,13 @@ async fn streams_are_bounded_and_leave_room_for_requests() {
     let running = Running::start();
     let mut streams = Vec::new();
     for _ in 0..MAX_STREAMS {
-        streams.push(running.client.events().await.unwrap());
+        streams.push(running.client.events(&EventQuery::default()).await.unwrap());
     }
-    assert_eq!(api_error(running.client.events().await).code, ErrorCode::Unavailable);
+    assert_eq!(api_error(running.client.events(&EventQuery::default()).await).code, ErrorCode::Unavailable);
     assert_eq!(api_error(running.client.routes(&RouteQuery::default()).await).code, ErrorCode::Unavailable);
     assert!(running.client.summary().await.is_ok());
     streams.pop();
-    wait_for("a slot is free again", async || running.client.events().await.is_ok()).await;
+    wait_for("a slot is free again", async || running.client.events(&EventQuery::default()).await.is_ok()).await;
 }
 
 #[tokio::test]
@@ -384,7 +384,7 @@ async fn connections_are_bounded() {
 #[tokio::test]
 async fn events_come_live_and_the_stream_ends_with_the_server() {
     let running = Running::start();
-    let mut events = running.client.events().await.unwrap();
+    let mut events = running.client.events(&EventQuery::default()).await.unwrap();
     assert_eq!(events.next().await.unwrap().unwrap().kind, EventKind::Connected);
     let kind = EventKind::PeerState { from: PeerState::OpenConfirm, to: PeerState::Established, reset: None };
     running.backend.hub.publish(Some("192.0.2.7".parse().unwrap()), kind.clone());

@@ -1,8 +1,22 @@
 //! What `monitor` shows.
 
+use std::sync::Arc;
+
+use ipnetwork::IpNetwork;
 use serde::{Deserialize, Serialize};
 
-use super::{Family, LastReset, PeerAddress, PeerState, WallTime};
+use super::{Family, LastReset, PeerAddress, PeerState, RouteAttributes, WallTime};
+
+/// The parameters of `GET /v1/events`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EventQuery {
+    /// Changes of best paths, too.
+    pub routes: bool,
+    /// Only those of this family.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub family: Option<Family>,
+}
 
 /// One line of `GET /v1/events`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,6 +101,22 @@ pub enum EventKind {
         /// How many.
         routes: u64,
     },
+    /// A destination has another best path, or the best path has other attributes. The event's peer is the one that it
+    /// came from; without, it is our own.
+    RouteBest {
+        /// The destination.
+        prefix: IpNetwork,
+        /// The path is long-lived stale (RFC 9494).
+        #[serde(default, skip_serializing_if = "is_false")]
+        llgr_stale: bool,
+        /// The attributes of the path, after import policy.
+        attributes: Arc<RouteAttributes>,
+    },
+    /// A destination has no best path any more.
+    RouteWithdrawn {
+        /// The destination.
+        prefix: IpNetwork,
+    },
     /// A configuration was applied.
     ConfigApplied {
         /// How many changes.
@@ -99,7 +129,7 @@ pub enum EventKind {
     },
     /// This reader was too slow and missed events.
     Lost {
-        /// How many.
+        /// How many; 0: some changes of routes, and the last of each destination follows.
         count: u64,
     },
     /// The daemon ends; the stream ends with it.
@@ -107,6 +137,11 @@ pub enum EventKind {
     /// An event that this version does not know.
     #[serde(other)]
     Unknown,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
+const fn is_false(b: &bool) -> bool {
+    !*b
 }
 
 /// What was done about an error in an UPDATE (RFC 7606 §2).

@@ -15,7 +15,7 @@ mod summary;
 pub use address::{Family, InvalidAddress, PeerAddress, UnknownFamily, WallTime, prefix_of};
 pub use config::{ChangeEffect, ConfigApplied, ConfigChange, ConfigDiff, ConfigSource, RunningConfig};
 pub use error::{ApiError, ErrorBody, ErrorCode, ErrorDetail};
-pub use event::{Event, EventKind, UpdateFault};
+pub use event::{Event, EventKind, EventQuery, UpdateFault};
 pub use peer::{
     ActionResult, AdminState, Capability, Clear, CounterRow, Down, DownReason, Drain, ErrorCounts, GracefulRestart,
     LastReset, MessageCounts, Messages, Peer, PeerAction, PeerFamily, PeerList, PeerState, PeerSummary, PeerType,
