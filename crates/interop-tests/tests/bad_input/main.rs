@@ -17,7 +17,7 @@ use std::time::Instant;
 use heddle_interop_tests::require::{Need, strict};
 use libtest_mimic::{Arguments, Failed, Trial};
 
-const CASES: [(&str, fn()); 10] = [
+const CASES: [(&str, fn()); 11] = [
     ("bad_input::survived", updates::survived),
     ("bad_input::resets", updates::resets),
     ("bad_input::damping", sessions::damping),
@@ -27,6 +27,7 @@ const CASES: [(&str, fn()); 10] = [
     ("bad_input::refreshes", messages::refreshes),
     ("bad_input::notifications", messages::notifications),
     ("bad_input::restart_after_notification", sessions::restart_after_notification),
+    ("bad_input::floods", sessions::floods),
     ("bad_input::any_split", sessions::any_split),
 ];
 

@@ -5,7 +5,8 @@ use heddle_interop_tests::wait::{PATIENCE, ensure, wait_for};
 
 use crate::peer::{End, RawPeer};
 use crate::wire::{
-    KEEPALIVE, NOTIFICATION, OPEN, OpenWith, USUAL_PREFIX, advertise, four_octets, message, unhex, update,
+    KEEPALIVE, NOTIFICATION, OPEN, OpenWith, ROUTE_REFRESH, USUAL_PREFIX, advertise, four_octets, message, unhex,
+    update,
 };
 use crate::world::{Kind, World};
 
@@ -96,6 +97,35 @@ pub(crate) fn damping() {
         assert!(connection(&address).is_none(), "{address}: a peer that is held gets no OPEN");
         world.heddle.process().assert_alive();
     }
+}
+
+/// S17; RFC 2918: ten thousand requests in one go are as many as there is time for; what comes behind them is not lost, and
+/// others wait for nothing. S03: who is not configured learns nothing.
+pub(crate) fn floods() {
+    let mut world = World::new("bad_input::floods", "");
+    let mut other = world.session(Kind::Internal);
+    other.drain();
+    let mut peer = world.session_with(Kind::External, "4600");
+    peer.drain();
+    let requests = message(ROUTE_REFRESH, &unhex("00010001")).repeat(10_000);
+    peer.send(&requests);
+    peer.send(&advertise(&[USUAL_PREFIX], &Kind::External.base().concat()));
+    other.send(&advertise(&["10.98.0.0/24"], &Kind::Internal.base().concat()));
+    for (address, prefix) in [(&other.address, "10.98.0.0/24"), (&peer.address, USUAL_PREFIX)] {
+        wait_for(&format!("{prefix} behind a flood of requests"), PATIENCE, || {
+            world.path(address, prefix)?.ok_or_else(|| "no path".to_owned())
+        });
+    }
+    let state = world.heddle.peer(&peer.address).expect("it answers");
+    assert_eq!(state["messages"]["received"]["route_refresh"], 10_000, "{state}");
+    for address in [&peer.address, &other.address] {
+        world.assert_established(address, "a flood of requests");
+    }
+    for last in 1..=200 {
+        let mut stranger = RawPeer::connect(&format!("10.19.0.{last}"));
+        assert_ne!(stranger.first(), Some(OPEN), "10.19.0.{last} is not configured");
+    }
+    world.assert_established(&peer.address, "200 strangers");
 }
 
 /// A connection from an external peer, on which the reflector's OPEN came; `None` where it was closed instead.

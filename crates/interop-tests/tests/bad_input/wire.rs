@@ -11,6 +11,7 @@ pub(crate) const OPEN: u8 = 1;
 pub(crate) const UPDATE: u8 = 2;
 pub(crate) const NOTIFICATION: u8 = 3;
 pub(crate) const KEEPALIVE: u8 = 4;
+pub(crate) const ROUTE_REFRESH: u8 = 5;
 
 /// Octets from hexadecimal digits; spaces do not count.
 pub(crate) fn unhex(digits: &str) -> Vec<u8> {
