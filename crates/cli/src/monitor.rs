@@ -1,7 +1,7 @@
 //! `heddle monitor`: events, a line each, as they happen.
 
 use heddle_admin::Client;
-use heddle_admin::types::{Event, EventKind, PeerState, UpdateFault};
+use heddle_admin::types::{Event, EventKind, EventQuery, PeerState, RouteAttributes, UpdateFault};
 
 use crate::args::Monitor;
 use crate::exit::Failure;
@@ -9,7 +9,8 @@ use crate::screen::{Screen, Tone};
 use crate::words::{self, printable};
 
 pub(crate) async fn run(args: Monitor, screen: &mut Screen) -> Result<(), Failure> {
-    let mut events = Client::new(&args.connection.socket).events().await?;
+    let mut events =
+        Client::new(&args.connection.socket).events(&EventQuery { routes: args.routes, family: args.family }).await?;
     while let Some(event) = events.next().await? {
         // What is about no peer is about all of them.
         if args.peer.is_some() && event.peer.is_some() && args.peer != event.peer {
@@ -64,14 +65,44 @@ fn sentence(event: &Event) -> Option<(Tone, String)> {
         EventKind::StaleRemoved { family, routes } => {
             plain(format!("{} removed, {family}", words::count(*routes, "stale route", "stale routes")))
         }
+        EventKind::RouteBest { prefix, llgr_stale, attributes } => {
+            let tone = if *llgr_stale { Tone::Warn } else { Tone::Plain };
+            Some((tone, format!("{}  {}", column(prefix), route(attributes, *llgr_stale))))
+        }
+        EventKind::RouteWithdrawn { prefix } => Some((Tone::Dim, format!("{}  withdrawn", column(prefix)))),
         EventKind::ConfigApplied { changes } => {
             plain(format!("configuration applied, {}", words::count(*changes, "change", "changes")))
         }
         EventKind::ConfigRejected { text } => Some((Tone::Bad, format!("configuration rejected: {}", printable(text)))),
+        EventKind::Lost { count: 0 } => {
+            Some((Tone::Warn, "too slow for all changes of routes: the last of each follows".to_owned()))
+        }
         EventKind::Lost { count } => {
             Some((Tone::Warn, format!("{} missed: this reader was too slow", words::count(*count, "event", "events"))))
         }
         EventKind::Stopping => Some((Tone::Warn, "the daemon ends".to_owned())),
         EventKind::Unknown => None,
     }
+}
+
+/// A prefix in a column that IPv4 ones fit in.
+fn column(prefix: &impl ToString) -> String {
+    format!("{:<18}", prefix.to_string())
+}
+
+/// Next hop, AS_PATH and origin, as in the table of routes.
+fn route(attributes: &RouteAttributes, llgr_stale: bool) -> String {
+    let next_hop = attributes.next_hop.map_or_else(|| "-".to_owned(), |next_hop| next_hop.to_string());
+    let origin = match attributes.origin.as_ref() {
+        "igp" => "i",
+        "egp" => "e",
+        _ => "?",
+    };
+    let path = [attributes.as_path.as_str(), origin]
+        .iter()
+        .filter(|p| !p.is_empty())
+        .map(|p| printable(p))
+        .collect::<Vec<_>>();
+    let stale = if llgr_stale { "  stale" } else { "" };
+    format!("{next_hop:<15}  {}{stale}", path.join(" "))
 }

@@ -110,6 +110,7 @@ pub(crate) struct Connection {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   heddle monitor
+  heddle monitor --routes --family ipv6
   heddle monitor --peer 192.0.2.7 --json | jq -r 'select(.event == \"peer_state\") | .to'")]
 pub(crate) struct Monitor {
     #[command(flatten)]
@@ -117,6 +118,12 @@ pub(crate) struct Monitor {
     /// Only events of this peer
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) peer: Option<heddle_admin::types::PeerAddress>,
+    /// Changes of best routes, too
+    #[arg(long)]
+    pub(crate) routes: bool,
+    /// Only routes of this family: ipv4-unicast or ipv6-unicast (short: ipv4, ipv6)
+    #[arg(long, value_name = "FAMILY", requires = "routes")]
+    pub(crate) family: Option<heddle_admin::types::Family>,
 }
 
 #[derive(Debug, Args)]

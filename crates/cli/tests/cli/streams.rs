@@ -114,6 +114,29 @@ fn events_as_json_are_a_line_each() {
     assert!(child.wait().unwrap().success());
 }
 
+/// Changes of routes stand in columns; the stream ends when the daemon gives its reader up.
+#[test]
+fn changes_of_routes_are_shown_as_they_happen() {
+    let daemon = Daemon::start(Fixed::new(PEERS));
+    let output = daemon.command("monitor --routes --family ipv4").output().unwrap();
+    let shown = text(&output.stdout);
+    let lines: Vec<_> = shown.lines().filter_map(|l| l.get(25..)).collect();
+    let [connected, routes @ .., lost, withdrawn, end] = lines.as_slice() else { panic!("{shown}") };
+    assert!(connected.ends_with("waiting for events"));
+    assert!(!routes.is_empty() && routes.iter().all(|r| r.contains('.')), "{shown}");
+    assert_eq!(routes[0], "-                0.0.0.0/0           10.255.0.1       ?");
+    assert_eq!(*withdrawn, "-                10.9.0.0/16         withdrawn");
+    assert_eq!((lost, lost.ends_with("the last of each follows")), (end, true));
+    let output = daemon.command("monitor --routes --json").output().unwrap();
+    let events: Vec<serde_json::Value> =
+        text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let best = events.iter().find(|e| e["event"] == "route_best").unwrap();
+    assert!(best["attributes"]["as_path"].is_string() && best["prefix"].is_string(), "{best}");
+    assert!(events.iter().any(|e| e["event"] == "route_withdrawn" && e["prefix"] == "2001:db8:9::/48"));
+    // Of a family only where routes are asked for.
+    assert_eq!(daemon.command("monitor --family ipv4").output().unwrap().status.code(), Some(2));
+}
+
 #[test]
 fn colours_only_where_they_are_wanted() {
     let daemon = Daemon::start(Fixed::new(PEERS));

@@ -2,12 +2,13 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::process::{Command, Output};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use heddle_admin::types::*;
-use heddle_admin::{AdminBackend, AdminServer, EventHub, EventReader, RouteCursor};
+use heddle_admin::{AdminBackend, AdminServer, ChangeFeed, EventHub, EventReader, RouteCursor};
 use tokio::sync::oneshot;
 
 /// What the daemon knows.
@@ -36,6 +37,15 @@ impl Fixed {
 fn no_peer(address: &PeerAddress) -> ApiError {
     ApiError::new(ErrorCode::PeerNotFound, format!("there is no peer {address}"))
         .with_remedy("`heddle show peers` lists all")
+}
+
+/// Changes that have happened; then the feed ends.
+struct Changed(Option<Vec<Event>>);
+
+impl ChangeFeed for Changed {
+    fn next(&mut self) -> Pin<Box<dyn Future<Output = Option<Vec<Event>>> + Send + '_>> {
+        Box::pin(std::future::ready(self.0.take()))
+    }
 }
 
 impl AdminBackend for Fixed {
@@ -74,6 +84,28 @@ impl AdminBackend for Fixed {
     fn events(&self) -> EventReader {
         self.readers.fetch_add(1, Ordering::SeqCst);
         self.hub.subscribe()
+    }
+    async fn route_changes(&self, family: Option<Family>) -> Result<Box<dyn ChangeFeed>, ApiError> {
+        let at = WallTime::default();
+        let mine = |prefix: &str| family.is_none_or(|f| f == Family::of(&prefix.parse().unwrap()));
+        let routes = self.routes.iter().filter(|d| mine(&d.prefix.to_string()));
+        let mut events: Vec<Event> = routes
+            .map(|d| {
+                let path = &d.paths[0];
+                let (prefix, attributes) = (d.prefix, path.attributes.clone());
+                Event {
+                    at,
+                    peer: path.peer.clone(),
+                    kind: EventKind::RouteBest { prefix, llgr_stale: path.llgr_stale, attributes },
+                }
+            })
+            .collect();
+        events.push(Event { at, peer: None, kind: EventKind::Lost { count: 0 } });
+        for prefix in ["10.9.0.0/16", "2001:db8:9::/48"].into_iter().filter(|p| mine(p)) {
+            let kind = EventKind::RouteWithdrawn { prefix: prefix.parse().unwrap() };
+            events.push(Event { at, peer: None, kind });
+        }
+        Ok(Box::new(Changed(Some(events))))
     }
     async fn config(&self) -> Result<RunningConfig, ApiError> {
         let toml = "[router]\nasn = 65001\n".to_owned();
