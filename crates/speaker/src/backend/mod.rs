@@ -13,8 +13,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use heddle_admin::types::{
     ActionResult, ApiError, ChangeEffect, ConfigApplied, ConfigChange, ConfigDiff, ConfigSource, ErrorCode,
-    ErrorDetail, EventKind, Family, FamilySummary, Peer, PeerAction, PeerAddress, PeerCounts, RefreshDirection, RouteQuery,
-    RouterIdentity, RunningConfig, Summary, Version,
+    ErrorDetail, EventKind, Family, FamilySummary, Peer, PeerAction, PeerAddress, PeerCounts, RefreshDirection,
+    RouteQuery, RouterIdentity, RunningConfig, Summary, Version,
 };
 use heddle_admin::{AdminBackend, ChangeFeed, EventReader};
 use heddle_bgp_core::Timestamp;

@@ -131,11 +131,7 @@ impl PeerTask {
             connection.framer.allow_extended();
         }
         let (local, remote) = (connection.local, connection.remote);
-        let mut addresses = session_addresses(local, remote);
-        if self.runtime.settings.multihop.is_some() {
-            // RFC 2545 §3: the peer is not taken to be on the link.
-            addresses.link_local = addresses.link_local.filter(|a| local.ip() == *a);
-        }
+        let addresses = session_addresses(local, remote);
         self.serial += 1;
         let session_id = SessionId { peer: self.seat.id, serial: self.serial };
         let retained = self.stale.back(&negotiated);

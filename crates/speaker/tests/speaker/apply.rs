@@ -1,11 +1,11 @@
 //! Changing the configuration of a running speaker.
 
 use heddle_admin::ClientError;
-use heddle_admin::types::{ConfigSource, ErrorCode, PeerState};
+use heddle_admin::types::{ConfigSource, Drain, ErrorCode, PeerAction, PeerState, RouteQuery};
 use heddle_speaker::{ApplyError, read_config};
 
-use crate::raw_peer::{Offer, RawPeer};
-use crate::world::World;
+use crate::raw_peer::{Offer, RawPeer, updates};
+use crate::world::{World, soon, tick};
 
 fn passive(n: u8, more: &str) -> String {
     format!("[[peers]]\naddress = \"NET.{n}\"\nasn = 65001\npassive = true\nroute_reflector_client = true\n{more}\n")
@@ -18,6 +18,8 @@ async fn peers_come_go_and_change_while_others_keep_their_sessions() {
     let mut stays = RawPeer::connect(&world, 2, 1, Offer::default()).await;
     let mut goes = RawPeer::connect(&world, 3, 1, Offer::default()).await;
     let mut changes = RawPeer::connect(&world, 4, 1, Offer::default()).await;
+    changes.send(&updates(5, 5, 4)).await;
+    speaker.peer_until(world.ip(4), "its routes", |p| p.families.iter().any(|f| f.accepted == 5)).await;
     let mut before = Vec::new();
     for n in 2..=4 {
         before.push(speaker.established(world.ip(n)).await);
@@ -35,7 +37,8 @@ async fn peers_come_go_and_change_while_others_keep_their_sessions() {
         let is = speaker.peer(world.ip(n)).await.expect("is there");
         assert_eq!((is.state, is.established_count, is.state_since), (PeerState::Established, 1, was.state_since));
     }
-    // The stored routes are judged anew, the peer is not asked: a rule that decides on arrival asks it.
+    // The stored routes are judged anew, the peer is not asked; for a rule that decides on arrival it is.
+    speaker.peer_until(world.ip(4), "rejected routes", |p| p.families.iter().any(|f| f.rejected == 5)).await;
     let asks =
         [passive(2, "allow_own_as = 1"), passive(4, "import_policy = \"none\""), passive(5, ""), policy.to_owned()];
     speaker.apply(&world.toml(1, &asks.concat())).await;
@@ -101,5 +104,37 @@ async fn a_listening_address_may_give_way_to_one_that_overlaps() {
     speaker.apply(&world.toml(1, &passive(2, ""))).await;
     assert_eq!(speaker.summary().await.router.listen, [own]);
     assert_eq!(speaker.established(world.ip(2)).await.state_since, before.state_since);
+    speaker.speaker.stop().await;
+}
+
+/// RFC 8326 §3.1: what a draining peer sends loses to everything else, and says so to others; and back again.
+#[tokio::test(flavor = "multi_thread")]
+async fn routes_of_a_draining_peer_lose_until_it_drains_no_more() {
+    let world = World::new(121);
+    let speaker = world.start(1, &passive(2, "")).await;
+    let mut peer = RawPeer::connect(&world, 2, 1, Offer::default()).await;
+    peer.send(&updates(1, 1, 4)).await;
+    let shown = async |wanted: u32| {
+        let found = async {
+            loop {
+                let mut routes = speaker.client.routes(&RouteQuery::default()).await.expect("routes");
+                if let Ok(Some(d)) = routes.next().await
+                    && let Some(path) = d.paths.first()
+                    && path.attributes.local_pref == Some(wanted)
+                {
+                    return path.attributes.communities.clone();
+                }
+                tick().await;
+            }
+        };
+        soon("the local preference", found).await
+    };
+    assert_eq!(shown(100).await.len(), 1);
+    for (undrain, local_pref, communities) in [(false, 0, 2), (true, 100, 1)] {
+        let drain = PeerAction::Drain(Drain { undrain });
+        speaker.client.act(&world.ip(2).into(), &drain).await.expect("drains");
+        assert_eq!(shown(local_pref).await.len(), communities);
+    }
+    assert_eq!(speaker.established(world.ip(2)).await.established_count, 1);
     speaker.speaker.stop().await;
 }

@@ -3,6 +3,7 @@
 //! Every wait is for a condition and has a bound; no test asserts a time.
 
 mod apply;
+mod changes;
 mod endings;
 mod isolation;
 mod lives;
