@@ -1,5 +1,5 @@
-use heddle_bgp_core::attr::block::push_attr;
 use heddle_bgp_core::attr::as_path::SegmentKind;
+use heddle_bgp_core::attr::block::push_attr;
 use heddle_bgp_core::attr::{AsPath, AsPathView, Community};
 
 use super::*;
