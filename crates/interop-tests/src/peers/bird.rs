@@ -139,9 +139,9 @@ impl Daemon for Bird {
         let block = self.protocol(peer)?;
         let head = block.lines().find(|line| line.contains(" BGP ")).unwrap_or_default();
         let words: Vec<&str> = head.split_whitespace().collect();
-        // In tenths of a second: much finer, the same moment is not always shown the same.
+        // In hundredths of a second: much finer, the same moment is not always shown the same.
         let since = words.get(4..6).unwrap_or_default().join(" ");
-        let since = since.get(..since.len().saturating_sub(2)).unwrap_or_default();
+        let since = since.get(..since.len().saturating_sub(1)).unwrap_or_default();
         let state = words.get(6..).unwrap_or_default().join(" ");
         Ok(Session { established: state.starts_with("Established"), state, incarnation: since.to_owned() })
     }

@@ -1,6 +1,6 @@
 //! FRR's `bgpd`, without zebra, asked over its vty socket.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -141,7 +141,11 @@ fn exchange(stream: &mut UnixStream, command: &str) -> Result<String, String> {
     let mut reply = Vec::new();
     let mut buffer = vec![0; 65536];
     loop {
-        let length = stream.read(&mut buffer).map_err(|error| format!("vty socket: {error}"))?;
+        let length = match stream.read(&mut buffer) {
+            Ok(length) => length,
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => return Err(format!("vty socket: {error}")),
+        };
         if length == 0 {
             return Err("the vty socket closed".to_owned());
         }

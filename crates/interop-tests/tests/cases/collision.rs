@@ -1,13 +1,11 @@
 //! Connection collision.
 //!
 //! RFC 4271 §6.8, RFC 6286 §2.3. Topology: the reflector (host 10, BGP Identifier 10.0.0.10); BIRD (2 and 20) and FRR (3 and
-//! 30), of which two have a lower BGP Identifier and two a higher one. The reflector's host drops all TCP segments with
-//! data until both connections of each pair stand, one from each side; then it lets all pass but KEEPALIVEs, so that no
-//! connection is Established before the OPENs have collided; then everything.
+//! 30), of which two have a lower BGP Identifier and two a higher one. At first the reflector's connections alone
+//! may begin; then those of the peers too, without data, until both connections of each pair stand; then all but
+//! KEEPALIVEs, so that no connection is Established before the OPENs have collided; then everything.
 //! Claims: 1. each pair ends with one session. 2. Its connection is the one that the speaker with the higher BGP Identifier
 //! opened. 3. No second connection is left, and the session stays up.
-
-use std::sync::Arc;
 
 use heddle_interop_tests::lab::{Host, Lab};
 use heddle_interop_tests::peers::Daemon;
@@ -24,34 +22,46 @@ use crate::common::{bird_session, client, frr_router, router};
 pub(crate) const CASES: &[Case] = &[Case { name: "collision", needs: &[Need::Bird, Need::Frr], run }];
 
 const REFLECTOR: &str = "10.0.0.10";
+/// Segments with data; on these hosts nobody speaks TCP but BGP.
+const DATA: &str = "tcp flags & psh == psh";
 
 fn run() {
     let lab = Lab::new("collision");
     let rr = lab.host(10, "rr");
-    rr.netns().run("sysctl", &["-q", "-w", "net.ipv4.tcp_retrans_collapse=0"]);
-    drop_segments(&rr, "tcp flags & psh == psh");
+    let hosts = [(2, "bird2"), (20, "bird20"), (3, "frr3"), (30, "frr30")].map(|(number, name)| lab.host(number, name));
+    for host in hosts.iter().chain([&rr]) {
+        // An OPEN that is sent again must not take a KEEPALIVE along.
+        host.netns().run("sysctl", &["-q", "-w", "net.ipv4.tcp_retrans_collapse=0"]);
+    }
+    let everywhere = || hosts.iter().chain([&rr]);
+    everywhere().for_each(|host| drop_arriving(host, &[DATA]));
+    drop_arriving(&rr, &[DATA, "tcp dport 179 tcp flags & (syn | ack) == syn"]);
     let config: String = [2_u8, 20, 3, 30].map(|number| client(&format!("10.0.0.{number}"), "")).concat();
     let heddle = Heddle::start(&rr, &format!("{}{config}", router(REFLECTOR)));
-    let bird = |number: u8| {
-        Bird::start(&lab.host(number, &format!("bird{number}")), &bird_session(number, 65001, REFLECTOR, "", ""))
-    };
-    let frr = |number: u8| {
-        Frr::start(&lab.host(number, &format!("frr{number}")), &frr_router(number, 65001, &[REFLECTOR], "", "", ""))
-    };
-    let (low_bird, high_bird, low_frr, high_frr) = (bird(2), bird(20), frr(3), frr(30));
+    let [low_bird, high_bird] = [(2, &hosts[0]), (20, &hosts[1])]
+        .map(|(number, host)| Bird::start(host, &bird_session(number, 65001, REFLECTOR, "", "")));
+    let [low_frr, high_frr] = [(3, &hosts[2]), (30, &hosts[3])]
+        .map(|(number, host)| Frr::start(host, &frr_router(number, 65001, &[REFLECTOR], "", "", "")));
     let daemons: [(u8, &dyn Daemon); 4] = [(2, &low_bird), (20, &high_bird), (3, &low_frr), (30, &high_frr)];
+    for (number, _) in daemons {
+        wait_for(&format!("our connection with host {number}"), PATIENCE, || {
+            let (ours, theirs) = connections(&rr, number);
+            ensure(ours > 0, || format!("{ours} by us, {theirs} by the peer"))
+        });
+    }
+    drop_arriving(&rr, &[DATA]);
     for (number, _) in daemons {
         wait_for(&format!("two connections between us and host {number}"), PATIENCE, || {
             let (ours, theirs) = connections(&rr, number);
             ensure(ours > 0 && theirs > 0, || format!("{ours} by us, {theirs} by the peer"))
         });
     }
-    // An IPv4 header, a TCP header with timestamps, and 19 octets.
-    drop_segments(&rr, "ip length 71");
+    everywhere().for_each(|host| drop_arriving(host, &["ip length 71 tcp sport 179", "ip length 71 tcp dport 179"]));
+    // (71: an IPv4 header, a TCP header with timestamps, and the 19 octets of a KEEPALIVE.)
     for (number, _) in daemons {
         wait_one(&rr, number);
     }
-    rr.netns().run("nft", &["delete", "table", "inet", "mute"]);
+    everywhere().for_each(|host| drop_arriving(host, &[]));
     let sessions = daemons.map(|(number, daemon)| {
         let address = format!("10.0.0.{number}");
         heddle.wait_established(&address);
@@ -67,17 +77,15 @@ fn run() {
     }
 }
 
-/// Drops segments of BGP connections that match, in place of those of before.
-fn drop_segments(host: &Arc<Host>, what: &str) {
-    let rules: String = [("in", "input"), ("out", "output")]
-        .map(|(name, hook)| {
-            format!(
-                " chain {name} {{ type filter hook {hook} priority 0; tcp sport 179 {what} drop; tcp dport 179 {what} drop; }}\n"
-            )
-        })
-        .concat();
-    let file =
-        host.write("mute.nft", &format!("table inet mute\ndelete table inet mute\ntable inet mute {{\n{rules}}}\n"));
+/// Drops packets on arrival that one of these expressions matches, in place of those of before. (One that is dropped on
+/// its way out counts as not sent, and what follows is put into the same segment.)
+fn drop_arriving(host: &Host, what: &[&str]) {
+    let rules: String = what.iter().map(|expression| format!("{expression} drop; ")).collect();
+    let text = format!(
+        "table inet mute\ndelete table inet mute\n\
+         table inet mute {{\n chain input {{ type filter hook input priority 0; {rules} }}\n}}\n"
+    );
+    let file = host.write("mute.nft", &text);
     host.netns().run("nft", &["-f", &file.to_string_lossy()]);
 }
 

@@ -30,9 +30,9 @@ fn shutdown() {
     let lab = Lab::new("shutdown");
     let config = [router("10.0.0.1"), client("10.0.0.2", ""), client("10.0.0.3", ""), client("10.0.0.4", "")];
     let heddle = Heddle::start(&lab.host(1, "rr"), &config.concat());
-    // Its next attempt, which we refuse, makes FRR forget why the session ended: that has to come after the look at it.
-    let patient = frr_router(2, 65001, &["10.0.0.1"], "", "", "").replace("timers connect 1\n", "timers connect 60\n");
-    let frr = Frr::start(&lab.host(2, "frr"), &patient);
+    // A second later it would try again, be refused, and have forgotten why its session ended: it waits for us.
+    let passive = frr_router(2, 65001, &["10.0.0.1"], " neighbor RR passive\n", "", "");
+    let frr = Frr::start(&lab.host(2, "frr"), &passive);
     let bird = Bird::start(&lab.host(3, "bird"), &bird_session(3, 65001, "10.0.0.1", "", ""));
     let openbgpd = Openbgpd::start(&lab.host(4, "openbgpd"), &openbgpd_router(65001, "10.0.0.1", "", ""));
     let daemons: [(&str, &dyn Daemon); 3] = [("10.0.0.2", &frr), ("10.0.0.3", &bird), ("10.0.0.4", &openbgpd)];
@@ -78,6 +78,7 @@ fn shutdown() {
     }
     bird.expect("enable rr_10_0_0_1");
     let before = bird.wait_established("10.0.0.1");
+    heddle.wait_established("10.0.0.3");
     heddle.act("10.0.0.3", "clear", &json!({ "text": "again" }));
     wait_for("the session with BIRD is a new one", PATIENCE, || {
         let now = bird.session("10.0.0.1")?;
