@@ -61,9 +61,10 @@ impl Changes {
         Ok(Self { feeds, link, queues: rib.queues(), registry: registry.clone(), last: None })
     }
 
-    /// What there is; none when the RIB has ended the subscription.
-    fn take(&mut self) -> Option<Vec<Event>> {
+    /// What there is, and whether there may be more without a wake-up; none when the RIB has ended the subscription.
+    fn take(&mut self) -> Option<(Vec<Event>, bool)> {
         let mut events = Vec::new();
+        let mut more = false;
         let mut peers = HashMap::new();
         let mut out: Vec<Bytes> = Vec::new();
         for feed in &mut self.feeds {
@@ -71,6 +72,7 @@ impl Changes {
             let progress = match feed.reader.take(&mut out, READ) {
                 TakeStatus::Taken => {
                     feed.behind = false;
+                    more = true;
                     for piece in &out {
                         read(piece, &mut events, &mut self.last, |id| {
                             let find = || self.registry.address_of(id).map(|a| report::address(&a));
@@ -96,7 +98,7 @@ impl Changes {
                 Progress::WakeOwner => self.queues.ring(),
             }
         }
-        Some(events)
+        Some((events, more))
     }
 }
 
@@ -104,11 +106,13 @@ impl ChangeFeed for Changes {
     fn next(&mut self) -> Pin<Box<dyn Future<Output = Option<Vec<Event>>> + Send + '_>> {
         Box::pin(async {
             loop {
-                let events = self.take()?;
+                let (events, more) = self.take()?;
                 if !events.is_empty() {
                     return Some(events);
                 }
-                self.link.news.notified().await;
+                if !more {
+                    self.link.news.notified().await;
+                }
             }
         })
     }
