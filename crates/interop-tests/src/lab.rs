@@ -188,13 +188,14 @@ impl Host {
         address.split('/').next().unwrap_or_default().to_owned()
     }
 
-    /// Adds addresses (`10.10.0.5/16`) to `eth0`.
-    pub fn add_addresses<'a>(&self, addresses: impl IntoIterator<Item = &'a str>) {
+    /// Adds addresses (`10.10.0.5/32`) to a device. Many belong on `lo`, with a route to them through the host's own address:
+    /// neighbours on a LAN fill the kernel's table of them, which all namespaces share.
+    pub fn add_addresses<'a>(&self, device: &str, addresses: impl IntoIterator<Item = &'a str>) {
         let lines: Vec<String> = addresses
             .into_iter()
             .map(|address| {
                 let nodad = if address.contains(':') { " nodad" } else { "" };
-                format!("addr add {address} dev eth0{nodad}\n")
+                format!("addr add {address} dev {device}{nodad}\n")
             })
             .collect();
         let batch = self.write("addresses", &lines.concat());

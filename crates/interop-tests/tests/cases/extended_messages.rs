@@ -47,6 +47,8 @@ fn run() {
         let common = heddle.common_capabilities(peer).expect("it answers");
         assert_eq!(common.contains(&"extended_message".to_owned()), expected, "{peer}: {common:?}");
     }
+    let neighbor = frr.neighbor("10.0.0.1").expect("it answers");
+    assert_eq!(neighbor["extendedOptionalParametersLength"], true, "{neighbor}");
     let before = gobgp.wait_established("10.0.0.1");
 
     let mut expected = communities;

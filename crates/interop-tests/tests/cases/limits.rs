@@ -88,7 +88,7 @@ fn shutdown() {
 
 /// Claims: 1. beyond the limit the session ends with Cease, Maximum Number of Prefixes Reached, and the routes go. 2. With
 /// `restart` it comes back after the time given, when the peer has fewer routes. 3. With `warn` it stays. 4. With `down` it
-/// stays down until it is cleared. 5. A limit out: the peer gets no more than that.
+/// stays down until it is cleared. 5. A limit of what we send: the same, with Cease from us.
 fn prefixes() {
     let lab = Lab::new("prefixes");
     let config = [
@@ -100,8 +100,11 @@ fn prefixes() {
         client("10.0.0.5", "prefix_limit = { max = 2, action = \"warn\" }"),
         client("10.0.0.6", "prefix_limit = { max = 2, action = \"down\" }"),
         client("10.0.0.7", ""),
+        client("10.0.0.8", "prefix_limit_out = { max = 2, action = \"down\" }"),
     ];
     let heddle = Heddle::start(&lab.host(1, "rr"), &config.concat());
+    let overfed = Bird::start(&lab.host(8, "overfed"), &bird_session(8, 65001, "10.0.0.1", "", ""));
+    overfed.wait_established("10.0.0.1");
     let start = |number: u8| {
         let routes: String =
             (1..=3).map(|last| format!("route 198.51.{number}.{last}/32 next-hop 10.0.0.{number};\n")).collect();
@@ -129,6 +132,13 @@ fn prefixes() {
         let number = if std::ptr::eq(exabgp, &restart) { 4 } else { 6 };
         exabgp.command(&format!("neighbor 10.0.0.1 withdraw route 198.51.{number}.3/32 next-hop 10.0.0.{number}"));
     }
+    wait_for("the session with too much to send is closed for good", PATIENCE, || {
+        let peer = heddle.peer("10.0.0.8")?;
+        let blocked = peer.pointer("/down_reason/code") == Some(&Value::from("prefix_limit"));
+        ensure(blocked && overfed.log().contains("Maximum number of prefixes reached"), || {
+            format!("{peer}\n{}", overfed.log())
+        })
+    });
     observer.wait_route("198.51.4.1/32");
     restart.wait_established("10.0.0.1");
     assert!(!heddle.session("10.0.0.6").expect("it answers").established);
@@ -147,9 +157,9 @@ fn dynamic_peers() {
     let rr = lab.host(1, "rr");
     let octets = |number: u32| format!("{}.{}", 1 + number / 250, 1 + number % 250);
     let addresses =
-        |first: &str| -> Vec<String> { (0..PEERS).map(|number| format!("{first}.{}/16", octets(number))).collect() };
-    rr.add_addresses(addresses("10.11").iter().map(String::as_str));
-    rr.netns().ip(&["route", "add", "10.10.0.0/16", "dev", "eth0"]);
+        |first: &str| -> Vec<String> { (0..PEERS).map(|number| format!("{first}.{}/32", octets(number))).collect() };
+    rr.add_addresses("lo", addresses("10.11").iter().map(String::as_str));
+    rr.netns().ip(&["route", "add", "10.10.0.0/16", "via", "10.0.0.2"]);
     let group = "\n[[peer_groups]]\nname = \"nodes\"\nasn = 65001\nroute_reflector_client = true\npassive = true\n\
         graceful_restart = \"helper\"\n\n[[listen_ranges]]\nprefix = \"10.10.0.0/16\"\ngroup = \"nodes\"\n";
     let heddle = Heddle::start(&rr, &format!("{}{}{group}", router("10.0.0.1"), client("10.0.0.3", "")));
@@ -157,8 +167,8 @@ fn dynamic_peers() {
     let before = observer.wait_established("10.0.0.1");
 
     let many = lab.host(2, "many");
-    many.add_addresses(addresses("10.10").iter().map(String::as_str));
-    many.netns().ip(&["route", "add", "10.11.0.0/16", "dev", "eth0"]);
+    many.add_addresses("lo", addresses("10.10").iter().map(String::as_str));
+    many.netns().ip(&["route", "add", "10.11.0.0/16", "via", "10.0.0.1"]);
     let mut config = String::from("protocol static { ipv4;\n");
     config.extend((0..PEERS).map(|number| format!("route 10.20.{}/32 blackhole;\n", octets(number))));
     config.push_str("}\n");
