@@ -10,7 +10,7 @@ use crate::family::{FamilyRib, Shared};
 use crate::rib::Output;
 use crate::route::{AttrBits, AttrId, Ineligible, NextHopId, PathFlags, PeerId, SourceId, SourceInfo, Staleness};
 use crate::session::DownMode;
-use crate::table::{Addr, PathRec};
+use crate::table::{Addr, PathRec, PathVec};
 
 /// Slots of a step.
 pub(crate) const PASS_SLOTS: u32 = 4096;
@@ -82,13 +82,11 @@ impl<A: Addr> FamilyRib<A> {
     }
 
     fn pass_slot(&mut self, shared: &mut Shared, slot: u32, tasks: &[Task]) {
-        let sweep = self.sources.dying() > 0;
+        if self.sources.dying() > 0 {
+            self.sweep_slot(shared, slot);
+        }
         let mut at = 0;
-        while let Some(p) = self.table.paths(slot).get(at).copied() {
-            if sweep && self.sources.is_dead(p.source) {
-                self.remove_at(shared, slot, at);
-                continue;
-            }
+        while let Some(p) = self.table.paths(slot).get(at).copied().filter(|_| !tasks.is_empty()) {
             let mut removed = false;
             for task in tasks {
                 removed = match *task {
@@ -113,6 +111,22 @@ impl<A: Addr> FamilyRib<A> {
             if !removed {
                 at += 1;
             }
+        }
+    }
+
+    /// Removes the paths of dead sources, all at once: of a destination with very many paths each removal alone would
+    /// copy all the others.
+    fn sweep_slot(&mut self, shared: &mut Shared, slot: u32) {
+        let paths = self.table.paths(slot);
+        let (dead, mut kept): (PathVec, PathVec) = paths.into_iter().partition(|p| self.sources.is_dead(p.source));
+        if dead.is_empty() {
+            return;
+        }
+        self.touch(shared, slot, Urgency::Bulk);
+        self.table.set_paths(slot, &mut kept);
+        for p in &dead {
+            self.count_removed(p.source, p.flags);
+            Self::release_attrs(shared, p);
         }
     }
 
