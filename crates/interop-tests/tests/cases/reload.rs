@@ -7,7 +7,7 @@
 //! policy. 3. A changed password reaches only its peer: that session is new, no other. 4. A file with an error changes
 //! nothing, and `heddle config check` and `config apply` say where it is. 5. The sessions that a change is not about keep their uptime.
 
-use heddle_interop_tests::lab::Lab;
+use heddle_interop_tests::lab::{Host, Lab};
 use heddle_interop_tests::peers::Daemon;
 use heddle_interop_tests::peers::bird::Bird;
 use heddle_interop_tests::peers::exabgp::Exabgp;
@@ -104,8 +104,16 @@ fn run() {
     });
     assert_eq!(gobgp.session("10.0.0.1"), Ok(gobgp_before));
 
-    // Claim 4.
-    let good = Variant { key_file: &second, gobgp: &added, import, export }.text();
+    refuses_a_bad_file(&heddle, &rr, &Variant { key_file: &second, gobgp: &added, import, export }.text());
+
+    // Claim 5.
+    for (daemon, before) in others.into_iter().zip(before) {
+        assert_eq!(daemon.session("10.0.0.1"), Ok(before), "{}: the session stayed", daemon.name());
+    }
+}
+
+/// Claim 4.
+fn refuses_a_bad_file(heddle: &Heddle, rr: &Host, good: &str) {
     heddle.write_config(&good.replacen("connect_retry = 1", "conect_retry = 1", 1));
     let file = rr.path("heddle.toml");
     for args in [["config", "check"], ["config", "apply"]] {
@@ -117,9 +125,4 @@ fn run() {
         );
     }
     assert!(heddle.session("10.0.0.2").expect("it answers").established);
-
-    // Claim 5.
-    for (daemon, before) in others.into_iter().zip(before) {
-        assert_eq!(daemon.session("10.0.0.1"), Ok(before), "{}: the session stayed", daemon.name());
-    }
 }

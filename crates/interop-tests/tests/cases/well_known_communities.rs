@@ -78,6 +78,11 @@ fn run() {
     }
     assert_eq!(exabgp.session("10.0.0.1"), Ok(before), "the session stayed");
 
+    roles(&lab, &heddle, &frr);
+}
+
+/// Claims 4 and 5.
+fn roles(lab: &Lab, heddle: &Heddle, frr: &Frr) {
     frr.wait_established("10.0.0.1");
     assert!(heddle.common_capabilities("10.0.0.5").expect("it answers").contains(&"role".to_owned()));
     wait_for("FRR has our AS in OTC", PATIENCE, || {
