@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use heddle_admin::types::{EventKind, PeerState};
-use heddle_bgp_core::Negotiated;
+use heddle_bgp_core::{Negotiated, Timestamp};
 use heddle_bgp_fsm::{Action, ConnectionId, DownReason, Event, Message, StateKind, TcpFailure};
 use heddle_rib::session::{SessionHandles, SessionId};
 use tokio::sync::oneshot;
@@ -73,6 +73,10 @@ impl PeerTask {
             && crate::listener::peer_address(connection.local).ip != wanted.ip
         {
             return debug!(local = %connection.local, "closed a connection to another of our addresses");
+        }
+        if matches!(self.life, Life::Lingering(_)) && self.fsm.counters().last_reset.is_none() {
+            // The connection for which it was made has come, and there is nothing to remember yet.
+            self.life = Life::Lingering(Timestamp::ZERO);
         }
         let id = self.fsm.new_connection_id();
         self.connections.push((id, connection));
