@@ -10,7 +10,7 @@ use tracing::warn;
 use super::reconfigure::SessionEffect;
 use super::runtime::Runtime;
 use super::status::{Blocked, Obstacle, Traffic, Wish};
-use super::{Life, PeerTask};
+use super::{LINGER, Life, PeerTask};
 use crate::rib_link::ToRib;
 
 /// What a peer's task is told. A reply says whether anything changed; it is sent when the action is begun.
@@ -111,6 +111,10 @@ impl PeerTask {
         }
         if idle {
             self.start();
+            if let Life::Lingering(_) = self.life {
+                // The peer has time to come before it is forgotten.
+                self.life = Life::Lingering(self.shared.clock.now() + LINGER);
+            }
         }
         match &self.blocked {
             Some(b) => Outcome::Blocked(b.text.to_string()),
