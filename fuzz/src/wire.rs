@@ -8,7 +8,7 @@ use heddle_bgp_core::nlri::PathIds;
 use heddle_bgp_core::open::OptionalParameters;
 use heddle_bgp_core::route_refresh::{EnhancedRefresh, RouteRefresh};
 use heddle_bgp_core::update::{
-    AigpSession, AsSets, EncodeParams, Encoder, FamilyContext, Scratch, UpdateContext, decode,
+    AigpSession, AsSets, AsZero, EncodeParams, Encoder, FamilyContext, Scratch, UpdateContext, decode,
 };
 use heddle_bgp_core::{AsWidth, Asn, Family, Framer, NlriSlice, Notification, Open, PeerType, Role};
 
@@ -127,6 +127,7 @@ fn context([first, second]: [u8; 2]) -> UpdateContext {
         ],
         enforce_first_as: bit(5).then_some(Asn(65001)),
         as_sets: if bit(6) { AsSets::Accept } else { AsSets::TreatAsWithdraw },
+        as_zero: AsZero::Reject,
         local_role: Role::from_octet(second & 7),
         aigp: if bit(7) { AigpSession::Enabled } else { AigpSession::Disabled },
         local_addrs: std::iter::once(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1))).collect(),

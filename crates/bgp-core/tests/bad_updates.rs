@@ -9,8 +9,8 @@ use bytes::BytesMut;
 use heddle_bgp_core::attr::{AttrCode, AttrFlags, BlockView, PathAttributes};
 use heddle_bgp_core::nlri::PathIds;
 use heddle_bgp_core::update::{
-    AigpSession, AsSets, EncodeParams, Encoder, FamilyContext, FaultAction, Ineligible, Scratch, Update, UpdateContext,
-    decode,
+    AigpSession, AsSets, AsZero, EncodeParams, Encoder, FamilyContext, FaultAction, Ineligible, Scratch, Update,
+    UpdateContext, decode,
 };
 use heddle_bgp_core::{AsWidth, Asn, BgpId, ClusterId, Family, PeerType, Prefix, Role};
 
@@ -45,6 +45,7 @@ impl Session {
             ],
             enforce_first_as: if matches!(self, Self::AnyFirstAs) { None } else { Some(Asn(65001)) },
             as_sets: if matches!(self, Self::Internal) { AsSets::Accept } else { AsSets::TreatAsWithdraw },
+            as_zero: AsZero::Reject,
             local_role: matches!(self, Self::Customer).then_some(Role::Provider),
             aigp: if external { AigpSession::Disabled } else { AigpSession::Enabled },
             local_addrs: ["10.0.0.1".parse().expect("an address")].into_iter().collect(),
@@ -565,4 +566,22 @@ fn faults_have_a_text() {
     );
     let prefix: Prefix = P.parse().expect("a prefix");
     assert!(update.withdrawn.iter().flat_map(|w| *w).any(|n| n.prefix == prefix));
+}
+
+/// RFC 7607 §2 turned off: AS 0 in AS_PATH and AGGREGATOR is carried as it came.
+#[test]
+fn as_zero_is_carried_where_it_is_asked_for() {
+    let octets = message(
+        "",
+        "40010100 400206 0201 00000000 400304 0a000002 400504 00000064 c00708 00000000 00000000",
+        "180a6301",
+    );
+    let mut context = Session::Internal.context();
+    let mut scratch = Scratch::new();
+    let rejected = decode(&octets, &context, &mut scratch).expect("no reset").action;
+    assert_eq!(rejected, Some(FaultAction::TreatAsWithdraw));
+    context.as_zero = AsZero::Accept;
+    let carried = decode(&octets, &context, &mut scratch).expect("no reset");
+    assert_eq!((carried.action, reached(&carried)), (None, vec!["10.99.1.0/24".to_owned()]));
+    assert!(has(&carried, 2) && has(&carried, 7));
 }

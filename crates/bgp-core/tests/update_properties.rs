@@ -4,7 +4,7 @@
 use bytes::BytesMut;
 use heddle_bgp_core::nlri::{NlriSlice, PathIds};
 use heddle_bgp_core::update::{
-    AigpSession, AsSets, EncodeParams, Encoder, FamilyContext, FaultAction, Scratch, UpdateContext, decode,
+    AigpSession, AsSets, AsZero, EncodeParams, Encoder, FamilyContext, FaultAction, Scratch, UpdateContext, decode,
 };
 use heddle_bgp_core::{AsWidth, Asn, Family, Nlri, PathId, PeerType, Prefix, Role};
 use proptest::prelude::*;
@@ -27,6 +27,7 @@ fn contexts() -> impl Strategy<Value = UpdateContext> {
             ],
             enforce_first_as: None,
             as_sets: if sets { AsSets::Accept } else { AsSets::TreatAsWithdraw },
+            as_zero: if sets { AsZero::Accept } else { AsZero::Reject },
             local_role,
             aigp: if internal { AigpSession::Enabled } else { AigpSession::Disabled },
             local_addrs: std::iter::once("10.0.0.1".parse().expect("an address")).collect(),

@@ -22,6 +22,7 @@ const KEYS: &[&str] = &[
     "local_as = 65100",
     "allow_own_as = 3",
     "enforce_first_as = false",
+    "reject_as_zero = false",
     "reject_as_sets = false",
     "remove_private_as = \"replace\"",
     "as_override = true",

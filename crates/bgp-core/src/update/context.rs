@@ -19,6 +19,15 @@ pub enum AsSets {
     TreatAsWithdraw,
 }
 
+/// AS 0 in AS_PATH and AGGREGATOR (RFC 7607 §2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AsZero {
+    /// Carried as it is, against the RFC: for sessions that play recordings or feed collectors.
+    Accept,
+    /// Malformed: a path makes its routes withdrawn, an aggregator is discarded.
+    Reject,
+}
+
 /// Whether AIGP is enabled on the session (RFC 7311 §3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AigpSession {
@@ -35,6 +44,8 @@ pub struct DecodeOptions {
     pub enforce_first_as: Option<Asn>,
     /// AS sets; none: treated as withdrawn from eBGP peers, accepted from iBGP peers.
     pub as_sets: Option<AsSets>,
+    /// AS 0; rejected unless chosen otherwise (RFC 7607 §2).
+    pub as_zero: AsZero,
     /// Our role toward the peer (RFC 9234 §4.1).
     pub local_role: Option<Role>,
     /// AIGP; none: enabled with iBGP peers, disabled with eBGP peers (RFC 7311 §3.1).
@@ -56,6 +67,7 @@ impl Default for DecodeOptions {
         Self {
             enforce_first_as: None,
             as_sets: None,
+            as_zero: AsZero::Reject,
             local_role: None,
             aigp: None,
             local_addrs: SmallVec::new(),
@@ -88,6 +100,8 @@ pub struct UpdateContext {
     pub enforce_first_as: Option<Asn>,
     /// AS sets (RFC 9774 §3).
     pub as_sets: AsSets,
+    /// AS 0 (RFC 7607 §2).
+    pub as_zero: AsZero,
     /// Our role toward the peer (RFC 9234); acts on eBGP sessions only.
     pub local_role: Option<Role>,
     /// AIGP (RFC 7311 §3.1).
@@ -123,6 +137,7 @@ impl UpdateContext {
             families,
             enforce_first_as: options.enforce_first_as,
             as_sets: options.as_sets.unwrap_or(as_sets),
+            as_zero: options.as_zero,
             local_role: options.local_role,
             aigp: options.aigp.unwrap_or(aigp),
             local_addrs: options.local_addrs,

@@ -16,7 +16,7 @@ mod fault;
 mod next_hop;
 mod walk;
 
-pub use context::{AigpSession, AsSets, DecodeOptions, FamilyContext, UpdateContext};
+pub use context::{AigpSession, AsSets, AsZero, DecodeOptions, FamilyContext, UpdateContext};
 pub use decode::{Ineligible, Reach, Scratch, Update, Withdrawn, decode};
 pub use encode::{AttributesTooLong, EncodeParams, Encoder};
 pub use fault::{AttrFault, FaultAction, FaultKind, ResetReason, SessionReset};

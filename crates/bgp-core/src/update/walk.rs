@@ -6,7 +6,7 @@
 use bytes::Bytes;
 
 use super::as4;
-use super::context::{AigpSession, AsSets, UpdateContext};
+use super::context::{AigpSession, AsSets, AsZero, UpdateContext};
 use super::fault::{AttrFault, FaultAction, FaultKind, ResetReason, SessionReset};
 use super::next_hop;
 use crate::asn::{AS_TRANS, AsWidth, Asn};
@@ -287,7 +287,7 @@ impl<'a, 's> Walk<'a, 's> {
             }
             AttrCode::AGGREGATOR => {
                 let asn = v.get(..v.len().saturating_sub(4)).unwrap_or_default();
-                if asn.iter().all(|octet| *octet == 0) {
+                if self.rejects_as_zero() && asn.iter().all(|octet| *octet == 0) {
                     return Err(Fault(FaultKind::AsZero, row.malformed, "RFC 7607 §2"));
                 }
                 self.aggregator = Some((v, attr.flags.0 & AttrFlags::PARTIAL));
@@ -299,7 +299,7 @@ impl<'a, 's> Walk<'a, 's> {
                 Ok(())
             }
             AttrCode::AS4_AGGREGATOR => {
-                if v.starts_with(&[0; 4]) {
+                if self.rejects_as_zero() && v.starts_with(&[0; 4]) {
                     return Err(Fault(FaultKind::AsZero, row.malformed, "RFC 7607 §2"));
                 }
                 self.as4_aggregator = Some(v);
@@ -319,6 +319,10 @@ impl<'a, 's> Walk<'a, 's> {
         }
     }
 
+    fn rejects_as_zero(&self) -> bool {
+        self.context.as_zero == AsZero::Reject
+    }
+
     /// AS_PATH (RFC 7606 §7.2): whole segments of known types, none empty, no AS 0 (RFC 7607 §2), no confederation
     /// segments, as there are no confederation peers (RFC 5065 §5), sets as configured (RFC 9774 §3).
     fn check_as_path(&self, value: &[u8], width: AsWidth) -> Result<(), Fault> {
@@ -335,7 +339,7 @@ impl<'a, 's> Walk<'a, 's> {
                     return withdraw(FaultKind::Segment, "RFC 7606 §7.2");
                 }
             }
-            if segment.asns().any(|asn| asn == Asn(0)) {
+            if self.rejects_as_zero() && segment.asns().any(|asn| asn == Asn(0)) {
                 return withdraw(FaultKind::AsZero, "RFC 7607 §2");
             }
         }

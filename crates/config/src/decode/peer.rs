@@ -256,6 +256,7 @@ impl Layer {
         set(&mut s.allow_own_as, reader.integer("allow_own_as", (0, 10)));
         set(&mut s.enforce_first_as, reader.boolean("enforce_first_as"));
         set(&mut s.reject_as_sets, reject_as_sets(reader));
+        set(&mut s.reject_as_zero, reader.boolean("reject_as_zero"));
         set(&mut s.remove_private_as, remove_private_as(reader));
         set(&mut s.as_override, reader.boolean("as_override"));
         set(&mut s.role, reader.word("role", ROLES, ROLE_WORDS));

@@ -160,6 +160,7 @@ fn paths(keys: &mut Keys, s: &PeerSettings, base: Option<&PeerSettings>) {
     keys.differing("enforce_first_as", &s.enforce_first_as, b.map(|b| &b.enforce_first_as), boolean);
     let sets = b.and_then(|b| b.reject_as_sets.as_ref());
     option(keys, "reject_as_sets", s.reject_as_sets.as_ref(), sets, "default", boolean);
+    keys.differing("reject_as_zero", &s.reject_as_zero, b.map(|b| &b.reject_as_zero), boolean);
     let private = |r: &RemovePrivateAs| match r {
         RemovePrivateAs::Off => Node::from(false),
         RemovePrivateAs::Only => Node::from(true),

@@ -156,6 +156,8 @@ pub struct PeerSettings {
     pub enforce_first_as: bool,
     /// Treat routes with AS_SET or AS_CONFED_SET as withdrawn (RFC 9774); none: on eBGP only.
     pub reject_as_sets: Option<bool>,
+    /// AS 0 in AS_PATH and AGGREGATOR is malformed (RFC 7607); off only where a recording is to be carried as it is.
+    pub reject_as_zero: bool,
     /// What happens to private ASes in AS_PATHs that we advertise to this peer.
     pub remove_private_as: RemovePrivateAs,
     /// Put our own AS for the peer's in AS_PATHs that we advertise to it.
@@ -228,6 +230,7 @@ impl Default for PeerSettings {
             allow_own_as: 0,
             enforce_first_as: true,
             reject_as_sets: None,
+            reject_as_zero: true,
             remove_private_as: RemovePrivateAs::Off,
             as_override: false,
             role: None,

@@ -7,7 +7,7 @@ use heddle_bgp_core::attr::block::Summary;
 use heddle_bgp_core::attr::{AttrCode, BlockView};
 use heddle_bgp_core::nlri::PathIds;
 use heddle_bgp_core::route_refresh::{EnhancedRefresh, RefreshSubtype, RouteRefresh};
-use heddle_bgp_core::update::{AigpSession, AsSets, FamilyContext, Scratch, UpdateContext, decode};
+use heddle_bgp_core::update::{AigpSession, AsSets, AsZero, FamilyContext, Scratch, UpdateContext, decode};
 use heddle_bgp_core::{AsWidth, Framer, MessageType, PathId, PeerType, Prefix};
 
 use crate::feed::{self, Record};
@@ -104,6 +104,7 @@ impl Receiver {
             families: [Some(FamilyContext { path_ids: self.path_ids, extended_next_hop: false }); 2],
             enforce_first_as: None,
             as_sets: AsSets::Accept,
+            as_zero: AsZero::Reject,
             local_role: None,
             aigp: AigpSession::Disabled,
             local_addrs: smallvec::SmallVec::new(),

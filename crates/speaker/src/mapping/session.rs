@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use heddle_bgp_core::capability::{AddPathMode, ForwardingState};
 use heddle_bgp_core::open::OptionalParameters;
-use heddle_bgp_core::update::{AigpSession, AsSets, DecodeOptions};
+use heddle_bgp_core::update::{AigpSession, AsSets, AsZero, DecodeOptions};
 use heddle_bgp_core::{Asn, Negotiated, PeerType};
 use heddle_bgp_fsm::{
     ConnectMode, FamilyConfig, GracefulRestartConfig, GracefulRestartMode, HostName, IdleHold, PeerAsn, PeerConfig,
@@ -105,6 +105,7 @@ pub(crate) fn decode_options(
     let external = negotiated.peer_type == PeerType::Ebgp;
     DecodeOptions {
         enforce_first_as: (external && settings.enforce_first_as).then_some(negotiated.peer_asn),
+        as_zero: if settings.reject_as_zero { AsZero::Reject } else { AsZero::Accept },
         as_sets: settings.reject_as_sets.map(|r| if r { AsSets::TreatAsWithdraw } else { AsSets::Accept }),
         local_role: settings.role,
         aigp: Some(if settings.aigp || !external { AigpSession::Enabled } else { AigpSession::Disabled }),

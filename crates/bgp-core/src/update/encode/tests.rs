@@ -2,7 +2,7 @@ use super::*;
 use crate::attr::{AsPath, Origin, PathAttributes};
 use crate::nlri::PathId;
 use crate::prefix::Prefix;
-use crate::update::{AigpSession, AsSets, FamilyContext, Scratch, UpdateContext, decode};
+use crate::update::{AigpSession, AsSets, AsZero, FamilyContext, Scratch, UpdateContext, decode};
 use crate::{Asn, PeerType};
 
 const EVER: usize = usize::MAX;
@@ -20,6 +20,7 @@ fn context(params: EncodeParams) -> UpdateContext {
         families: [family, family],
         enforce_first_as: None,
         as_sets: AsSets::Accept,
+        as_zero: AsZero::Reject,
         local_role: None,
         aigp: AigpSession::Disabled,
         local_addrs: smallvec::SmallVec::new(),

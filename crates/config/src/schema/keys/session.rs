@@ -105,7 +105,7 @@ pub(super) const KEYS: &[Key] = &[
         "false",
         Refresh,
         "Ask for reachability and cost of next hops. Off: every next hop is reachable at cost 0, right for a reflector \
-         that forwards nothing.",
+         that forwards nothing. `heddle route-reflector` has nobody to ask: it warns and goes on as with `false`.",
     ),
     // multipath
     key(T::Multipath, "ebgp", "number, 1 to 256", "1", Refresh, "Most eBGP paths of a prefix."),
@@ -400,6 +400,15 @@ pub(super) const KEYS: &[Key] = &[
         "true for eBGP, false for iBGP",
         Refresh,
         "Treat routes with AS_SET or AS_CONFED_SET as withdrawn (RFC 9774).",
+    ),
+    key(
+        T::PeerSettings,
+        "reject_as_zero",
+        "boolean",
+        "true",
+        Refresh,
+        "Treat routes with AS 0 in AS_PATH as withdrawn and discard an AGGREGATOR with AS 0 (RFC 7607). `false` carries both, \
+against the RFC: for peers that play recordings or feed a collector.",
     ),
     key(
         T::PeerSettings,
