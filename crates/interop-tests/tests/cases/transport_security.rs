@@ -5,7 +5,7 @@
 //! (6, AS 65006), which sends with TTL 1 although we ask for GTSM; a router (9) between LAN 0 and LAN 1; BIRD (7, AS 65007)
 //! on LAN 1, two hops away; dynamic peers from 10.0.1.128/25 with a password for the whole range (BIRD, 10.0.1.200).
 //! Claims: 1. with the right key the sessions come up, over IPv4 and IPv6, and the kernel has them as signed. 2. With a wrong
-//! key BIRD stays down; when it gets the right one it comes up. 3. A peer whose password file is missing is down with that
+//! key BIRD and FRR stay down; with the right one they come up. 3. A peer whose password file is missing is down with that
 //! reason, and the daemon runs. 4. With GTSM on both sides sessions come up; a peer that sends with TTL 1 stays down. 5. A
 //! peer two hops away comes up with `multihop`, and with GTSM of two hops, and not without. 6. A dynamic peer of a range
 //! with a password comes up.
@@ -65,16 +65,34 @@ fn tcp_md5() {
     assert_eq!(blocked.pointer("/down_reason/code").and_then(Value::as_str), Some("password_missing"), "{blocked}");
 
     // The kernel counts segments that it drops for a wrong signature; then the key is put right.
-    wait_for("segments with a wrong signature are dropped", PATIENCE, || {
-        let counters = rr.netns().run("nstat", &["-asz", "TcpExtTCPMD5Failure"]);
-        let count =
-            counters.split_whitespace().skip_while(|word| *word != "TcpExtTCPMD5Failure").nth(1).map(str::to_owned);
-        ensure(count.as_deref().is_some_and(|count| count != "0"), || counters.clone())
-    });
+    wait_md5_failures(&rr, 0);
     assert!(!heddle.session("10.0.0.2").expect("it answers").established);
     bird.configure(&with("spun-yarn"));
     bird.wait_established("10.0.0.1");
     heddle.wait_established("10.0.0.2");
+
+    let before = md5_failures(&rr);
+    frr.configure(&["router bgp 65003", "neighbor fd00::1 password moth-eaten"]);
+    frr.wait_down("fd00::1");
+    wait_md5_failures(&rr, before);
+    assert!(!heddle.session("fd00::3").expect("it answers").established);
+    frr.configure(&["router bgp 65003", "neighbor fd00::1 password spun-yarn"]);
+    frr.wait_established("fd00::1");
+    heddle.wait_established("10.0.0.2");
+}
+
+/// Segments that the kernel of a host has dropped for a wrong signature.
+fn md5_failures(host: &Host) -> u64 {
+    let counters = host.netns().run("nstat", &["-asz", "TcpExtTCPMD5Failure"]);
+    let count = counters.split_whitespace().skip_while(|word| *word != "TcpExtTCPMD5Failure").nth(1);
+    count.and_then(|count| count.parse().ok()).unwrap_or_else(|| panic!("no count in {counters}"))
+}
+
+fn wait_md5_failures(host: &Host, before: u64) {
+    wait_for("segments with a wrong signature are dropped", PATIENCE, || {
+        let count = md5_failures(host);
+        ensure(count > before, || count.to_string())
+    });
 }
 
 fn ttl() {
