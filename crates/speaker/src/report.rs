@@ -44,6 +44,19 @@ pub(crate) fn wall(t: SystemTime) -> types::WallTime {
     types::WallTime::from(t)
 }
 
+/// The state of a session.
+#[must_use]
+pub(crate) const fn peer_state(kind: StateKind) -> types::PeerState {
+    match kind {
+        StateKind::Idle => types::PeerState::Idle,
+        StateKind::Connect => types::PeerState::Connect,
+        StateKind::Active => types::PeerState::Active,
+        StateKind::OpenSent => types::PeerState::OpenSent,
+        StateKind::OpenConfirm => types::PeerState::OpenConfirm,
+        StateKind::Established => types::PeerState::Established,
+    }
+}
+
 /// What the transport said.
 #[must_use]
 pub(crate) fn tcp_failure(error: &io::Error) -> TcpFailure {

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use heddle_admin::types::{
     AdminState, Capability, CounterRow, DownReason, ErrorCounts, GracefulRestart, MessageCounts, Messages, Peer,
-    PeerFamily, PeerState, PeerType, RouteCounters, Timers, Transport,
+    PeerFamily, PeerType, RouteCounters, Timers, Transport,
 };
 use heddle_bgp_core::capability::{AddPathMode, ForwardingState};
 use heddle_bgp_core::{Capability as WireCapability, Role, Timestamp};
@@ -35,7 +35,7 @@ pub(super) fn peer(clock: &Clock, shared: &PeerShared, stats: &[PeerStats]) -> P
         peer_type: peer_type(&status),
         dynamic: status.origin == PeerOrigin::Dynamic,
         route_reflector_client: status.settings.route_reflector_client,
-        state: state(status.state),
+        state: report::peer_state(status.state),
         admin_state: match status.wish {
             _ if status.is_down() => AdminState::Down,
             Wish::Up | Wish::Down => AdminState::Up,
@@ -90,17 +90,6 @@ fn peer_type(status: &PeerStatus) -> Option<PeerType> {
         heddle_bgp_core::PeerType::Ibgp => PeerType::Ibgp,
         heddle_bgp_core::PeerType::Ebgp => PeerType::Ebgp,
     })
-}
-
-const fn state(kind: StateKind) -> PeerState {
-    match kind {
-        StateKind::Idle => PeerState::Idle,
-        StateKind::Connect => PeerState::Connect,
-        StateKind::Active => PeerState::Active,
-        StateKind::OpenSent => PeerState::OpenSent,
-        StateKind::OpenConfirm => PeerState::OpenConfirm,
-        StateKind::Established => PeerState::Established,
-    }
 }
 
 fn transport(status: &PeerStatus) -> Transport {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use heddle_admin::types::{EventKind, PeerState};
+use heddle_admin::types::EventKind;
 use heddle_bgp_core::{Negotiated, Timestamp};
 use heddle_bgp_fsm::{Action, ConnectionId, DownReason, Event, Message, StateKind, TcpFailure};
 use heddle_rib::session::{SessionHandles, SessionId};
@@ -203,7 +203,7 @@ impl PeerTask {
                 status.last_reset = reset.clone().map(|r| (now, r));
             }
         }
-        self.tell(EventKind::PeerState { from: state(from), to: state(to), reset });
+        self.tell(EventKind::PeerState { from: report::peer_state(from), to: report::peer_state(to), reset });
         if to != StateKind::Idle {
             // The time of a limit that held the peer is over.
             self.blocked = None;
@@ -247,16 +247,5 @@ impl PeerTask {
             self.fsm.idle_until().map(|_| Blocked { by: Obstacle::IdleHold, text })
         };
         self.blocked.clone().or_else(held).or_else(|| self.hindered.clone())
-    }
-}
-
-fn state(kind: StateKind) -> PeerState {
-    match kind {
-        StateKind::Idle => PeerState::Idle,
-        StateKind::Connect => PeerState::Connect,
-        StateKind::Active => PeerState::Active,
-        StateKind::OpenSent => PeerState::OpenSent,
-        StateKind::OpenConfirm => PeerState::OpenConfirm,
-        StateKind::Established => PeerState::Established,
     }
 }
