@@ -176,9 +176,10 @@ impl PeerTask {
                 let now = self.shared.clock.now();
                 self.status.lock().last_sent = Some(now);
                 self.fsm.handle(now, Event::WriteProgress(id));
+                // Octets of control messages were counted when they were queued.
+                Traffic::add(&self.status.traffic.bytes_out, outcome.update_octets);
                 if outcome.updates > 0 {
                     Traffic::add(&self.status.traffic.updates_out, outcome.updates);
-                    Traffic::add(&self.status.traffic.bytes_out, outcome.octets);
                     let count = u32::try_from(outcome.updates).unwrap_or(u32::MAX);
                     self.fsm.handle(now, Event::UpdatesSent(id, count));
                 }
@@ -208,6 +209,7 @@ impl PeerTask {
                 let written = connection.write_slices(&slices);
                 if let Written::Octets(n) = written {
                     pumped.updates += session.wrote(&slices, n, &self.rib);
+                    pumped.update_octets += n;
                 }
                 session.set_socket_full(written == Written::Full);
                 written
@@ -245,6 +247,8 @@ enum Frame {
 #[derive(Debug, Default)]
 struct Pumped {
     octets: usize,
+    /// Those of them that are UPDATEs'.
+    update_octets: usize,
     updates: usize,
     broken: bool,
 }
