@@ -1,0 +1,1 @@
+//! The watch on the datastore: sources that fill and follow a snapshot.

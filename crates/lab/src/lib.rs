@@ -1,0 +1,1 @@
+//! Fabrics of many hosts in network namespaces on one machine.

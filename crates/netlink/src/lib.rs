@@ -1,0 +1,1 @@
+//! rtnetlink: batch writer of routes, monitor, links and addresses.

@@ -1,0 +1,1 @@
+//! The node peer: datastore in; BGP speaker, forwarding table and node status out.
