@@ -353,6 +353,12 @@ fn range_of<'c>(config: &'c Config, address: &PeerAddress) -> Option<&'c ListenR
 }
 
 fn password(settings: &PeerSettings) -> Result<Option<Password>, String> {
+    if let Some(reason) = &settings.blocked {
+        return Err(reason.clone());
+    }
+    if let Some(key) = &settings.password {
+        return Ok(Some(Password::inline(key)));
+    }
     let Some(path) = &settings.password_file else { return Ok(None) };
     Password::read(path).map(Some).map_err(|e| e.to_string())
 }

@@ -89,5 +89,6 @@ fn document(root: &Reader<'_, '_>) -> Option<Config> {
         listen_ranges,
         peers,
         networks,
+        fib: None,
     })
 }

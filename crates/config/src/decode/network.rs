@@ -46,5 +46,13 @@ fn network(reader: &Reader<'_, '_>) -> Option<Network> {
         // RFC 2545 §3: the next hop of an IPv6 prefix is an IPv6 address.
         reader.source.error(reader.span("next_hop"), Conflict::NextHopVersion);
     }
-    Some(Network { prefix, next_hop, origin: origin.unwrap_or_default(), local_pref, med, communities })
+    Some(Network {
+        prefix,
+        next_hop,
+        origin: origin.unwrap_or_default(),
+        local_pref,
+        med,
+        communities,
+        blackhole: false,
+    })
 }

@@ -197,6 +197,9 @@ fn conditions(reader: &Reader<'_, '_>, names: &Names) -> Conditions {
         local_pref: range(reader, "local_pref"),
         peers: reader.list("peer", peer_address("peer")).unwrap_or_default(),
         families: reader.list("family", |text| Ok(text.parse::<Family>()?)).unwrap_or_default(),
+        not_prefixes: Vec::new(),
+        interfaces: Vec::new(),
+        route_types: Vec::new(),
     }
 }
 
@@ -284,9 +287,13 @@ fn prepend(reader: &Reader<'_, '_>) -> Option<Prepend> {
     const TIMES: (i64, i64) = (1, 32);
     let value = reader.get("prepend")?;
     if value.get_ref().is_integer() {
-        return Some(Prepend { asn: None, times: reader.integer("prepend", TIMES)? });
+        return Some(Prepend::Own(reader.integer("prepend", TIMES)?));
     }
     let table = reader.table_of("prepend", value, Table::Prepend)?;
     let asn: Option<Asn> = table.get("asn").and_then(|v| asn_of(&table, "asn", v));
-    Some(Prepend { asn, times: table.integer("times", TIMES).unwrap_or(1) })
+    let times: u8 = table.integer("times", TIMES).unwrap_or(1);
+    Some(match asn {
+        Some(asn) => Prepend::List(vec![asn; times.into()]),
+        None => Prepend::Own(times),
+    })
 }

@@ -3,7 +3,7 @@
 use crate::node::{Keys, Node, text};
 use crate::value::{
     AsPathSet, CommunityMatch, CommunitySet, Conditions, Modifications, Network, NextHopAction, Origin, Policy,
-    PolicyDefault, PrefixSet, Range, Rule, RuleAction,
+    PolicyDefault, PrefixSet, Prepend, Range, Rule, RuleAction,
 };
 
 /// `[[prefix_sets]]`.
@@ -134,11 +134,10 @@ fn modifications(m: &Modifications) -> Keys {
     add.optional("local_pref", m.add.local_pref, Node::from);
     add.optional("med", m.add.med, Node::from);
     keys.table("add", add, Node::Inline);
-    if let Some(prepend) = m.prepend {
-        let mut table = Keys::default();
-        table.optional("asn", prepend.asn, |a| a.0.into());
-        table.put("times", u32::from(prepend.times));
-        keys.put("prepend", Node::Inline(table));
+    match &m.prepend {
+        None => {}
+        Some(Prepend::Own(times)) => keys.put("prepend", u32::from(*times)),
+        Some(Prepend::List(asns)) => keys.list("prepend", asns, |a| a.0.into()),
     }
     keys
 }

@@ -2,6 +2,7 @@
 
 mod address;
 mod community;
+mod fib;
 mod located;
 mod network;
 mod peer;
@@ -11,15 +12,17 @@ mod seconds;
 
 pub use address::{AddressError, ListenAddress, PeerAddress};
 pub use community::{Administrator, Community, CommunityError, CommunityPattern, ExtendedKind, Span};
+pub use fib::{Fib, FibAction, FibRule, NexthopObjects, RouteMetric, StaticRoute, Tunnel};
 pub use located::{Located, Location};
 pub use network::Network;
 pub use peer::{
     AddPath, AddPathSend, FamilySettings, GracefulRestartMode, IdleHold, LimitAction, ListenRange, LocalAs,
-    NextHopMode, Peer, PeerAs, PeerFamily, PeerGroup, PeerSettings, PrefixLimit, RemovePrivateAs, Role,
+    NextHopMode, Password, Peer, PeerAs, PeerFamily, PeerGroup, PeerSettings, PrefixLimit, RemovePrivateAs, Role,
 };
 pub use policy::{
     Add, AsPathSet, CommunityMatch, CommunitySet, Conditions, Modifications, NextHopAction, Origin, Policy,
-    PolicyDefault, PrefixRange, PrefixRangeError, PrefixSet, Prepend, Range, Remove, Rule, RuleAction, SetAttributes,
+    PolicyDefault, PrefixRange, PrefixRangeError, PrefixSet, Prepend, Range, Remove, RouteType, Rule, RuleAction,
+    SetAttributes,
 };
 pub use router::{Api, Decision, GracefulRestart, Log, LogFormat, LongLived, Multipath, Router};
 pub use seconds::Seconds;
@@ -53,6 +56,8 @@ pub struct Config {
     pub peers: Vec<Peer>,
     /// Originated prefixes.
     pub networks: Vec<Network>,
+    /// The kernel's forwarding table; none: the speaker forwards nothing.
+    pub fib: Option<Fib>,
 }
 
 impl Config {
@@ -71,6 +76,7 @@ impl Config {
             listen_ranges: Vec::new(),
             peers: Vec::new(),
             networks: Vec::new(),
+            fib: None,
         }
     }
 

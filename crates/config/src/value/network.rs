@@ -22,12 +22,23 @@ pub struct Network {
     pub med: Option<u32>,
     /// Communities of the three kinds.
     pub communities: Vec<Community>,
+    /// The kernel gets a blackhole route for it, unless a rule of [`Fib`](super::Fib) rejects it: what more specific
+    /// routes do not take is dropped here, and never sent back up.
+    pub blackhole: bool,
 }
 
 impl Network {
     /// A prefix with no attributes beyond the mandatory ones, origin IGP.
     #[must_use]
     pub const fn new(prefix: Prefix) -> Self {
-        Self { prefix, next_hop: None, origin: Origin::Igp, local_pref: None, med: None, communities: Vec::new() }
+        Self {
+            prefix,
+            next_hop: None,
+            origin: Origin::Igp,
+            local_pref: None,
+            med: None,
+            communities: Vec::new(),
+            blackhole: false,
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use heddle_bgp_core::{Asn, Family, PeerType, Prefix};
 
@@ -105,6 +106,36 @@ impl ListenRange {
     pub const DEFAULT_LIMIT: u32 = 1000;
 }
 
+/// A TCP MD5 key (RFC 2385): 1 to 80 octets. Neither `Debug` nor a written configuration shows it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Password(Arc<str>);
+
+impl Password {
+    /// What stands for a key in what is shown.
+    pub const HIDDEN: &'static str = "(hidden)";
+    /// Linux: `TCP_MD5SIG_MAXKEYLEN`.
+    pub const MAX_LEN: usize = 80;
+
+    /// A key; none when it is empty, longer than [`MAX_LEN`](Self::MAX_LEN) or [`HIDDEN`](Self::HIDDEN).
+    #[must_use]
+    pub fn new(key: &str) -> Option<Self> {
+        let usable = (1..=Self::MAX_LEN).contains(&key.len()) && key != Self::HIDDEN;
+        usable.then(|| Self(key.into()))
+    }
+
+    /// The key.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Password {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(Self::HIDDEN)
+    }
+}
+
 /// Everything that is said about a peer beside its address and AS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "independent switches, each with its own key")]
@@ -115,6 +146,9 @@ pub struct PeerSettings {
     pub shutdown: bool,
     /// What the peer is told then (RFC 9003), at most 255 octets.
     pub shutdown_text: Option<String>,
+    /// Why no session may be started though the peer is not shut down: something that it needs is missing. Shown as the
+    /// reason wherever the peer is.
+    pub blocked: Option<String>,
 
     /// TCP port that we connect to.
     pub port: u16,
@@ -124,6 +158,8 @@ pub struct PeerSettings {
     pub passive: bool,
     /// File with the TCP MD5 key (RFC 2385). Read when sessions are started, not when the configuration is.
     pub password_file: Option<PathBuf>,
+    /// The TCP MD5 key itself. At most one of the two is given.
+    pub password: Option<Password>,
     /// How many hops away an eBGP peer may be: the TTL that we send with. None: 1 for eBGP, 255 for iBGP.
     pub multihop: Option<u8>,
     /// Accept packets only from at most this many hops away (RFC 5082), and send with TTL 255.
@@ -212,10 +248,12 @@ impl Default for PeerSettings {
             description: None,
             shutdown: false,
             shutdown_text: None,
+            blocked: None,
             port: 179,
             local_address: None,
             passive: false,
             password_file: None,
+            password: None,
             multihop: None,
             ttl_security: None,
             hold_time: Self::DEFAULT_HOLD_TIME,

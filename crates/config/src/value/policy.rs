@@ -214,6 +214,23 @@ pub struct Conditions {
     pub peers: Vec<PeerAddress>,
     /// The family of the route is one of these.
     pub families: Vec<Family>,
+    /// The prefix is in none of these.
+    pub not_prefixes: Vec<PrefixRange>,
+    /// The interface of a local route matches one of these shell globs (`*`, `?`). Learned routes have no interface.
+    pub interfaces: Vec<String>,
+    /// The route is of one of these types.
+    pub route_types: Vec<RouteType>,
+}
+
+/// Where a route came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RouteType {
+    /// Originated here: a network of the configuration or a route of this machine.
+    Local,
+    /// From an eBGP peer.
+    Ebgp,
+    /// From an iBGP peer.
+    Ibgp,
 }
 
 /// How the communities of a route match a list of patterns.
@@ -307,12 +324,12 @@ pub enum NextHopAction {
 }
 
 /// What a rule puts before the AS_PATH.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Prepend {
-    /// The AS; none: ours toward the peer.
-    pub asn: Option<Asn>,
-    /// How many times, 1 to 32.
-    pub times: u8,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Prepend {
+    /// Our AS toward the peer, so many times, 1 to 32.
+    Own(u8),
+    /// These, at most 32; the first of the list ends up first.
+    List(Vec<Asn>),
 }
 
 /// ORIGIN (RFC 4271 §5.1.1), best first.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use heddle_config::{
     CommunityMatch, CommunityPattern, Conditions, Config, Located, Modifications, NextHopAction, PolicyDefault,
-    PrefixRange, Range, RuleAction,
+    PrefixRange, Prepend, Range, RouteType, RuleAction,
 };
 use heddle_rib::policy::{
     self, Action, AsPathRegex, CommunityEdit, CommunityList, Extended, Large, Match, NextHopEdit, NumberEdit, Policy,
@@ -86,6 +86,14 @@ fn simple_matches(c: &Conditions) -> Vec<Match> {
         matches.push(Match::PeerAddress(c.peers.iter().map(|p| p.ip).collect()));
     }
     any_of(&mut matches, c.origins.iter().map(|o| Match::Origin(origin(*o))).collect());
+    let route_type = |t: &RouteType| {
+        Match::RouteType(match t {
+            RouteType::Local => policy::RouteType::Local,
+            RouteType::Ebgp => policy::RouteType::Ebgp,
+            RouteType::Ibgp => policy::RouteType::Ibgp,
+        })
+    };
+    any_of(&mut matches, c.route_types.iter().map(route_type).collect());
     any_of(&mut matches, c.families.iter().map(|f| Match::Family(*f)).collect());
     matches
 }
@@ -111,6 +119,9 @@ fn prefix_match(config: &Config, c: &Conditions) -> Result<Vec<Match>, PolicyErr
     if !c.prefixes.is_empty() || !c.prefix_sets.is_empty() {
         let named = c.prefix_sets.iter().filter_map(|n| config.prefix_set(n)).flat_map(|s| &s.prefixes);
         matches.push(Match::Prefix(ranges(named.chain(&c.prefixes))?));
+    }
+    if !c.not_prefixes.is_empty() {
+        matches.push(Match::Not(Box::new(Match::Prefix(ranges(c.not_prefixes.iter())?))));
     }
     if !c.next_hops.is_empty() {
         matches.push(Match::NextHop(ranges(c.next_hops.iter())?));
@@ -213,11 +224,10 @@ fn actions(config: &Config, m: &Modifications) -> Result<Vec<Action>, PolicyErro
     }
     set_actions(m, &mut actions)?;
     add_actions(m, &mut actions)?;
-    if let Some(p) = m.prepend {
-        actions.push(match p.asn {
-            None => Action::prepend_own(p.times.into())?,
-            Some(asn) => Action::prepend(&vec![asn; p.times.into()])?,
-        });
+    match &m.prepend {
+        None => {}
+        Some(Prepend::Own(times)) => actions.push(Action::prepend_own((*times).into())?),
+        Some(Prepend::List(asns)) => actions.push(Action::prepend(asns)?),
     }
     Ok(actions)
 }

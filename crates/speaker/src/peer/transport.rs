@@ -34,6 +34,12 @@ impl Password {
         &self.0
     }
 
+    /// The key that the configuration itself has.
+    #[must_use]
+    pub(crate) fn inline(key: &heddle_config::Password) -> Self {
+        Self(key.reveal().as_bytes().to_vec())
+    }
+
     /// Reads a password file: its text without the line end.
     ///
     /// # Errors
