@@ -585,3 +585,28 @@ fn as_zero_is_carried_where_it_is_asked_for() {
     assert_eq!((carried.action, reached(&carried)), (None, vec!["10.99.1.0/24".to_owned()]));
     assert!(has(&carried, 2) && has(&carried, 7));
 }
+
+/// Type 0, which in blocks stands for the interface of a route of our own, comes in from no peer, whatever its flags and
+/// wherever it stands.
+#[test]
+fn no_interface_from_the_wire() {
+    let mut scratch = Scratch::new();
+    let name = "00 04 63616c69";
+    for flags in ["00", "40", "80", "a0", "c0", "e0", "f0"] {
+        let name = if flags == "f0" { "00 0004 63616c69" } else { name };
+        let attr = format!("{flags}{name}");
+        for attrs in [format!("{attr}{}", BASE.concat()), format!("{}{attr}", BASE.concat())] {
+            for session in [Session::External, Session::Internal, Session::TwoOctet] {
+                let body = message("", &attrs, "180a6301");
+                let update = decode(&body, &session.context(), &mut scratch).expect("no reset");
+                for reach in &update.reach {
+                    assert_eq!(BlockView(reach.block).interface(), None, "{attrs}");
+                    assert!(BlockView(reach.block).iter().all(|a| a.code.0 != 0), "{attrs}");
+                }
+                assert!(!update.faults.is_empty(), "{attrs}");
+                assert_eq!(update.action, Some(FaultAction::AttributeDiscard), "{attrs}");
+                assert_eq!(reached(&update), ["10.99.1.0/24"], "{attrs}");
+            }
+        }
+    }
+}

@@ -105,6 +105,12 @@ impl<'a> BlockView<'a> {
         Items::new(self.value(code).unwrap_or_default())
     }
 
+    /// The interface that the route lies on; none for learned routes.
+    #[must_use]
+    pub fn interface(self) -> Option<&'a str> {
+        std::str::from_utf8(self.value(AttrCode::INTERFACE)?).ok()
+    }
+
     /// ORIGIN.
     #[must_use]
     pub fn origin(self) -> Option<Origin> {

@@ -75,10 +75,18 @@ codes! {
     ATTR_SET = 128;
 }
 
+impl AttrCode {
+    /// The interface that a route of our own lies on: a pseudo-attribute of canonical blocks. It has the type that IANA
+    /// reserves, which decoding lets into no block, and which encoding leaves out: it neither comes from a peer nor goes
+    /// to one.
+    pub const INTERFACE: Self = Self(0);
+}
+
 impl fmt::Display for AttrCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.name() {
             Some(name) => f.write_str(name),
+            None if *self == Self::INTERFACE => f.write_str("INTERFACE"),
             None => write!(f, "attribute {}", self.0),
         }
     }

@@ -60,6 +60,8 @@ impl Partial {
 /// [`from_block`](Self::from_block) and [`write_block`](Self::write_block) are inverse for every canonical block.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub struct PathAttributes {
+    /// The interface that the route lies on ([`AttrCode::INTERFACE`]): of routes of our own, and never on the wire.
+    pub interface: Option<String>,
     /// ORIGIN.
     pub origin: Option<Origin>,
     /// AS_PATH; none where the attribute is absent, which is not the same as the empty path.
@@ -123,6 +125,7 @@ impl PathAttributes {
         let v = attr.value;
         let u32_of = |octets: &[u8]| octets.try_into().ok().map(u32::from_be_bytes);
         match attr.code {
+            AttrCode::INTERFACE => self.interface = Some(std::str::from_utf8(v).ok()?.to_owned()),
             AttrCode::ORIGIN => self.origin = Some(<[u8; 1]>::try_from(v).ok().and_then(|[o]| Origin::from_octet(o))?),
             AttrCode::AS_PATH => self.as_path = Some(AsPath::from_octets(v, AsWidth::Four)?),
             AttrCode::NEXT_HOP => self.next_hop = Some(NextHop::from_octets(v)?),
@@ -212,6 +215,9 @@ impl PathAttributes {
 
     fn write(&self, out: &mut Vec<u8>) -> Result<(), AttributeTooLong> {
         let mut w = Writer { out, others: self.others.iter().peekable(), partial: self.partial, value: Vec::new() };
+        if let Some(interface) = &self.interface {
+            w.attr(OPTIONAL, AttrCode::INTERFACE, interface.as_bytes())?;
+        }
         if let Some(origin) = self.origin {
             w.attr(WELL_KNOWN, AttrCode::ORIGIN, &[origin as u8])?;
         }

@@ -196,7 +196,10 @@ impl Encoder {
             }
             Field::Nlri | Field::Withdrawn => &mut frame.head,
         };
-        let view = BlockView(block).iter().filter(|a| field == Field::Nlri || a.code != AttrCode::NEXT_HOP);
+        // The interface of a route of our own is nobody else's business.
+        let on_wire = |a: &RawAttr<'_>| a.code != AttrCode::INTERFACE;
+        let view = BlockView(block).iter().filter(on_wire);
+        let view = view.filter(|a| field == Field::Nlri || a.code != AttrCode::NEXT_HOP);
         match self.params.as_width {
             AsWidth::Four => view.for_each(|a| push_attr(attrs, a.flags.0, a.code, a.value)),
             AsWidth::Two => two_octet(attrs, view, &mut self.value),

@@ -370,8 +370,9 @@ impl<'a, 's> Walk<'a, 's> {
     }
 
     fn unknown(&mut self, attr: RawAttr<'a>, end: usize) -> Judged {
-        if attr.code == AttrCode(0) {
-            // Reserved at IANA; RFC 4271 §5 would pass it on. A decision: discarded.
+        if attr.code == AttrCode::INTERFACE {
+            // Type 0 is reserved at IANA; RFC 4271 §5 would pass it on. A decision: discarded, so that in blocks it can
+            // stand for something of our own.
             return Judged::Faulty(Fault(FaultKind::Value, FaultAction::AttributeDiscard, "IANA: type 0 is reserved"));
         }
         if attr.flags.0 & AttrFlags::OPTIONAL == 0 {

@@ -6,6 +6,7 @@ fn full() -> PathAttributes {
     let mut path = AsPath::from_asns(&[Asn(65001), Asn(4_200_000_000)]);
     path.push_segment(SegmentKind::Set, &[Asn(1), Asn(2)]);
     PathAttributes {
+        interface: Some("cali1234".into()),
         origin: Some(Origin::Igp),
         as_path: Some(path),
         next_hop: Some(NextHop::V6LinkLocal("2001:db8::2".parse().expect("v6"), "fe80::2".parse().expect("v6"))),
@@ -36,7 +37,7 @@ fn block_and_back() {
     let block = attributes.to_block().expect("short values");
     let view = BlockView(&block);
     let codes: Vec<u8> = view.iter().map(|a| a.code.0).collect();
-    assert_eq!(codes, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 16, 25, 26, 28, 32, 35, 40, 250]);
+    assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 16, 25, 26, 28, 32, 35, 40, 250]);
     let extended: Vec<u8> = view.iter().filter(|a| a.flags.0 & 0x10 != 0).map(|a| a.code.0).collect();
     assert_eq!(extended, [8, 250], "more than 255 octets");
     for attr in view {
@@ -55,6 +56,7 @@ fn view_agrees() {
     let attributes = full();
     let block = attributes.to_block().expect("short values");
     let view = BlockView(&block);
+    assert_eq!(view.interface(), Some("cali1234"));
     assert_eq!(view.origin(), attributes.origin);
     assert_eq!(view.as_path(), attributes.as_path());
     assert_eq!(view.next_hop(), attributes.next_hop);

@@ -279,3 +279,19 @@ fn mapped_next_hop() {
     let next_hop = BlockView(update.reach[0].block).next_hop().map(NextHop::addr);
     assert_eq!(next_hop.map(|a| a.to_string()).as_deref(), Some("::ffff:10.0.0.2"));
 }
+
+/// The pseudo-attribute of local routes does not reach the wire, whatever the form of the message.
+#[test]
+fn the_interface_stays_here() {
+    let with = PathAttributes { interface: Some("cali1234".into()), ..attributes("192.0.2.1") };
+    for family in Family::SUPPORTED {
+        for as_width in [AsWidth::Four, AsWidth::Two] {
+            let params = EncodeParams { as_width, ..params(family) };
+            let prefix = if family == Family::IPV4_UNICAST { "10.0.0.0/8" } else { "2001:db8::/32" };
+            let one = || std::iter::once(nlri(prefix));
+            let plain = advertise(params, &block(&attributes("192.0.2.1")), one());
+            assert!(!plain.is_empty());
+            assert_eq!(advertise(params, &block(&with), one()), plain);
+        }
+    }
+}
