@@ -596,7 +596,7 @@ fn no_interface_from_the_wire() {
         let name = if flags == "f0" { "00 0004 63616c69" } else { name };
         let attr = format!("{flags}{name}");
         for attrs in [format!("{attr}{}", BASE.concat()), format!("{}{attr}", BASE.concat())] {
-            for session in [Session::External, Session::Internal, Session::TwoOctet] {
+            for session in [Session::External, Session::Internal] {
                 let body = message("", &attrs, "180a6301");
                 let update = decode(&body, &session.context(), &mut scratch).expect("no reset");
                 for reach in &update.reach {
