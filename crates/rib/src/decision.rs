@@ -8,8 +8,8 @@
 //! | step | criterion | rule |
 //! |---|---|---|
 //! | 1 | not long-lived stale | RFC 9494 §4.3 |
-//! | 2 | originated here | RFC 4271 §9.1.1 leaves it to the speaker; all daemons do so |
-//! | 3 | highest LOCAL_PREF | RFC 4271 §9.1.1 |
+//! | 2 | highest LOCAL_PREF | RFC 4271 §9.1.1 |
+//! | 3 | originated here | RFC 4271 §9.1.1 leaves it to the speaker |
 //! | 4 | lowest AIGP, where enabled | RFC 7311 §4.1 |
 //! | 5 | shortest AS_PATH | RFC 4271 §9.1.2.2 a |
 //! | 6 | lowest ORIGIN | b |
@@ -134,9 +134,9 @@ pub enum Step {
     /// 1.
     LlgrStale,
     /// 2.
-    Local,
-    /// 3.
     LocalPref,
+    /// 3.
+    Local,
     /// 4.
     Aigp,
     /// 5.
@@ -165,8 +165,8 @@ impl Step {
     /// All steps, in order.
     pub const ALL: [Self; 14] = [
         Self::LlgrStale,
-        Self::Local,
         Self::LocalPref,
+        Self::Local,
         Self::Aigp,
         Self::AsPathLength,
         Self::Origin,
@@ -187,8 +187,8 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::LlgrStale => "long-lived stale",
-            Self::Local => "not originated here",
             Self::LocalPref => "lower local preference",
+            Self::Local => "not originated here",
             Self::Aigp => "higher or no AIGP metric",
             Self::AsPathLength => "longer AS path",
             Self::Origin => "worse origin",
@@ -388,13 +388,13 @@ fn best_at_once(candidates: &[Candidate<'_>], options: &DecisionOptions, alive: 
     alive.first().copied().unwrap_or(0)
 }
 
-/// Steps 1, 2, 3, 5 and 6 as one number, the smaller the better: two bits, 32 of LOCAL_PREF, 16 of AS_PATH length (a
+/// Steps 1, 2, 3, 5 and 6 as one number, the smaller the better: a bit, 32 of LOCAL_PREF, a bit, 16 of AS_PATH length (a
 /// message has no room for more than 16,384 AS numbers), two of ORIGIN.
 fn steps_1_to_6(c: &Candidate<'_>) -> u64 {
     let length = u64::from(u16::try_from(as_path_len(c)).unwrap_or(u16::MAX));
     let local = u64::from(c.source.kind != SourceKind::Local);
     let preference = u64::from(u32::MAX - c.meta.local_pref);
-    u64::from(is_llgr_stale(c)) << 51 | local << 50 | preference << 18 | length << 2 | u64::from(c.meta.bits.origin())
+    u64::from(is_llgr_stale(c)) << 51 | preference << 19 | local << 18 | length << 2 | u64::from(c.meta.bits.origin())
 }
 
 /// Steps 11 to 14, read in one pass over the attributes.
@@ -454,9 +454,9 @@ fn keep_best(candidates: &[Candidate<'_>], options: &DecisionOptions, step: Step
     match step {
         // RFC 9494 §4.3: such a route is less preferred than any that is not; between two of them all else decides.
         Step::LlgrStale => keep_min(candidates, alive, is_llgr_stale),
-        Step::Local => keep_min(candidates, alive, |c| c.source.kind != SourceKind::Local),
-        // RFC 4271 §9.1.1: the degree of preference; the higher is better.
+        // RFC 4271 §9.1.1: the degree of preference; the higher is better, of whatever source.
         Step::LocalPref => keep_min(candidates, alive, |c| u32::MAX - c.meta.local_pref),
+        Step::Local => keep_min(candidates, alive, |c| c.source.kind != SourceKind::Local),
         // RFC 7311 §4.1: routes without AIGP go where there is one with it; else the lowest AIGP plus interior cost.
         Step::Aigp => match options.aigp {
             Aigp::Off => {}

@@ -55,7 +55,9 @@ fn one_difference_a_row() {
     let rows: Vec<(&str, TestRoute, TestRoute, Step, DecisionOptions)> = vec![
         ("9494 4.3 flag", base(), base().llgr_stale().local_pref(900), Step::LlgrStale, off),
         ("9494 4.3 community", base(), base().communities(&stale).local_pref(900), Step::LlgrStale, off),
-        ("local", local(), base().local_pref(900), Step::Local, off),
+        ("local", local(), base(), Step::Local, off),
+        ("local with the same preference", local().local_pref(900), base().local_pref(900), Step::Local, off),
+        ("learned with a higher preference", base().local_pref(901), local().local_pref(900), Step::LocalPref, off),
         ("local pref", base().local_pref(101), base().local_pref(100), Step::LocalPref, off),
         ("local pref absent is 100", base(), base().local_pref(99), Step::LocalPref, off),
         ("aigp", base().aigp(5), base().aigp(6), Step::Aigp, aigp),
@@ -101,7 +103,8 @@ fn earlier_steps_decide_first() {
     let options = DecisionOptions { aigp: Aigp::On, prefer_oldest: PreferOldest::On, ..DecisionOptions::default() };
     let rows: Vec<(&str, TestRoute, TestRoute)> = vec![
         ("stale, local pref", base(), base().local_pref(200).llgr_stale()),
-        ("local, local pref", TestRoute::new(SourceKind::Local, &[]), base().local_pref(200)),
+        ("local pref, local", base().local_pref(200), TestRoute::new(SourceKind::Local, &[])),
+        ("local, aigp", TestRoute::new(SourceKind::Local, &[]), base().aigp(1)),
         ("local pref, aigp", base().local_pref(200), base().aigp(1)),
         ("aigp, path", TestRoute::new(EBGP, &[65001, 2, 3]).aigp(1), base()),
         ("path, origin", base().origin(2), TestRoute::new(EBGP, &[65001, 2, 3])),

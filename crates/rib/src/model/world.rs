@@ -645,7 +645,7 @@ impl<A: Side> World<A> {
             .collect();
         assert_eq!(table, truth, "the table: has, should have");
         for p in 0..self.prefixes {
-            // Our own first, then LOCAL_PREF, then the lowest identifiers; nothing is stale in the end.
+            // LOCAL_PREF first, then our own, then the lowest identifiers; nothing is stale in the end.
             let wanted = |k: &(usize, usize, u32), t: &Truth| {
                 k.0 == p && !(t.attr == UNWANTED && self.peers.get(k.1).is_some_and(|p| p.rejects))
             };
@@ -653,7 +653,7 @@ impl<A: Side> World<A> {
             // Without a neighbouring AS all of these are of one: the lowest MED counts before the identifiers.
             let best = self.truth.iter().filter(|(k, t)| wanted(k, t)).max_by_key(|(k, t)| {
                 use std::cmp::Reverse;
-                (k.1 == PEERS, t.attr, Reverse(medless(t)), Reverse(k.1), Reverse(k.2))
+                (t.attr, k.1 == PEERS, Reverse(medless(t)), Reverse(k.1), Reverse(k.2))
             });
             let shown = self.rib_best(A::nth(p));
             assert_eq!(shown, best.map(|(k, t)| self.block(t.attr, t.version, k.1, k.2)), "best path of {}", A::nth(p));
