@@ -2,10 +2,11 @@
 //! into it.
 
 use std::collections::VecDeque;
+use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex};
 
 use bytes::{Bytes, BytesMut};
-use hashbrown::HashMap;
+use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 use heddle_bgp_core::update::{EncodeParams, Encoder};
 use heddle_bgp_core::{Family, Nlri, PathId};
 use smallvec::SmallVec;
@@ -76,10 +77,13 @@ pub(crate) struct Said {
     pub(crate) peer: PeerId,
 }
 
-/// Exported blocks of one batch, by what they were made of.
+/// Exported blocks of one batch, by what they were made of, each once.
 #[derive(Debug, Default)]
 struct Memo {
     known: HashMap<(AttrId, SourceId, u8), Option<u32>>,
+    /// Blocks by content.
+    index: HashTable<u32>,
+    hasher: DefaultHashBuilder,
     bytes: Vec<u8>,
     ends: Vec<u32>,
     scratch: ExportScratch,
@@ -88,25 +92,33 @@ struct Memo {
 impl Memo {
     fn clear(&mut self) {
         self.known.clear();
+        self.index.clear();
         self.bytes.clear();
         self.ends.clear();
     }
     fn block(&self, n: u32) -> &[u8] {
-        let n = n as usize;
-        let start = if n == 0 { 0 } else { self.ends[n - 1] as usize };
-        &self.bytes[start..self.ends[n] as usize]
+        piece(&self.bytes, &self.ends, n)
     }
     fn push(&mut self, block: &[u8]) -> u32 {
-        // A policy that looks at prefixes is asked for each: equal neighbours still share messages.
-        if let Some(last) = self.ends.len().checked_sub(1).and_then(|n| u32::try_from(n).ok())
-            && self.block(last) == block
-        {
-            return last;
+        // Routes whose attributes became equal share messages: what policy made of each prefix, and routes of our own that
+        // differ only in their interface.
+        let hash = self.hasher.hash_one(block);
+        if let Some(&known) = self.index.find(hash, |&n| self.block(n) == block) {
+            return known;
         }
         self.bytes.extend_from_slice(block);
         self.ends.push(u32::try_from(self.bytes.len()).expect("invariant: a batch has 4096 blocks of 64 KiB"));
-        u32::try_from(self.ends.len() - 1).unwrap_or(0)
+        let n = u32::try_from(self.ends.len() - 1).unwrap_or(0);
+        let Self { index, hasher, bytes, ends, .. } = self;
+        index.insert_unique(hash, n, |&n| hasher.hash_one(piece(bytes, ends, n)));
+        n
     }
+}
+
+fn piece<'a>(bytes: &'a [u8], ends: &[u32], n: u32) -> &'a [u8] {
+    let n = n as usize;
+    let start = if n == 0 { 0 } else { ends[n - 1] as usize };
+    &bytes[start..ends[n] as usize]
 }
 
 /// Messages that are being encoded, cut into segments.

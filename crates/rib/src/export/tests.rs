@@ -3,7 +3,7 @@ use heddle_bgp_core::attr::block::push_attr;
 use heddle_bgp_core::attr::{AsPath, AsPathView, Community};
 
 use super::*;
-use crate::policy::{Action, NextHopEdit, NumberEdit, Policy, Rule, Then};
+use crate::policy::{Action, InterfacePattern, Match, NextHopEdit, NumberEdit, Policy, RouteType, Rule, Then};
 use crate::test_route::{OWN, TestRoute};
 
 const CLIENT: SourceKind = SourceKind::Client;
@@ -500,4 +500,30 @@ fn as_sets() {
 #[test]
 fn reasons_are_words_for_operators() {
     assert_eq!(Withheld::Policy.to_string(), "export policy");
+}
+
+/// The interface of a local route matters to policy and does not leave.
+#[test]
+fn policy_sees_the_interface_and_nobody_else() {
+    let on = |name: &str| {
+        let local = TestRoute::new(LOCAL, &[]);
+        local.edit(|o| o.set(AttrCode::INTERFACE, name.as_bytes()))
+    };
+    let rule = |matches, then| Rule { matches, actions: vec![], then };
+    let tunnels = Match::Interface(["*.cali", "*.calico", "tunl0"].map(InterfacePattern::new).into());
+    let rules = vec![
+        rule(vec![tunnels], Then::Reject),
+        rule(vec![Match::RouteType(RouteType::Local)], Then::Accept),
+        rule(vec![], Then::Reject),
+    ];
+    let policy = PolicyChain::new([Policy { name: "p".into(), rules, default: Then::Reject }.into()]);
+    for receiver in [Receiver::Ebgp, Receiver::Client, Receiver::NonClient] {
+        let key = ExportKey { policy: policy.clone(), ..key(receiver) };
+        assert_eq!(run(&key, &on("vxlan.calico")), Err(Withheld::Policy));
+        assert_eq!(run(&key, &on("tunl0")), Err(Withheld::Policy));
+        let block = exported(&key, &on("cali1234"));
+        assert_eq!(block, exported(&key, &TestRoute::new(LOCAL, &[])), "as if it had none");
+        assert_eq!(BlockView(&block).interface(), None);
+        assert_eq!(run(&key, &TestRoute::new(EBGP, &[65001])), Err(Withheld::Policy), "not local");
+    }
 }

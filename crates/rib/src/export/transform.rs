@@ -37,6 +37,8 @@ impl From {
 /// Applies the transformation.
 pub(super) fn apply(key: &ExportKey, from: From, overlay: &mut Overlay<'_>) -> Result<(), Withheld> {
     set_next_hop(key, from, overlay)?;
+    // What a route lies on here says nothing elsewhere, and has no form on the wire.
+    overlay.remove(AttrCode::INTERFACE);
     if from.llgr_stale {
         // RFC 9494 §4.2, §4.3: the mark is attached and never taken off.
         add_community(overlay, Community::LLGR_STALE);

@@ -13,6 +13,7 @@ use heddle_bgp_core::{Asn, Family, PeerType};
 use super::as_path::AsPathRegex;
 use super::community::{CommunityKind, CommunityList, Extended, Large, Span, Standard};
 use super::error::PolicyError;
+use super::interface::InterfacePattern;
 use super::prefix_set::PrefixSet;
 use crate::route::SourceKind;
 
@@ -82,6 +83,9 @@ pub enum Match {
     Family(Family),
     /// Where the route came from.
     RouteType(RouteType),
+    /// One of the patterns matches the interface that the route lies on; never for a route without one, as every learned
+    /// route is.
+    Interface(Arc<[InterfacePattern]>),
     /// The contrary holds.
     Not(Box<Match>),
     /// One of these holds; none for an empty list.
@@ -428,7 +432,8 @@ impl Match {
                 | Self::PeerGroup(_)
                 | Self::PeerAs(_)
                 | Self::Family(_)
-                | Self::RouteType(_) => false,
+                | Self::RouteType(_)
+                | Self::Interface(_) => false,
             }
     }
 
@@ -477,7 +482,8 @@ impl Match {
             | Self::Med(_)
             | Self::LocalPref(_)
             | Self::Family(_)
-            | Self::RouteType(_) => Resolved::Open(self.clone()),
+            | Self::RouteType(_)
+            | Self::Interface(_) => Resolved::Open(self.clone()),
         }
     }
 }

@@ -122,6 +122,9 @@ impl Match {
             Self::PeerAddress(_) | Self::PeerGroup(_) | Self::PeerAs(_) => false,
             Self::Family(family) => route.prefix.family() == *family,
             Self::RouteType(kind) => RouteType::of(route.source.kind) == *kind,
+            Self::Interface(list) => {
+                route.block.interface().is_some_and(|name| list.iter().any(|pattern| pattern.matches(name)))
+            }
             Self::Not(inner) => !inner.holds(route, overlay, scratch),
             Self::AnyOf(list) => list.iter().any(|m| m.holds(route, overlay, scratch)),
             Self::AllOf(list) => list.iter().all(|m| m.holds(route, overlay, scratch)),

@@ -195,9 +195,11 @@ fn flags_of(code: AttrCode) -> u8 {
         | AttrCode::NEXT_HOP
         | AttrCode::LOCAL_PREF
         | AttrCode::ATOMIC_AGGREGATE => AttrFlags::TRANSITIVE,
-        AttrCode::MULTI_EXIT_DISC | AttrCode::ORIGINATOR_ID | AttrCode::CLUSTER_LIST | AttrCode::AIGP => {
-            AttrFlags::OPTIONAL
-        }
+        AttrCode::INTERFACE
+        | AttrCode::MULTI_EXIT_DISC
+        | AttrCode::ORIGINATOR_ID
+        | AttrCode::CLUSTER_LIST
+        | AttrCode::AIGP => AttrFlags::OPTIONAL,
         _ => AttrFlags::OPTIONAL | AttrFlags::TRANSITIVE,
     }
 }

@@ -18,6 +18,8 @@ use crate::route::{Ineligible, NextHopState};
 use crate::session::{Beyond, DefaultOriginate};
 use crate::test_route::OWN;
 
+mod local;
+
 const V4: Family = Family::IPV4_UNICAST;
 
 struct Lab {

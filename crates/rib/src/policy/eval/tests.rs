@@ -5,7 +5,8 @@ use heddle_bgp_core::{Asn, Family, PeerType};
 
 use super::super::{
     AsPathRegex, CommunityEdit, CommunityList, Extended, GracefulShutdown, ImportScratch, ImportSettings, Imported,
-    Large, NumberEdit, Origin, PeerContext, PolicyError, PolicySet, PrefixRange, PrefixSet, Quantifier, Span, import,
+    InterfacePattern, Large, NumberEdit, Origin, PeerContext, PolicyError, PolicySet, PrefixRange, PrefixSet,
+    Quantifier, Span, import,
 };
 use super::*;
 use crate::route::SourceKind;
@@ -64,6 +65,8 @@ fn one_match_a_row() {
     let large_of =
         |n: u8| base().edit(|o| o.set(AttrCode::LARGE_COMMUNITIES, &[0, 0, 0xfd, 0xe8, 0, 0, 0, n, 0, 0, 0, 9]));
     let set = |n: u8| base().next_hop(NextHop::V4([192, 0, 2, n].into()));
+    let on = |name: &str| TestRoute::new(SourceKind::Local, &[]).edit(|o| o.set(AttrCode::INTERFACE, name.as_bytes()));
+    let interface = |patterns: &[&str]| Match::Interface(patterns.iter().map(|p| InterfacePattern::new(p)).collect());
     let tagged = |n: u32| base().communities(&[65000 << 16 | n]);
     let rows: Vec<(&str, Match, TestRoute, TestRoute)> = vec![
         ("prefix", Match::Prefix(prefixes(&["198.51.0.0/16 le 24"])), base(), base().prefix("198.51.100.0/25")),
@@ -92,6 +95,8 @@ fn one_match_a_row() {
         ("ebgp", Match::RouteType(RouteType::Ebgp), base(), TestRoute::new(SourceKind::Client, &[])),
         ("ibgp", Match::RouteType(RouteType::Ibgp), TestRoute::new(SourceKind::NonClient, &[]), base()),
         ("local", Match::RouteType(RouteType::Local), TestRoute::new(SourceKind::Local, &[]), base()),
+        ("interface", interface(&["eth0", "cali*"]), on("cali12"), on("tunl0")),
+        ("no interface", interface(&["*"]), on("tunl0"), TestRoute::new(SourceKind::Local, &[])),
     ];
     for (name, m, inside, outside) in rows {
         let inverse = Match::Not(Box::new(m.clone()));
@@ -104,6 +109,15 @@ fn one_match_a_row() {
             assert_eq!(verdict(&only(m), &outside), Verdict::Reject, "{name}");
         }
     }
+}
+
+/// The interface is part of the attributes: the outcome can be remembered by them.
+#[test]
+fn the_interface_is_remembered_by_attributes() {
+    let chain = only(Match::Interface([InterfacePattern::new("cali*")].into()));
+    assert!(!chain.depends_on_prefix() && !chain.depends_on_peer());
+    let peer = PeerContext { address: [192, 0, 2, 1].into(), group: None, asn: OWN };
+    assert_eq!(chain.resolve(&peer), chain);
 }
 
 /// An action, a route, the route afterwards.
