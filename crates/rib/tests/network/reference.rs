@@ -156,15 +156,15 @@ fn import(receiver: &Speaker, sender: &Neighbor, prefix: Prefix, route: Route) -
     (route, why)
 }
 
-/// RFC 4271 §9.1.2.2, RFC 4456 §9; what is originated here comes first.
+/// RFC 4271 §9.1.2.2, RFC 4456 §9; of the same preference, what is originated here comes first.
 fn best(topology: &Topology, node: usize, destination: &Destination) -> Option<Option<usize>> {
     let speaker = &topology.speakers[node];
     let rank = |(source, (route, _)): &(&Option<usize>, &(Route, Option<Loop>))| {
         let peer = source.map(|at| &speaker.neighbors[at]);
         let identifier = peer.map_or(0, |peer| route.originator.unwrap_or(topology.speakers[peer.node].bgp_id));
         (
-            peer.is_some(),
             Reverse(route.local_pref.unwrap_or(100)),
+            peer.is_some(),
             route.as_path.len(),
             route.origin,
             route.med.unwrap_or(0),
