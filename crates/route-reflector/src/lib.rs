@@ -101,8 +101,12 @@ fn parse_level(level: &str) -> Option<EnvFilter> {
 async fn serve(args: &Args, config: Config, set_level: &SetLevel) -> ExitCode {
     let signals = (stream(SignalKind::terminate()), stream(SignalKind::interrupt()), stream(SignalKind::hangup()));
     let (Some(mut term), Some(mut int), Some(mut hup)) = signals else { return ExitCode::FAILURE };
-    let options =
-        StartOptions { role: Role::RouteReflector, file: Some(args.config.clone()), socket: args.socket.clone() };
+    let options = StartOptions {
+        role: Role::RouteReflector,
+        file: Some(args.config.clone()),
+        socket: args.socket.clone(),
+        forwarding: None,
+    };
     let speaker = match Speaker::start(config, options).await {
         Ok(speaker) => speaker,
         Err(e) => {

@@ -4,13 +4,16 @@
 //! difference; [`Speaker::stop`] ends it. `docs/architecture.md` draws the tasks, `docs/limits.md` lists the bounds.
 
 mod backend;
+mod change_reader;
 mod clock;
 mod connection;
+pub mod forwarding;
 mod ingest_queue;
 mod interface;
 mod last_words;
 mod listen;
 mod listener;
+mod local_routes;
 mod manager;
 mod mapping;
 mod peer;
@@ -26,13 +29,16 @@ use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, RwLock};
 use std::time::SystemTime;
 
 use heddle_admin::types::EventKind;
 use heddle_admin::{AdminServer, BindError, EventHub, serve_metrics};
+use heddle_bgp_core::{Family, Timestamp};
 use heddle_config::{Change, Config, ConfigErrors, ExpressionError, GracefulRestartMode, PeerAddress, PeerSettings};
 use heddle_rib::policy::AsPathRegex;
+use heddle_rib::rib::Begin;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -41,13 +47,15 @@ use tracing::{info, warn};
 
 use backend::Backend;
 use clock::Clock;
+use forwarding::{Forwarding, KernelState, Selection, Tables, TablesLink};
 use last_words::LastWords;
 use manager::{Manager, NewManager, REQUESTS, Request, Returning, Running};
 use peer::Shared;
 use registry::Registry;
 use restart::Deferral;
 use restart_marker::{Before, RestartMarker, Start};
-use rib_thread::RibHandle;
+use rib_link::PeerLink;
+use rib_thread::{NewRib, RibHandle, Subscription};
 
 pub use manager::ApplyError;
 
@@ -56,6 +64,8 @@ pub use manager::ApplyError;
 pub enum Role {
     /// Reflects routes and forwards nothing.
     RouteReflector,
+    /// A node of a cluster: it forwards.
+    NodePeer,
 }
 
 /// How to start.
@@ -67,6 +77,8 @@ pub struct StartOptions {
     pub file: Option<PathBuf>,
     /// The socket that the command line named, in place of the file's.
     pub socket: Option<PathBuf>,
+    /// Who owns the forwarding table; none: the speaker forwards nothing.
+    pub forwarding: Option<Forwarding>,
 }
 
 /// Why a speaker cannot start.
@@ -95,6 +107,7 @@ pub struct Speaker {
     servers: Vec<JoinHandle<()>>,
     manager: JoinHandle<()>,
     applied: watch::Receiver<Arc<Config>>,
+    tables: Option<Tables>,
 }
 
 /// Reads a configuration, its AS_PATH expressions compiled.
@@ -121,7 +134,7 @@ impl Speaker {
             Some(at) => Some(TcpListener::bind(at).await.map_err(|e| StartError::Metrics(at, e))?),
             None => None,
         };
-        if config.router.decision.resolve_next_hops {
+        if config.router.decision.resolve_next_hops && options.forwarding.is_none() {
             warn!("router.decision.resolve_next_hops has no effect here: every next hop counts as reachable at cost 0");
         }
         let (marker, mut before) = RestartMarker::read(&config.api.socket);
@@ -132,6 +145,7 @@ impl Speaker {
             seed: RandomState::new().build_hasher().finish(),
             last_words: LastWords::default(),
             marker,
+            kernel_holds_routes: AtomicBool::new(holds_routes(&options, before.start)),
         });
         let (parts, backend) = Self::begin(config, &options, &shared, before).await?;
         if let Err(error) = shared.marker.set() {
@@ -142,8 +156,8 @@ impl Speaker {
         if let Some(listener) = metrics {
             servers.push(tokio::spawn(serve_metrics(listener, backend, told(stopping))));
         }
-        let Parts { requests, manager, applied } = parts;
-        Ok(Self { requests, shared, stop, servers, manager: tokio::spawn(manager.run()), applied })
+        let Parts { requests, manager, applied, tables } = parts;
+        Ok(Self { requests, shared, stop, servers, manager: tokio::spawn(manager.run()), applied, tables })
     }
 
     async fn begin(
@@ -153,15 +167,20 @@ impl Speaker {
         before: Before,
     ) -> Result<(Parts, Arc<Backend>), StartError> {
         let until = shared.clock.now() + config.router.graceful_restart.selection_deferral_time.duration();
-        let deferral = match before.start {
-            Start::Fresh => Deferral::none(),
-            Start::Restart => {
-                info!(peers = before.peers.len(), "restarted: learned routes wait for the peers' End-of-RIB");
-                Deferral::until(until, before.peers.clone())
-            }
-        };
+        let deferral = deferral(&config, options, &before, until);
         let registry = Registry::default();
-        let rib = RibHandle::start(&config, before.start, deferral, Arc::clone(shared)).map_err(StartError::Thread)?;
+        let link = options.forwarding.as_ref().map(|f| Arc::new(TablesLink::new(f.wake.clone())));
+        let new = NewRib {
+            start: selection(options, before.start),
+            deferral,
+            tables: link.clone(),
+            local_routes: options.forwarding.as_ref().map(|f| f.local_routes.clone()),
+        };
+        let rib = RibHandle::start(&config, new, Arc::clone(shared)).map_err(StartError::Thread)?;
+        let tables = match link {
+            Some(link) => Some(tables(&rib, link).await?),
+            None => None,
+        };
         let (requests, receiver) = mpsc::channel(REQUESTS);
         let config = Arc::new(config);
         let (applied_sender, applied) = watch::channel(Arc::clone(&config));
@@ -189,7 +208,12 @@ impl Speaker {
             }
         };
         let backend = Backend::new(Arc::clone(shared), rib, registry, running, requests.clone(), options);
-        Ok((Parts { requests, manager, applied }, Arc::new(backend)))
+        Ok((Parts { requests, manager, applied, tables }, Arc::new(backend)))
+    }
+
+    /// The tables, for the owner of the forwarding table; once, and only where the speaker was started to forward.
+    pub fn take_tables(&mut self) -> Option<Tables> {
+        self.tables.take()
     }
 
     /// The configuration that runs; changes when another one is applied, by whomever.
@@ -232,6 +256,50 @@ struct Parts {
     requests: mpsc::Sender<Request>,
     manager: Manager,
     applied: watch::Receiver<Arc<Config>>,
+    tables: Option<Tables>,
+}
+
+/// Whether peers may be told that we forward as before.
+fn holds_routes(options: &StartOptions, start: Start) -> bool {
+    match (start, options.forwarding.as_ref().map(|f| f.kernel)) {
+        (Start::Restart, Some(KernelState::Lost)) => false,
+        (Start::Fresh | Start::Restart, _) => true,
+    }
+}
+
+/// When learned routes are selected.
+fn selection(options: &StartOptions, start: Start) -> heddle_rib::rib::Start {
+    match (start, options.forwarding.as_ref().map(|f| f.selection)) {
+        (Start::Fresh, _) | (Start::Restart, Some(Selection::AtOnce)) => heddle_rib::rib::Start::Fresh,
+        (Start::Restart, Some(Selection::Deferred) | None) => heddle_rib::rib::Start::Restarting,
+    }
+}
+
+/// Whose End-of-RIB is waited for. Where we forward, the kernel may have routes of a run before even when no peer
+/// remembers us: then it is that of all peers of the configuration.
+fn deferral(config: &Config, options: &StartOptions, before: &Before, until: Timestamp) -> Deferral {
+    match (before.start, &options.forwarding) {
+        (Start::Fresh, None) => Deferral::none(),
+        (Start::Fresh, Some(_)) => {
+            let waited = config.peers.iter().filter(|p| !p.settings.shutdown && p.settings.blocked.is_none());
+            Deferral::until(until, waited.map(|p| p.address.clone()).collect())
+        }
+        (Start::Restart, _) => {
+            info!(peers = before.peers.len(), "restarted: the peers' End-of-RIB is waited for");
+            Deferral::until(until, before.peers.clone())
+        }
+    }
+}
+
+/// Subscribes to all families.
+async fn tables(rib: &RibHandle, link: Arc<TablesLink>) -> Result<Tables, ApplyError> {
+    let mut readers = Vec::new();
+    for family in Family::SUPPORTED {
+        let to_thread = Arc::new(PeerLink::to_thread(link.waker().clone()));
+        let wanted = Subscription { family, begin: Begin::Table };
+        readers.push((family, rib.subscribe(wanted, to_thread).await?));
+    }
+    Ok(Tables::new(readers, link, rib.clone()))
 }
 
 /// Completes when the servers are told to stop.

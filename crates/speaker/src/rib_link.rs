@@ -7,6 +7,7 @@ use heddle_rib::ingest::Batch;
 use heddle_rib::session::{DownMode, SessionHandles, SessionId, SessionParams};
 use tokio::sync::{Notify, oneshot};
 
+use crate::forwarding::Wake;
 use crate::ingest_queue::{IngestQueues, PeerQueue};
 
 /// A message of a peer's task to the RIB. All messages of a peer go through its queue, in order.
@@ -75,6 +76,8 @@ impl RefreshAsked {
 pub(crate) struct PeerLink {
     /// Rung when a journal has news for the peer, or a signal is set.
     pub news: Notify,
+    /// Called then instead, where whoever reads is no task.
+    wake: Option<Wake>,
     signals: Mutex<Signals>,
 }
 
@@ -133,10 +136,23 @@ impl Signals {
 }
 
 impl PeerLink {
+    /// A link to a thread.
+    pub(crate) fn to_thread(wake: Wake) -> Self {
+        Self { wake: Some(wake), ..Self::default() }
+    }
+
+    /// There are news in a journal.
+    pub(crate) fn wake(&self) {
+        match &self.wake {
+            Some(wake) => wake.wake(),
+            None => self.news.notify_one(),
+        }
+    }
+
     /// Says something; the peer's task is woken.
     pub(crate) fn signal(&self, f: impl FnOnce(&mut Signals)) {
         f(&mut self.signals.lock().unwrap_or_else(PoisonError::into_inner));
-        self.news.notify_one();
+        self.wake();
     }
 
     /// Takes what was said.

@@ -4,7 +4,6 @@
 //! then the RIB's outputs. It rests when nothing is left, until its doorbell rings or a timer of the RIB is due. It waits
 //! for nobody: peers are told through [`PeerLink`]s, askers through oneshot channels.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,19 +12,21 @@ use std::time::{Duration, Instant};
 use heddle_bgp_core::{Family, Prefix, Timestamp};
 use heddle_config::Config;
 use heddle_rib::decision::DecisionOptions;
-use heddle_rib::nexthop::Resolve;
+use heddle_rib::nexthop::{NextHopEvent, Resolve};
 use heddle_rib::rib::{Begin, Bounds, Output, Rib, RibConfig, RunStatus};
 use heddle_rib::{JournalReader, PeerId};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
-use tracing::{debug, error, info, warn};
+use tracing::{error, info, warn};
 
+use crate::change_reader::ChangeReader;
+use crate::forwarding::{LocalChange, LocalRoute, TablesLink};
 use crate::ingest_queue::IngestQueues;
+use crate::local_routes::LocalRoutes;
 use crate::mapping::rib::decision;
 use crate::peer::Shared;
 use crate::restart::Deferral;
-use crate::restart_marker::Start;
-use crate::rib_link::{LimitDirection, LimitReached, PeerLink, SessionUp, StaleStep, ToRib};
+use crate::rib_link::{LimitDirection, LimitReached, PeerLink, RibSender, Seat, SessionUp, StaleStep, ToRib};
 
 /// Questions and commands that may wait for the RIB.
 const REQUESTS: usize = 64;
@@ -41,7 +42,17 @@ type Work = Box<dyn FnOnce(&mut Rib, Timestamp) + Send>;
 enum Request {
     Work(Work),
     Configure(Box<RibSettings>, oneshot::Sender<()>),
-    Subscribe(Family, Arc<PeerLink>, oneshot::Sender<(PeerId, JournalReader)>),
+    Subscribe(Subscription, Arc<PeerLink>, oneshot::Sender<(PeerId, JournalReader)>),
+    LocalRoutes(Vec<LocalChange>),
+}
+
+/// What a reader of changes wants.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Subscription {
+    /// The family.
+    pub family: Family,
+    /// From where on.
+    pub begin: Begin,
 }
 
 /// What the RIB has of the configuration beside what concerns a single peer.
@@ -53,6 +64,19 @@ pub(crate) struct RibSettings {
     pub networks: Vec<(Prefix, Vec<u8>)>,
     /// How long a peer's refresh may take.
     pub refresh_time: Duration,
+}
+
+/// What a RIB begins with beside the configuration.
+#[derive(Debug)]
+pub(crate) struct NewRib {
+    /// Whether learned routes wait for their peers' End-of-RIB.
+    pub start: heddle_rib::rib::Start,
+    /// For whom, and how long.
+    pub deferral: Deferral,
+    /// The owner of the forwarding table.
+    pub tables: Option<Arc<TablesLink>>,
+    /// Routes of this machine.
+    pub local_routes: Option<Vec<LocalRoute>>,
 }
 
 /// The RIB thread has ended.
@@ -74,6 +98,7 @@ impl std::fmt::Debug for Request {
             Self::Work(_) => "Work",
             Self::Configure(..) => "Configure",
             Self::Subscribe(..) => "Subscribe",
+            Self::LocalRoutes(_) => "LocalRoutes",
         })
     }
 }
@@ -83,7 +108,7 @@ impl RibHandle {
     ///
     /// # Errors
     /// The system refuses.
-    pub(crate) fn start(config: &Config, start: Start, deferral: Deferral, shared: Arc<Shared>) -> io::Result<Self> {
+    pub(crate) fn start(config: &Config, new: NewRib, shared: Arc<Shared>) -> io::Result<Self> {
         let queues = Arc::new(IngestQueues::default());
         let (requests, receiver) = mpsc::channel(REQUESTS);
         let stop = Arc::new(AtomicBool::new(false));
@@ -91,24 +116,30 @@ impl RibHandle {
             asn: config.router.asn,
             bgp_id: config.router.router_id,
             decision: decision(config),
-            // Nobody tells this speaker about next hops: with resolution on, all would be unreachable.
-            resolve: Resolve::Off,
-            bounds: Bounds::default(),
-            start: match start {
-                Start::Fresh => heddle_rib::rib::Start::Fresh,
-                Start::Restart => heddle_rib::rib::Start::Restarting,
+            // Where nobody tells about next hops, all would be unreachable.
+            resolve: match &new.tables {
+                Some(_) if config.router.decision.resolve_next_hops => Resolve::On,
+                Some(_) | None => Resolve::Off,
             },
+            bounds: Bounds::default(),
+            start: new.start,
         };
-        let owner = Owner {
+        let shared_now = shared.clock.now();
+        let mut owner = Owner {
             rib: Rib::new(&rib_config, shared.seed),
             shared,
             queues: Arc::clone(&queues),
             requests: receiver,
             links: Vec::new(),
             feeds: Vec::new(),
-            networks: BTreeMap::new(),
-            deferral,
+            local_routes: LocalRoutes::default(),
+            deferral: new.deferral,
+            tables: new.tables,
         };
+        if let Some(routes) = new.local_routes {
+            let changes = routes.into_iter().map(LocalChange::Set).collect();
+            owner.local_routes.change(shared_now, &mut owner.rib, changes);
+        }
         let stopped = Arc::clone(&stop);
         let thread = std::thread::Builder::new().name("rib".to_owned()).spawn(move || {
             let _guard = NoZombie;
@@ -157,21 +188,41 @@ impl RibHandle {
         answer.await.map_err(|_| RibStopped)
     }
 
-    /// Subscribes to changes of best paths from now on; `link` is rung when there are some. A [`Seat`] of the number ends
-    /// it.
+    /// Subscribes to changes of best paths; `link` is rung when there are some. The subscription ends with the reader.
     ///
     /// # Errors
     /// The thread has ended, or no number is free.
-    ///
-    /// [`Seat`]: crate::rib_link::Seat
     pub(crate) async fn subscribe(
         &self,
-        family: Family,
+        wanted: Subscription,
         link: Arc<PeerLink>,
-    ) -> Result<(PeerId, JournalReader), RibStopped> {
+    ) -> Result<ChangeReader, RibStopped> {
         let (reply, answer) = oneshot::channel();
-        self.send(Request::Subscribe(family, link, reply)).await?;
-        answer.await.map_err(|_| RibStopped)
+        self.send(Request::Subscribe(wanted, link, reply)).await?;
+        let (id, reader) = answer.await.map_err(|_| RibStopped)?;
+        Ok(ChangeReader::new(reader, self.queues(), Seat { id, rib: RibSender::new(self.queues()) }))
+    }
+
+    /// Changes the routes of this machine; not on a thread of the runtime, it may wait.
+    ///
+    /// # Errors
+    /// The thread has ended.
+    pub(crate) fn change_local_routes(&self, changes: Vec<LocalChange>) -> Result<(), RibStopped> {
+        self.send_blocking(Request::LocalRoutes(changes))
+    }
+
+    /// Tells what holds for next hops; not on a thread of the runtime, it may wait.
+    ///
+    /// # Errors
+    /// The thread has ended.
+    pub(crate) fn tell_next_hops(&self, events: Vec<NextHopEvent>) -> Result<(), RibStopped> {
+        self.send_blocking(Request::Work(Box::new(move |rib, now| rib.next_hops(now, &events))))
+    }
+
+    fn send_blocking(&self, request: Request) -> Result<(), RibStopped> {
+        self.requests.blocking_send(request).map_err(|_| RibStopped)?;
+        self.queues.ring();
+        Ok(())
     }
 
     /// Ends the thread; when this returns it says nothing more to any peer.
@@ -209,8 +260,9 @@ struct Owner {
     links: Vec<Option<Arc<PeerLink>>>,
     /// Numbers of readers of changes.
     feeds: Vec<PeerId>,
-    networks: BTreeMap<Prefix, Vec<u8>>,
+    local_routes: LocalRoutes,
     deferral: Deferral,
+    tables: Option<Arc<TablesLink>>,
 }
 
 impl Owner {
@@ -248,10 +300,11 @@ impl Owner {
                 Request::Configure(settings, done) => {
                     self.rib.set_decision(now, settings.decision);
                     self.rib.set_refresh_time(settings.refresh_time);
-                    self.set_networks(now, settings.networks);
+                    self.local_routes.set_networks(now, &mut self.rib, settings.networks);
                     let _ = done.send(());
                 }
-                Request::Subscribe(family, link, reply) => self.subscribe(now, family, link, reply),
+                Request::Subscribe(wanted, link, reply) => self.subscribe(now, wanted, link, reply),
+                Request::LocalRoutes(changes) => self.local_routes.change(now, &mut self.rib, changes),
             }
         }
         worked
@@ -260,11 +313,11 @@ impl Owner {
     fn subscribe(
         &mut self,
         now: Timestamp,
-        family: Family,
+        wanted: Subscription,
         link: Arc<PeerLink>,
         reply: oneshot::Sender<(PeerId, JournalReader)>,
     ) {
-        let Ok((peer, reader)) = self.rib.subscribe(now, family, Begin::Changes) else { return };
+        let Ok((peer, reader)) = self.rib.subscribe(now, wanted.family, wanted.begin) else { return };
         self.set_link(peer, link);
         self.feeds.push(peer);
         if reply.send((peer, reader)).is_err() {
@@ -290,17 +343,6 @@ impl Owner {
         if let Some(link) = self.links.get_mut(usize::from(peer.0)) {
             *link = None;
         }
-    }
-
-    fn set_networks(&mut self, now: Timestamp, networks: Vec<(Prefix, Vec<u8>)>) {
-        let new: BTreeMap<Prefix, Vec<u8>> = networks.into_iter().collect();
-        for prefix in self.networks.keys().filter(|p| !new.contains_key(*p)) {
-            self.rib.retract(now, *prefix);
-        }
-        for (prefix, block) in new.iter().filter(|(p, b)| self.networks.get(*p) != Some(*b)) {
-            self.rib.originate(now, *prefix, block);
-        }
-        self.networks = new;
     }
 
     fn messages(&mut self) -> bool {
@@ -356,7 +398,7 @@ impl Owner {
             match output {
                 Output::WakeWriter { peer, .. } => {
                     if let Some(link) = self.link(peer) {
-                        link.news.notify_one();
+                        link.wake();
                     }
                 }
                 Output::EndOfRib { peer, family } => {
@@ -387,8 +429,11 @@ impl Owner {
                     warn!(peer = peer.0, ?reason, "the RIB gives a session up");
                     self.signal(peer, |s| s.out_of_resources = true);
                 }
-                // Next hops are resolved by nobody here yet: the reflector takes all as reachable.
-                Output::NextHop { next_hop, usage } => debug!(?next_hop, ?usage, "next hop"),
+                Output::NextHop { next_hop, usage } => {
+                    if let Some(tables) = &self.tables {
+                        tables.next_hop(next_hop, usage);
+                    }
+                }
             }
         }
     }
@@ -413,6 +458,10 @@ impl Owner {
         for family in self.deferral.opened(now) {
             info!(%family, "graceful restart: route selection begins");
             self.rib.open_gate(now, family);
+            if let Some(tables) = &self.tables {
+                self.shared.kernel_holds_routes.store(true, Ordering::Release);
+                tables.complete(family);
+            }
         }
     }
 }

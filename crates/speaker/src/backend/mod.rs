@@ -130,6 +130,7 @@ impl AdminBackend for Backend {
             program: "heddle".to_owned(),
             role: match self.role {
                 Role::RouteReflector => "route-reflector".to_owned(),
+                Role::NodePeer => "node-peer".to_owned(),
             },
             version: env!("CARGO_PKG_VERSION").to_owned(),
             api: vec!["v1".to_owned()],

@@ -82,6 +82,9 @@ fn simple_matches(c: &Conditions) -> Vec<Match> {
     if let Some(r) = c.local_pref {
         matches.push(Match::LocalPref(span(r)));
     }
+    if !c.interfaces.is_empty() {
+        matches.push(Match::Interface(c.interfaces.iter().map(|i| policy::InterfacePattern::new(i)).collect()));
+    }
     if !c.peers.is_empty() {
         matches.push(Match::PeerAddress(c.peers.iter().map(|p| p.ip).collect()));
     }

@@ -22,7 +22,13 @@ pub(crate) fn local_asn(router: &Router, settings: &PeerSettings) -> Asn {
 
 /// What the state machine has to know.
 #[must_use]
-pub(crate) fn fsm_config(router: &Router, asn: PeerAs, settings: &PeerSettings, start: Start) -> PeerConfig {
+pub(crate) fn fsm_config(
+    router: &Router,
+    asn: PeerAs,
+    settings: &PeerSettings,
+    start: Start,
+    forwarding: ForwardingState,
+) -> PeerConfig {
     let mut c = PeerConfig::new(local_asn(router, settings), router.router_id, peer_asn(asn));
     c.mode = if settings.passive { ConnectMode::Passive } else { ConnectMode::Active };
     c.hold_time = seconds_u16(settings.hold_time);
@@ -43,7 +49,7 @@ pub(crate) fn fsm_config(router: &Router, asn: PeerAs, settings: &PeerSettings, 
     c.families = settings.families.iter().map(|f| family(router, settings, f)).collect();
     c.extended_message = settings.extended_messages;
     c.four_octet_as = settings.four_octet_as;
-    c.graceful_restart = graceful_restart(router, settings, start);
+    c.graceful_restart = graceful_restart(router, settings, start, forwarding);
     c.role = settings.role.map(|role| RoleConfig { role, strict: settings.strict_role });
     c.host_name = router.hostname.clone().map(|host| HostName { host, domain: String::new() });
     c.open_form =
@@ -75,8 +81,14 @@ fn family(router: &Router, settings: &PeerSettings, f: &heddle_config::PeerFamil
     }
 }
 
-/// The reflector forwards nothing, so its forwarding state is always preserved: F = 1. R = 1 only after a restart.
-fn graceful_restart(router: &Router, settings: &PeerSettings, start: Start) -> Option<GracefulRestartConfig> {
+/// R = 1 only after a restart. F = 1 unless the kernel lost the routes of the run before; a reflector forwards nothing,
+/// so its forwarding state is always preserved.
+fn graceful_restart(
+    router: &Router,
+    settings: &PeerSettings,
+    start: Start,
+    forwarding: ForwardingState,
+) -> Option<GracefulRestartConfig> {
     let mode = match settings.graceful_restart {
         heddle_config::GracefulRestartMode::Off => return None,
         heddle_config::GracefulRestartMode::Helper => GracefulRestartMode::Helper,
@@ -87,7 +99,7 @@ fn graceful_restart(router: &Router, settings: &PeerSettings, start: Start) -> O
         restart_time: seconds_u16(router.graceful_restart.restart_time),
         restarted: start == Start::Restart,
         notification: router.graceful_restart.notification,
-        forwarding: ForwardingState::Preserved,
+        forwarding,
     })
 }
 

@@ -165,7 +165,7 @@ impl PeerTask {
         }
         // R = 1 is for the first session after a restart only (RFC 4724 §3).
         self.runtime.start = crate::restart_marker::Start::Fresh;
-        let _ = self.fsm.set_config(self.shared.clock.now(), self.runtime.fsm_config());
+        let _ = self.fsm.set_config(self.shared.clock.now(), self.runtime.fsm_config(&self.shared));
         let (sent, received) = self.connection(id).map(|c| (c.sent.clone(), c.received.clone())).unwrap_or_default();
         self.status.lock().session = Some(SessionStatus { negotiated, local, remote, sent, received });
     }

@@ -22,6 +22,7 @@ pub(crate) use runtime::Runtime;
 use std::future::pending;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use heddle_admin::EventHub;
@@ -66,6 +67,8 @@ pub(crate) struct Shared {
     pub last_words: LastWords,
     /// The marker of this instance.
     pub marker: RestartMarker,
+    /// Whether what we forward by is what peers learned from us before: the F bit (RFC 4724 §3).
+    pub kernel_holds_routes: AtomicBool,
 }
 
 /// The task of one peer.
@@ -142,7 +145,7 @@ impl PeerTask {
     /// A task that is not started.
     #[must_use]
     pub(crate) fn new(new: NewPeer) -> Self {
-        let fsm = Peer::new(new.runtime.fsm_config(), new.seed);
+        let fsm = Peer::new(new.runtime.fsm_config(&new.shared), new.seed);
         let life = match new.runtime.origin {
             PeerOrigin::Static => Life::Going,
             PeerOrigin::Dynamic => Life::Lingering(new.shared.clock.now() + FIRST_CONNECTION),

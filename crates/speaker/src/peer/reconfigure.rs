@@ -35,7 +35,7 @@ impl PeerTask {
             status.group.clone_from(&self.runtime.group);
             status.has_key = matches!(self.runtime.password, Ok(Some(_)));
         }
-        let _ = self.fsm.set_config(self.shared.clock.now(), self.runtime.fsm_config());
+        let _ = self.fsm.set_config(self.shared.clock.now(), self.runtime.fsm_config(&self.shared));
         self.carry_out();
         if self.runtime.wish == Wish::Down {
             if was.wish != Wish::Down {

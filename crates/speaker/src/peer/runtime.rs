@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
+use heddle_bgp_core::capability::ForwardingState;
 use heddle_bgp_core::update::DecodeOptions;
 use heddle_bgp_core::{Asn, Family, Negotiated, PeerType};
 use heddle_bgp_fsm::PeerConfig;
@@ -15,6 +17,7 @@ use super::transport::{Dial, Hops, Password};
 use crate::interface::SessionAddresses;
 use crate::mapping;
 use crate::mapping::rib::Policies;
+use crate::peer::Shared;
 use crate::restart_marker::Start;
 
 /// What a peer's task runs; replaced as a whole when the configuration changes.
@@ -57,8 +60,13 @@ impl Runtime {
 
     /// What the state machine has to know.
     #[must_use]
-    pub(crate) fn fsm_config(&self) -> PeerConfig {
-        mapping::session::fsm_config(&self.router, self.asn, &self.settings, self.start)
+    pub(crate) fn fsm_config(&self, shared: &Shared) -> PeerConfig {
+        let forwarding = if shared.kernel_holds_routes.load(Ordering::Acquire) {
+            ForwardingState::Preserved
+        } else {
+            ForwardingState::Lost
+        };
+        mapping::session::fsm_config(&self.router, self.asn, &self.settings, self.start, forwarding)
     }
 
     /// TTL of what we send and least TTL of what we take.

@@ -1,0 +1,216 @@
+//! What a program that forwards has of the speaker beside its sessions: best paths and next hops come out, local routes
+//! and the state of next hops go in.
+//!
+//! The other side is a thread of its own that owns the kernel's forwarding table. It is woken when there is something to
+//! take, and takes it without waiting; the RIB waits for it as little as for any peer.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use heddle_bgp_core::attr::{AsPath, NextHop, Origin, PathAttributes};
+use heddle_bgp_core::{Family, Prefix};
+use heddle_rib::rib::Usage;
+
+pub use heddle_rib::feed::Record;
+pub use heddle_rib::nexthop::NextHopEvent;
+pub use heddle_rib::route::NextHopState;
+
+use crate::change_reader::{ChangeReader, Found};
+use crate::rib_thread::RibHandle;
+
+/// Wakes whoever owns the forwarding table. Called from the RIB's thread: it must not wait.
+#[derive(Clone)]
+pub struct Wake(Arc<dyn Fn() + Send + Sync>);
+
+impl Wake {
+    /// Wakes by calling `f`.
+    pub fn new(f: impl Fn() + Send + Sync + 'static) -> Self {
+        Self(Arc::new(f))
+    }
+
+    pub(crate) fn wake(&self) {
+        (self.0)();
+    }
+}
+
+impl fmt::Debug for Wake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Wake")
+    }
+}
+
+/// How a speaker starts that forwards.
+#[derive(Clone, Debug)]
+pub struct Forwarding {
+    /// Wakes the owner of the forwarding table.
+    pub wake: Wake,
+    /// Routes of this machine that are known already: they are there before the first session, so that its initial
+    /// update has them.
+    pub local_routes: Vec<LocalRoute>,
+    /// Whether the kernel forwards by the routes of the run before.
+    pub kernel: KernelState,
+    /// When learned routes are selected after a restart.
+    pub selection: Selection,
+}
+
+/// Whether the kernel forwards by the routes of the run before: the F bit after a restart (RFC 4724 §3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KernelState {
+    /// It does.
+    Preserved,
+    /// It has none of them.
+    Lost,
+}
+
+/// When learned routes are selected after a restart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Selection {
+    /// As they come: for a speaker that does not pass them on.
+    AtOnce,
+    /// When all peers have sent theirs, or the selection deferral time is over (RFC 4724 §4.1).
+    Deferred,
+}
+
+/// A route of this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalRoute {
+    /// Where to.
+    pub prefix: Prefix,
+    /// LOCAL_PREF toward iBGP peers.
+    pub local_pref: u32,
+    /// The interface that it lies on, which policies match.
+    pub interface: Option<String>,
+}
+
+impl LocalRoute {
+    /// Its attributes.
+    pub(crate) fn block(&self) -> Vec<u8> {
+        let mut attributes = PathAttributes::new();
+        attributes.origin = Some(Origin::Igp);
+        attributes.as_path = Some(AsPath::new());
+        attributes.local_pref = Some(self.local_pref);
+        attributes.interface.clone_from(&self.interface);
+        // The name of an interface has at most 15 octets (IFNAMSIZ).
+        attributes.to_block().unwrap_or_default()
+    }
+}
+
+/// A change of the routes of this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LocalChange {
+    /// There is this route, new or in place of another.
+    Set(LocalRoute),
+    /// There is none any more.
+    Removed(Prefix),
+}
+
+/// The speaker's tables, for the owner of the forwarding table. The functions that send wait for room in the RIB's queue
+/// and must not be called on a thread of the runtime.
+#[derive(Debug)]
+pub struct Tables {
+    readers: Vec<(Family, ChangeReader)>,
+    link: Arc<TablesLink>,
+    rib: RibHandle,
+}
+
+/// What there may be beside what was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum More {
+    /// More without a wake-up.
+    Yes,
+    /// Nothing until the next wake-up.
+    No,
+    /// Nothing ever: the speaker has ended.
+    Ended,
+}
+
+impl Tables {
+    pub(crate) const fn new(readers: Vec<(Family, ChangeReader)>, link: Arc<TablesLink>, rib: RibHandle) -> Self {
+        Self { readers, link, rib }
+    }
+
+    /// Takes some changes of best paths of each family.
+    pub fn take(&mut self, mut f: impl FnMut(Family, Record<'_>)) -> More {
+        let mut more = More::No;
+        for (family, reader) in &mut self.readers {
+            match reader.take(|record| f(*family, record)) {
+                Found::Records => more = More::Yes,
+                Found::Nothing | Found::Behind => {}
+                Found::Closed => return More::Ended,
+            }
+        }
+        more
+    }
+
+    /// Takes the news about next hops: which came into use and which went out of it.
+    #[must_use]
+    pub fn take_next_hops(&self) -> VecDeque<(NextHop, Usage)> {
+        std::mem::take(&mut self.link.state().next_hops)
+    }
+
+    /// Families whose initial update is complete, each once: the peers that came back after our start have sent theirs,
+    /// or the selection deferral time is over.
+    #[must_use]
+    pub fn take_complete(&self) -> Vec<Family> {
+        std::mem::take(&mut self.link.state().complete)
+    }
+
+    /// Tells what holds for next hops. An error: the speaker has ended.
+    ///
+    /// # Errors
+    /// The speaker has ended.
+    pub fn tell_next_hops(&self, events: Vec<NextHopEvent>) -> Result<(), Ended> {
+        self.rib.tell_next_hops(events).map_err(|_| Ended)
+    }
+
+    /// Changes the routes of this machine.
+    ///
+    /// # Errors
+    /// The speaker has ended.
+    pub fn change_local_routes(&self, changes: Vec<LocalChange>) -> Result<(), Ended> {
+        self.rib.change_local_routes(changes).map_err(|_| Ended)
+    }
+}
+
+/// The speaker has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the speaker has ended")]
+pub struct Ended;
+
+/// The RIB's end.
+#[derive(Debug)]
+pub(crate) struct TablesLink {
+    wake: Wake,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    next_hops: VecDeque<(NextHop, Usage)>,
+    complete: Vec<Family>,
+}
+
+impl TablesLink {
+    pub(crate) fn new(wake: Wake) -> Self {
+        Self { wake, state: Mutex::default() }
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) const fn waker(&self) -> &Wake {
+        &self.wake
+    }
+
+    pub(crate) fn next_hop(&self, next_hop: NextHop, usage: Usage) {
+        self.state().next_hops.push_back((next_hop, usage));
+        self.wake.wake();
+    }
+
+    pub(crate) fn complete(&self, family: Family) {
+        self.state().complete.push(family);
+        self.wake.wake();
+    }
+}
