@@ -1,0 +1,251 @@
+//! What is there: dumps of routes, links, addresses and nexthop objects, filtered by the kernel.
+
+use std::io;
+
+use nix::errno::Errno;
+
+use crate::address::Address;
+use crate::attribute::put_u32;
+use crate::event::{Event, Malformed};
+use crate::link::Link;
+use crate::message::{Answer, Messages, begin, finish};
+use crate::nexthop::NexthopObject;
+use crate::number::{Family, LinkIndex, Protocol, Table};
+use crate::route::Route;
+use crate::socket::{OpenError, RECEIVE_BUFFER, ReceiveError, Socket, Wait};
+use crate::wire::{
+    AF_UNSPEC, NLM_F_DUMP, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP, NLMSG_OVERRUN, RTA_OIF, RTA_TABLE,
+    RTM_GETADDR, RTM_GETLINK, RTM_GETNEXTHOP, RTM_GETROUTE,
+};
+
+/// Octets that are read at once; the kernel makes its datagrams of a dump at most 32 KiB long.
+const BUFFER: usize = 64 << 10;
+
+/// How a dump ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Dumped {
+    /// Everything was told.
+    Complete,
+    /// Things changed meanwhile, so that something may be missing or told twice: what was told is not to be acted upon.
+    /// Dump again.
+    Interrupted,
+}
+
+/// A dump failed.
+#[derive(Debug, thiserror::Error)]
+pub enum DumpError {
+    /// The request could not be sent, or nothing be read.
+    #[error("dump of {what}: {source}")]
+    Io {
+        /// Of what.
+        what: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+    /// The kernel refused.
+    #[error("the kernel refuses a dump of {what}: {error}{}", crate::control::in_words(text.as_deref()))]
+    Refused {
+        /// Of what.
+        what: &'static str,
+        /// Why.
+        error: Errno,
+        /// The kernel's own words.
+        text: Option<Box<str>>,
+    },
+    /// Something that was told cannot be read.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+}
+
+/// Which routes to dump: those that fit all that is named. The kernel does the filtering.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RouteFilter {
+    /// Of which family.
+    pub family: Family,
+    /// In which table.
+    pub table: Option<Table>,
+    /// Written by whom.
+    pub protocol: Option<Protocol>,
+    /// Over which link.
+    pub oif: Option<LinkIndex>,
+}
+
+impl RouteFilter {
+    /// All of a family.
+    #[must_use]
+    pub fn family(family: Family) -> RouteFilter {
+        RouteFilter { family, table: None, protocol: None, oif: None }
+    }
+
+    /// All of a table.
+    #[must_use]
+    pub fn table(family: Family, table: Table) -> RouteFilter {
+        RouteFilter { table: Some(table), ..RouteFilter::family(family) }
+    }
+
+    /// Of these, only those that somebody wrote.
+    #[must_use]
+    pub fn protocol(mut self, protocol: Protocol) -> RouteFilter {
+        self.protocol = Some(protocol);
+        self
+    }
+
+    /// Of these, only those over a link.
+    #[must_use]
+    pub fn oif(mut self, oif: LinkIndex) -> RouteFilter {
+        self.oif = Some(oif);
+        self
+    }
+
+    fn fits(&self, route: &Route) -> bool {
+        route.family() == self.family
+            && self.table.is_none_or(|table| route.table == table)
+            && self.protocol.is_none_or(|protocol| route.protocol == protocol)
+            && self.oif.is_none_or(|oif| route.legs.iter().any(|leg| leg.oif == Some(oif)))
+    }
+}
+
+/// The socket for dumps. What is dumped is told one by one, so that 500,000 routes need no room.
+///
+/// Routes that change while they are dumped are the monitor's to tell: the kernel marks dumps of links, addresses and nexthop
+/// objects as interrupted, those of routes hardly ever.
+#[derive(Debug)]
+pub struct DumpSocket {
+    socket: Socket,
+    sequence: u32,
+    buffer: Box<[u8]>,
+    request: Vec<u8>,
+}
+
+impl DumpSocket {
+    /// A socket in the network namespace of the calling thread.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be made.
+    pub fn open() -> Result<DumpSocket, OpenError> {
+        let socket = Socket::open()?;
+        socket.set_strict()?;
+        socket.set_receive_buffer(RECEIVE_BUFFER)?;
+        Ok(DumpSocket { socket, sequence: 0, buffer: vec![0; BUFFER].into_boxed_slice(), request: Vec::new() })
+    }
+
+    /// Dumps routes. A table that does not exist has none.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses or cannot be understood; what was told until then is not everything.
+    pub fn routes(&mut self, filter: &RouteFilter, mut tell: impl FnMut(Route)) -> Result<Dumped, DumpError> {
+        let encode = |buffer: &mut Vec<u8>| {
+            let protocol = filter.protocol.map_or(0, |protocol| protocol.0);
+            buffer.extend_from_slice(&[filter.family.code(), 0, 0, 0, 0, protocol, 0, 0, 0, 0, 0, 0]);
+            if let Some(table) = filter.table {
+                put_u32(buffer, RTA_TABLE, table.0);
+            }
+            if let Some(oif) = filter.oif {
+                put_u32(buffer, RTA_OIF, oif.0);
+            }
+        };
+        let result = self.dump("routes", RTM_GETROUTE, encode, |event| match event {
+            Event::Route(_, route) if filter.fits(&route) => tell(route),
+            Event::Route(..) | Event::Link(..) | Event::Address(..) | Event::Nexthop(..) | Event::Overrun => {}
+        });
+        match result {
+            Err(DumpError::Refused { error: Errno::ENOENT, .. }) if filter.table.is_some() => Ok(Dumped::Complete),
+            result => result,
+        }
+    }
+
+    /// Dumps links.
+    ///
+    /// # Errors
+    ///
+    /// As [`DumpSocket::routes`].
+    pub fn links(&mut self, mut tell: impl FnMut(Link)) -> Result<Dumped, DumpError> {
+        let encode = |buffer: &mut Vec<u8>| buffer.extend_from_slice(&[0; 16]);
+        self.dump("links", RTM_GETLINK, encode, |event| match event {
+            Event::Link(_, link) => tell(link),
+            Event::Route(..) | Event::Address(..) | Event::Nexthop(..) | Event::Overrun => {}
+        })
+    }
+
+    /// Dumps addresses of both families.
+    ///
+    /// # Errors
+    ///
+    /// As [`DumpSocket::routes`].
+    pub fn addresses(&mut self, mut tell: impl FnMut(Address)) -> Result<Dumped, DumpError> {
+        let encode = |buffer: &mut Vec<u8>| buffer.extend_from_slice(&[AF_UNSPEC, 0, 0, 0, 0, 0, 0, 0]);
+        self.dump("addresses", RTM_GETADDR, encode, |event| match event {
+            Event::Address(_, address) => tell(address),
+            Event::Route(..) | Event::Link(..) | Event::Nexthop(..) | Event::Overrun => {}
+        })
+    }
+
+    /// Dumps nexthop objects.
+    ///
+    /// # Errors
+    ///
+    /// As [`DumpSocket::routes`]; `EOPNOTSUPP` where the kernel has none (before Linux 5.3).
+    pub fn nexthops(&mut self, mut tell: impl FnMut(NexthopObject)) -> Result<Dumped, DumpError> {
+        let encode = |buffer: &mut Vec<u8>| buffer.extend_from_slice(&[0; 8]);
+        self.dump("nexthop objects", RTM_GETNEXTHOP, encode, |event| match event {
+            Event::Nexthop(_, object) => tell(object),
+            Event::Route(..) | Event::Link(..) | Event::Address(..) | Event::Overrun => {}
+        })
+    }
+
+    fn dump(
+        &mut self,
+        what: &'static str,
+        kind: u16,
+        encode: impl FnOnce(&mut Vec<u8>),
+        mut tell: impl FnMut(Event),
+    ) -> Result<Dumped, DumpError> {
+        let io = |source| DumpError::Io { what, source };
+        self.sequence = self.sequence.wrapping_add(1);
+        self.request.clear();
+        let mark = begin(&mut self.request, kind, NLM_F_DUMP, self.sequence);
+        encode(&mut self.request);
+        finish(&mut self.request, mark).map_err(|_| io(io::ErrorKind::InvalidInput.into()))?;
+        self.socket.send(&self.request).map_err(io)?;
+        let mut dumped = Dumped::Complete;
+        loop {
+            let datagram = match self.socket.receive(&mut self.buffer, Wait::Yes) {
+                Ok(Some(datagram)) => datagram,
+                Ok(None) => continue,
+                Err(ReceiveError::Overrun | ReceiveError::Truncated(_)) => {
+                    dumped = Dumped::Interrupted;
+                    continue;
+                }
+                Err(ReceiveError::Io(source)) => return Err(io(source)),
+            };
+            for message in Messages(datagram) {
+                // What an earlier dump that failed has left behind.
+                if message.sequence != self.sequence {
+                    continue;
+                }
+                if message.flags & NLM_F_DUMP_INTR != 0 {
+                    dumped = Dumped::Interrupted;
+                }
+                match message.kind {
+                    NLMSG_DONE | NLMSG_ERROR => {
+                        let answer = Answer::decode(&message);
+                        return match answer {
+                            Some(Answer { error: Some(error), text }) => Err(DumpError::Refused { what, error, text }),
+                            Some(Answer { error: None, .. }) | None => Ok(dumped),
+                        };
+                    }
+                    NLMSG_NOOP => {}
+                    NLMSG_OVERRUN => dumped = Dumped::Interrupted,
+                    _ => {
+                        if let Some(event) = Event::decode(&message)? {
+                            tell(event);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

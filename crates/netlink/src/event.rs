@@ -1,0 +1,66 @@
+//! What the kernel reports: one object that is there now, or one that is no more.
+
+use crate::address::{self, Address};
+use crate::link::{self, Link};
+use crate::message::Message;
+use crate::nexthop::{self, NexthopObject};
+use crate::route::{self, Route};
+use crate::wire::{
+    RTM_DELADDR, RTM_DELLINK, RTM_DELNEXTHOP, RTM_DELROUTE, RTM_NEWADDR, RTM_NEWLINK, RTM_NEWNEXTHOP, RTM_NEWROUTE,
+};
+
+/// A message of the kernel cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the kernel's message about {message} cannot be read")]
+pub struct Malformed {
+    /// About what it is.
+    pub message: &'static str,
+}
+
+/// Whether an object is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Change {
+    /// It is there: it is new, or it changed.
+    New,
+    /// It is gone.
+    Deleted,
+}
+
+/// What the monitor has heard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A route.
+    ///
+    /// The kernel does not report all that happens to routes. Deletions of IPv4 routes with their link, its carrier or
+    /// its address are silent: [`Event::Link`] and [`Event::Address`] are the sign to look again. A route that was
+    /// replaced is not reported as deleted. A deletion of an IPv6 route with fewer legs than it has is the deletion
+    /// of these legs.
+    Route(Change, Route),
+    /// A link.
+    Link(Change, Link),
+    /// An address.
+    Address(Change, Address),
+    /// A nexthop object. Deletions with the link or its carrier are silent.
+    Nexthop(Change, NexthopObject),
+    /// Events were lost: the socket's buffer was full, or a message could not be read. All must be dumped again.
+    Overrun,
+}
+
+impl Event {
+    /// Reads one message; `None` for what is none of ours.
+    pub(crate) fn decode(message: &Message<'_>) -> Result<Option<Event>, Malformed> {
+        let change = match message.kind {
+            RTM_NEWROUTE | RTM_NEWLINK | RTM_NEWADDR | RTM_NEWNEXTHOP => Change::New,
+            RTM_DELROUTE | RTM_DELLINK | RTM_DELADDR | RTM_DELNEXTHOP => Change::Deleted,
+            _ => return Ok(None),
+        };
+        Ok(match message.kind {
+            RTM_NEWROUTE | RTM_DELROUTE => route::decode(message.payload)?.map(|route| Event::Route(change, route)),
+            RTM_NEWLINK | RTM_DELLINK => link::decode(message.payload)?.map(|link| Event::Link(change, link)),
+            RTM_NEWADDR | RTM_DELADDR => {
+                address::decode(message.payload)?.map(|address| Event::Address(change, address))
+            }
+            _ => nexthop::decode(message.payload)?.map(|object| Event::Nexthop(change, object)),
+        })
+    }
+}
