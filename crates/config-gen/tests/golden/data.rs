@@ -1,0 +1,81 @@
+//! The conformance set's files.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::bird::ast::Bird;
+use super::bird::parse;
+
+/// Where a case's expected files are, each of them possibly kept by another case.
+pub struct Data {
+    root: PathBuf,
+    /// `case/file` to the case that has it.
+    same: BTreeMap<String, String>,
+}
+
+/// The two daemons of a case.
+pub struct Expected {
+    pub v4: Bird,
+    pub v6: Bird,
+}
+
+impl Data {
+    /// The copy that belongs to the tests.
+    pub fn open() -> Self {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/calico-confd");
+        let list = fs::read_to_string(root.join("same.txt")).expect("tests/data/calico-confd/same.txt");
+        let pair = |line: &str| line.split_once(" = ").map(|(a, b)| (a.to_owned(), b.to_owned()));
+        let same = list.lines().map(|l| pair(l).expect("each line of same.txt is FILE = CASE")).collect();
+        Self { root, same }
+    }
+
+    /// The text of an expected file.
+    pub fn expected_text(&self, case: &str, file: &str) -> Option<String> {
+        let holder = self.same.get(&format!("{case}/{file}")).map_or(case, String::as_str);
+        fs::read_to_string(self.root.join("compiled_templates").join(holder).join(file)).ok()
+    }
+
+    /// Both daemons of a case, or what is wrong with their files.
+    pub fn expected(&self, case: &str) -> Result<Expected, String> {
+        let read = |file: &str| parse(file, &|f| self.expected_text(case, f)).map_err(|e| format!("{case}: {e}"));
+        Ok(Expected { v4: read("bird.cfg")?, v6: read("bird6.cfg")? })
+    }
+
+    /// A file below `mock_data/calicoctl`.
+    pub fn input(&self, file: &str) -> Option<String> {
+        fs::read_to_string(self.root.join("mock_data/calicoctl").join(file)).ok()
+    }
+
+    /// All cases that have expected files.
+    pub fn expected_cases(&self) -> BTreeSet<String> {
+        let base = self.root.join("compiled_templates");
+        let mut cases: BTreeSet<String> =
+            self.same.keys().filter_map(|f| f.rsplit_once('/')).map(|(case, _)| case.to_owned()).collect();
+        cases.extend(folders_with(&base, "cfg"));
+        cases
+    }
+
+    /// All folders that have an `input.yaml`.
+    pub fn inputs(&self) -> BTreeSet<String> {
+        folders_with(&self.root.join("mock_data/calicoctl"), "yaml")
+    }
+}
+
+/// Folders below `base`, relative to it, that have a file with this extension.
+fn folders_with(base: &Path, extension: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut left = vec![base.to_owned()];
+    while let Some(folder) = left.pop() {
+        for entry in fs::read_dir(&folder).expect("a folder of the conformance set") {
+            let path = entry.expect("an entry of the conformance set").path();
+            if path.is_dir() {
+                left.push(path);
+            } else if path.extension().is_some_and(|e| e == extension) {
+                let relative = folder.strip_prefix(base).expect("inside of base");
+                found.insert(relative.to_str().expect("names are ASCII").to_owned());
+            }
+        }
+    }
+    found
+}
