@@ -4,6 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use crate::events::EventReader;
+use crate::node::Node;
 use crate::types::{
     ActionResult, ApiError, ConfigApplied, ConfigDiff, ConfigSource, Destination, ErrorCode, Event, Family, Peer,
     PeerAction, PeerAddress, RouteQuery, RunningConfig, Summary, Version,
@@ -50,6 +51,11 @@ pub trait AdminBackend: Send + Sync + 'static {
         _family: Option<Family>,
     ) -> impl Future<Output = Result<Box<dyn ChangeFeed>, ApiError>> + Send {
         async { Err(ApiError::new(ErrorCode::Unavailable, "this daemon does not tell of routes")) }
+    }
+
+    /// The node that the speaker is, where it is one.
+    fn node(&self) -> Option<&dyn Node> {
+        None
     }
 
     /// The running configuration.

@@ -18,8 +18,9 @@ use thiserror::Error;
 use tokio::net::UnixStream;
 
 use crate::types::{
-    ActionResult, ApiError, ConfigApplied, ConfigDiff, ConfigSource, Destination, ErrorBody, Event, EventQuery, Peer,
-    PeerAction, PeerAddress, PeerList, RouteQuery, RunningConfig, Summary, Version,
+    ActionResult, ApiError, ConfigApplied, ConfigDiff, ConfigSource, Destination, DrainReport, DrainStep, ErrorBody,
+    Event, EventQuery, FibPage, FibQuery, NodeReport, Peer, PeerAction, PeerAddress, PeerList, RouteQuery,
+    RunningConfig, Summary, Version,
 };
 
 /// Octets of the longest answer that is read whole.
@@ -201,6 +202,31 @@ impl Client {
         let query = serde_urlencoded::to_string(query).map_err(RequestError::from)?;
         let response = self.send(Method::GET, &format!("/v1/events?{query}"), NDJSON, Vec::new()).await?;
         Ok(Lines::new(response.into_body()))
+    }
+
+    /// `GET /v1/node`.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn node(&self) -> Result<NodeReport, ClientError> {
+        self.get("/v1/node").await
+    }
+
+    /// `POST /v1/node/drain`.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn drain_node(&self, step: DrainStep) -> Result<DrainReport, ClientError> {
+        self.post("/v1/node/drain", &serde_json::json!({ "step": step })).await
+    }
+
+    /// `GET /v1/fib`: a page.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn fib(&self, query: &FibQuery) -> Result<FibPage, ClientError> {
+        let query = serde_urlencoded::to_string(query).map_err(RequestError::from)?;
+        self.get(&format!("/v1/fib?{query}")).await
     }
 
     /// `GET /v1/config`.

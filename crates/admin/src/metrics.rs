@@ -7,15 +7,17 @@ use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
-use crate::types::{AdminState, FamilySummary, MessageCounts, Peer, PeerFamily, PeerState, Summary};
+use crate::types::{
+    AdminState, FamilySummary, FibSummary, MessageCounts, NodeReport, Peer, PeerFamily, PeerState, Summary,
+};
 
 /// The content type of the OpenMetrics text format.
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// All metrics as text.
-pub(crate) fn render(summary: Summary, peers: Vec<Peer>) -> Result<String, fmt::Error> {
+pub(crate) fn render(summary: Summary, peers: Vec<Peer>, node: Option<NodeReport>) -> Result<String, fmt::Error> {
     let mut registry = Registry::default();
-    registry.register_collector(Box::new(Snapshot { summary, peers }));
+    registry.register_collector(Box::new(Snapshot { summary, peers, node }));
     let mut text = String::new();
     prometheus_client::encoding::text::encode(&mut text, &registry)?;
     Ok(text)
@@ -26,6 +28,7 @@ pub(crate) fn render(summary: Summary, peers: Vec<Peer>) -> Result<String, fmt::
 struct Snapshot {
     summary: Summary,
     peers: Vec<Peer>,
+    node: Option<NodeReport>,
 }
 
 impl Collector for Snapshot {
@@ -35,7 +38,11 @@ impl Collector for Snapshot {
         self.rib(&mut out)?;
         self.sessions(&mut out)?;
         self.messages(&mut out)?;
-        self.prefixes(&mut out)
+        self.prefixes(&mut out)?;
+        match &self.node {
+            Some(node) => datastore(node, &mut out).and_then(|()| fib(node.fib.as_ref(), &mut out)),
+            None => Ok(()),
+        }
     }
 }
 
@@ -89,6 +96,59 @@ fn directions(peer: &Peer) -> [(&Peer, &'static str, &MessageCounts); 2] {
 
 fn of(peer: &Peer) -> Label {
     ("peer", peer.address.to_string())
+}
+
+fn datastore(node: &NodeReport, out: &mut Out<'_>) -> fmt::Result {
+    use MetricType::{Counter, Gauge};
+    let store = &node.datastore;
+    let help = "Objects of the datastore that are in force";
+    out.metric(Gauge, "heddle_datastore_objects", help, &store.objects, |(kind, count)| {
+        Some((vec![("kind", kind.clone())], *count))
+    })?;
+    let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+    out.single("heddle_datastore_invalid_objects", "Objects that are ignored", count(store.invalid.len()))?;
+    out.single(
+        "heddle_datastore_in_sync",
+        "1 while the source is being followed",
+        u64::from(store.state == "in_sync"),
+    )?;
+    out.metric(Counter, "heddle_datastore_changes", "Changes of objects", [store.changes], |n| Some((Vec::new(), n)))?;
+    out.single("heddle_node_warnings", "Warnings about the node's resources", count(node.warnings.len()))?;
+    out.single(
+        "heddle_node_sysctls_wrong",
+        "Settings of the kernel that forwarding needs otherwise",
+        count(node.sysctls.len()),
+    )
+}
+
+fn fib(summary: Option<&FibSummary>, out: &mut Out<'_>) -> fmt::Result {
+    let Some(f) = summary else { return Ok(()) };
+    let states = [
+        ("installed", f.installed),
+        ("pending", f.pending),
+        ("conflict", f.conflicts),
+        ("held", f.held),
+        ("unresolved", f.unresolved),
+        ("stale", f.stale),
+    ];
+    out.metric(
+        MetricType::Gauge,
+        "heddle_fib_routes",
+        "Routes of the forwarding table by state",
+        states,
+        |(state, n)| Some((vec![("state", state.to_owned())], n)),
+    )?;
+    let counters = [
+        ("heddle_fib_writes", "Requests sent to the kernel", f.writes),
+        ("heddle_fib_failures", "Requests that the kernel refused", f.failures),
+        ("heddle_fib_repairs", "Changes of our routes by others that were undone", f.repairs),
+        ("heddle_fib_resyncs", "Complete readings of the kernel's table", f.resyncs),
+        ("heddle_fib_overruns", "Times that the kernel had more to tell than we read", f.overruns),
+    ];
+    for (name, help, value) in counters {
+        out.metric(MetricType::Counter, name, help, [value], |n| Some((Vec::new(), n)))?;
+    }
+    Ok(())
 }
 
 /// The number of a state in `bgpPeerState` (RFC 4273).

@@ -25,11 +25,12 @@ use tokio::task::JoinSet;
 
 use crate::backend::AdminBackend;
 use crate::metrics;
+use crate::node::Node;
 use crate::socket::{BindError, BoundSocket};
 use crate::stream::{self, Format};
 use crate::types::{
-    ApiError, ConfigSource, ErrorCode, EventQuery, InvalidAddress, PeerAction, PeerAddress, PeerList, PeerSummary,
-    RouteQuery, RouteView,
+    ApiError, ConfigSource, DrainStep, ErrorCode, EventQuery, FibQuery, InvalidAddress, PeerAction, PeerAddress,
+    PeerList, PeerSummary, RouteQuery, RouteView,
 };
 
 /// Connections at a time; further ones are answered with 503.
@@ -191,6 +192,9 @@ fn router<B: AdminBackend>(shared: Shared<B>) -> Router {
         .route("/v1/config", get(config::<B>))
         .route("/v1/config/diff", get(config_diff::<B>).post(config_diff::<B>))
         .route("/v1/config/apply", post(config_apply::<B>))
+        .route("/v1/node", get(node::<B>))
+        .route("/v1/node/drain", post(drain::<B>))
+        .route("/v1/fib", get(fib::<B>))
         .route("/metrics", get(render_metrics::<B>))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
@@ -385,10 +389,45 @@ async fn config_apply<B: AdminBackend>(State(shared): State<Shared<B>>, request:
     json(shared.backend.config_apply(source).await)
 }
 
+fn the_node<B: AdminBackend>(shared: &Shared<B>) -> Result<&dyn Node, ApiError> {
+    shared.backend.node().ok_or_else(|| {
+        let role = shared.backend.version().role;
+        ApiError::new(ErrorCode::NotFound, format!("this daemon is a {role} and no node: it has no forwarding table"))
+            .with_remedy("name the socket of a node peer with --socket")
+    })
+}
+
+async fn node<B: AdminBackend>(State(shared): State<Shared<B>>) -> Answer {
+    json(the_node(&shared)?.report().await)
+}
+
+async fn drain<B: AdminBackend>(State(shared): State<Shared<B>>, request: Request) -> Answer {
+    let DrainBody { step } = body(request.into_body()).await?;
+    json(the_node(&shared)?.drain(step).await)
+}
+
+/// The body of a drain.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DrainBody {
+    #[serde(default)]
+    step: DrainStep,
+}
+
+async fn fib<B: AdminBackend>(State(shared): State<Shared<B>>, uri: Uri) -> Answer {
+    let query: FibQuery = serde_urlencoded::from_str(uri.query().unwrap_or_default())
+        .map_err(|error| bad_request(format!("the query is not as it should be: {error}")))?;
+    json(the_node(&shared)?.fib(query).await)
+}
+
 async fn render_metrics<B: AdminBackend>(State(shared): State<Shared<B>>) -> Answer {
     let summary = shared.backend.summary().await?;
     let peers = shared.backend.peers().await?;
-    let text = metrics::render(summary, peers)
+    let node = match shared.backend.node() {
+        Some(node) => Some(node.report().await?),
+        None => None,
+    };
+    let text = metrics::render(summary, peers, node)
         .map_err(|error| ApiError::new(ErrorCode::Internal, format!("the metrics could not be written: {error}")))?;
     Ok(([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response())
 }

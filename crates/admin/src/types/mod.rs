@@ -8,6 +8,8 @@ mod address;
 mod config;
 mod error;
 mod event;
+mod fib;
+mod node;
 mod peer;
 mod route;
 mod summary;
@@ -16,6 +18,8 @@ pub use address::{Family, InvalidAddress, PeerAddress, UnknownFamily, WallTime, 
 pub use config::{ChangeEffect, ConfigApplied, ConfigChange, ConfigDiff, ConfigSource, RunningConfig};
 pub use error::{ApiError, ErrorBody, ErrorCode, ErrorDetail};
 pub use event::{Event, EventKind, EventQuery, UpdateFault};
+pub use fib::{FibPage, FibQuery, FibRoute, FibState, FibSummary, KernelLeg, KernelRoute};
+pub use node::{DatastoreReport, DrainReport, DrainStep, NodeReport, PeerName, SysctlReport};
 pub use peer::{
     ActionResult, AdminState, Capability, Clear, CounterRow, Down, DownReason, Drain, ErrorCounts, GracefulRestart,
     LastReset, MessageCounts, Messages, Peer, PeerAction, PeerFamily, PeerList, PeerState, PeerSummary, PeerType,
