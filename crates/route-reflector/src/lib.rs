@@ -7,11 +7,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use heddle_config::{Config, LogFormat};
+use heddle_config::Config;
+use heddle_speaker::daemon::{self, Asked, Notice, SetLevel, Signals, notify};
 use heddle_speaker::{Role, Speaker, StartOptions};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
-use tracing_subscriber::EnvFilter;
 
 /// What the command line says.
 #[derive(Clone, Debug, clap::Parser)]
@@ -35,20 +34,14 @@ pub fn run(args: &Args) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let set_level = init_log(&config);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(workers()).enable_all().build() {
-        Ok(runtime) => runtime,
+    let set_level = daemon::init_log(&config.log);
+    match daemon::runtime() {
+        Ok(runtime) => runtime.block_on(serve(args, config, &set_level)),
         Err(e) => {
             error!(error = %e, "cannot start the runtime");
-            return ExitCode::FAILURE;
+            ExitCode::FAILURE
         }
-    };
-    runtime.block_on(serve(args, config, &set_level))
-}
-
-/// The RIB has a thread of its own; the rest of the machine is for sessions.
-fn workers() -> usize {
-    std::thread::available_parallelism().map_or(1, |n| n.get().saturating_sub(1).max(1))
+    }
 }
 
 fn read(args: &Args) -> Result<Config, String> {
@@ -62,50 +55,14 @@ fn read(args: &Args) -> Result<Config, String> {
     Ok(config)
 }
 
-/// Sets the log level of the running process.
-type SetLevel = Box<dyn Fn(&str)>;
-
-/// Begins to log; the level can be changed later, unless `RUST_LOG` gives it.
-fn init_log(config: &Config) -> SetLevel {
-    let from_environment = std::env::var("RUST_LOG").ok();
-    let filter =
-        parse_level(from_environment.as_deref().unwrap_or(&config.log.level)).unwrap_or_else(|| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_writer(std::io::stderr);
-    // A second initialisation, in one process, keeps the first.
-    let set: SetLevel = match config.log.format {
-        LogFormat::Text => {
-            let builder =
-                builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).with_filter_reloading();
-            let handle = builder.reload_handle();
-            let _ = builder.try_init();
-            Box::new(move |level| {
-                let _ = parse_level(level).map(|f| handle.reload(f));
-            })
-        }
-        LogFormat::Json => {
-            let builder = builder.json().with_filter_reloading();
-            let handle = builder.reload_handle();
-            let _ = builder.try_init();
-            Box::new(move |level| {
-                let _ = parse_level(level).map(|f| handle.reload(f));
-            })
-        }
-    };
-    if from_environment.is_some() { Box::new(|_| {}) } else { set }
-}
-
-fn parse_level(level: &str) -> Option<EnvFilter> {
-    EnvFilter::try_new(level).inspect_err(|e| eprintln!("log.level {level:?} is not applied: {e}")).ok()
-}
-
 async fn serve(args: &Args, config: Config, set_level: &SetLevel) -> ExitCode {
-    let signals = (stream(SignalKind::terminate()), stream(SignalKind::interrupt()), stream(SignalKind::hangup()));
-    let (Some(mut term), Some(mut int), Some(mut hup)) = signals else { return ExitCode::FAILURE };
+    let Some(mut signals) = Signals::listen() else { return ExitCode::FAILURE };
     let options = StartOptions {
         role: Role::RouteReflector,
         file: Some(args.config.clone()),
         socket: args.socket.clone(),
         forwarding: None,
+        node: None,
     };
     let speaker = match Speaker::start(config, options).await {
         Ok(speaker) => speaker,
@@ -116,24 +73,25 @@ async fn serve(args: &Args, config: Config, set_level: &SetLevel) -> ExitCode {
         }
     };
     let mut applied = speaker.applied();
-    notify(&[sd_notify::NotifyState::Ready]);
+    notify(Notice::Ready);
     info!(config = %args.config.display(), "the route reflector runs");
     loop {
         tokio::select! {
-            _ = term.recv() => break,
-            _ = int.recv() => break,
-            _ = hup.recv() => reload(args, &speaker, &args.config).await,
+            asked = signals.next() => match asked {
+                Asked::Stop => break,
+                Asked::Reload => reload(args, &speaker, &args.config).await,
+            },
             Ok(()) = applied.changed() => set_level(&applied.borrow_and_update().log.level),
         }
     }
-    notify(&[sd_notify::NotifyState::Stopping]);
+    notify(Notice::Stopping);
     info!("stopping");
     speaker.stop().await;
     ExitCode::SUCCESS
 }
 
 async fn reload(args: &Args, speaker: &Speaker, file: &Path) {
-    notify(&[sd_notify::NotifyState::Reloading, now()]);
+    notify(Notice::Reloading);
     match read(args) {
         Err(text) => {
             warn!(config = %file.display(), "the configuration was not applied, the running one goes on:\n{text}")
@@ -144,19 +102,5 @@ async fn reload(args: &Args, speaker: &Speaker, file: &Path) {
             }
         }
     }
-    notify(&[sd_notify::NotifyState::Ready]);
-}
-
-/// systemd wants to know when a reload began (Type=notify-reload).
-fn now() -> sd_notify::NotifyState<'static> {
-    sd_notify::NotifyState::monotonic_usec_now().unwrap_or(sd_notify::NotifyState::Status("reloading"))
-}
-
-fn stream(kind: SignalKind) -> Option<Signal> {
-    signal(kind).map_err(|e| error!(error = %e, "cannot handle signals")).ok()
-}
-
-fn notify(state: &[sd_notify::NotifyState<'_>]) {
-    // Without systemd there is nobody to tell.
-    let _ = sd_notify::notify(state);
+    notify(Notice::Ready);
 }

@@ -7,6 +7,7 @@ mod backend;
 mod change_reader;
 mod clock;
 mod connection;
+pub mod daemon;
 pub mod forwarding;
 mod ingest_queue;
 mod interface;
@@ -37,6 +38,7 @@ use heddle_admin::types::EventKind;
 use heddle_admin::{AdminServer, BindError, EventHub, serve_metrics};
 use heddle_bgp_core::{Family, Timestamp};
 use heddle_config::{Change, Config, ConfigErrors, ExpressionError, GracefulRestartMode, PeerAddress, PeerSettings};
+use heddle_rib::feed::Paths;
 use heddle_rib::policy::AsPathRegex;
 use heddle_rib::rib::Begin;
 use thiserror::Error;
@@ -79,6 +81,8 @@ pub struct StartOptions {
     pub socket: Option<PathBuf>,
     /// Who owns the forwarding table; none: the speaker forwards nothing.
     pub forwarding: Option<Forwarding>,
+    /// The node that the speaker is, for its API.
+    pub node: Option<Arc<dyn heddle_admin::Node>>,
 }
 
 /// Why a speaker cannot start.
@@ -296,7 +300,7 @@ async fn tables(rib: &RibHandle, link: Arc<TablesLink>) -> Result<Tables, ApplyE
     let mut readers = Vec::new();
     for family in Family::SUPPORTED {
         let to_thread = Arc::new(PeerLink::to_thread(link.waker().clone()));
-        let wanted = Subscription { family, begin: Begin::Table };
+        let wanted = Subscription { family, begin: Begin::Table, paths: Paths::Multipath };
         readers.push((family, rib.subscribe(wanted, to_thread).await?));
     }
     Ok(Tables::new(readers, link, rib.clone()))

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use heddle_bgp_core::{Family, Prefix, Timestamp};
 use heddle_config::Config;
 use heddle_rib::decision::DecisionOptions;
+use heddle_rib::feed::Paths;
 use heddle_rib::nexthop::{NextHopEvent, Resolve};
 use heddle_rib::rib::{Begin, Bounds, Output, Rib, RibConfig, RunStatus};
 use heddle_rib::{JournalReader, PeerId};
@@ -53,6 +54,8 @@ pub(crate) struct Subscription {
     pub family: Family,
     /// From where on.
     pub begin: Begin,
+    /// Of which paths.
+    pub paths: Paths,
 }
 
 /// What the RIB has of the configuration beside what concerns a single peer.
@@ -317,7 +320,7 @@ impl Owner {
         link: Arc<PeerLink>,
         reply: oneshot::Sender<(PeerId, JournalReader)>,
     ) {
-        let Ok((peer, reader)) = self.rib.subscribe(now, wanted.family, wanted.begin) else { return };
+        let Ok((peer, reader)) = self.rib.subscribe(now, wanted.family, wanted.begin, wanted.paths) else { return };
         self.set_link(peer, link);
         self.feeds.push(peer);
         if reply.send((peer, reader)).is_err() {

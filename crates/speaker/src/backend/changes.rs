@@ -10,7 +10,7 @@ use heddle_admin::ChangeFeed;
 use heddle_admin::types::{ApiError, Event, EventKind, PeerAddress, RouteAttributes, WallTime};
 use heddle_bgp_core::Family;
 use heddle_rib::PeerId;
-use heddle_rib::feed::Record;
+use heddle_rib::feed::{PathRecord, Paths, Record};
 use heddle_rib::rib::Begin;
 
 use super::attributes::attributes;
@@ -41,7 +41,7 @@ impl Changes {
         let link = Arc::new(PeerLink::default());
         let mut feeds = Vec::new();
         for family in Family::SUPPORTED.into_iter().filter(|f| only.is_none_or(|o| o == *f)) {
-            let wanted = Subscription { family, begin: Begin::Changes };
+            let wanted = Subscription { family, begin: Begin::Changes, paths: Paths::Best };
             feeds.push(rib.subscribe(wanted, Arc::clone(&link)).await.map_err(|_| stopped())?);
         }
         Ok(Self { feeds, link, registry: registry.clone(), last: None })
@@ -103,7 +103,7 @@ fn show(
         Record::Withdrawn(prefix) => {
             events.push(event(None, EventKind::RouteWithdrawn { prefix: network(prefix) }));
         }
-        Record::Announced { prefix, peer, flags, block } => {
+        Record::Announced { prefix, best: PathRecord { peer, flags, block, .. }, others: _ } => {
             let shown = match last {
                 Some((known, shown)) if known == block.0 => Arc::clone(shown),
                 _ => {

@@ -41,6 +41,7 @@ pub(crate) struct Backend {
     running: Arc<RwLock<Running>>,
     requests: mpsc::Sender<Request>,
     role: Role,
+    node: Option<Arc<dyn heddle_admin::Node>>,
     socket: Option<PathBuf>,
     started: Timestamp,
 }
@@ -57,7 +58,17 @@ impl Backend {
         options: &StartOptions,
     ) -> Self {
         let started = shared.clock.now();
-        Self { shared, rib, registry, running, requests, role: options.role, socket: options.socket.clone(), started }
+        Self {
+            shared,
+            rib,
+            registry,
+            running,
+            requests,
+            role: options.role,
+            node: options.node.clone(),
+            socket: options.socket.clone(),
+            started,
+        }
     }
 
     fn running(&self) -> Running {
@@ -124,6 +135,10 @@ fn stopped() -> ApiError {
 
 impl AdminBackend for Backend {
     type Routes = Cursor;
+
+    fn node(&self) -> Option<&dyn heddle_admin::Node> {
+        self.node.as_deref()
+    }
 
     fn version(&self) -> Version {
         Version {
@@ -332,7 +347,8 @@ fn diff(old: &Config, new: &Config, changes: &[Change]) -> ConfigDiff {
             | Subject::PrefixSet(_)
             | Subject::CommunitySet(_)
             | Subject::AsPathSet(_)
-            | Subject::Network(_) => {}
+            | Subject::Network(_)
+            | Subject::Fib => {}
         }
     }
     let changes = changes

@@ -201,6 +201,7 @@ fn effect_where(changes: &[Change], own: impl Fn(&Subject) -> bool) -> SessionEf
         | Subject::AsPathSet(_)
         | Subject::Api
         | Subject::Log
+        | Subject::Fib
         | Subject::Network(_) => false,
     };
     let resets = changes.iter().any(|c| c.effect == Effect::Reset && concerns(&c.subject));

@@ -1,0 +1,117 @@
+//! What every daemon around a speaker does: log, runtime, signals, the service manager.
+
+use heddle_config::{Log, LogFormat};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::error;
+use tracing_subscriber::EnvFilter;
+
+/// Sets the log level of the running process.
+pub type SetLevel = Box<dyn Fn(&str) + Send + Sync>;
+
+/// Begins to log to the standard error; the level can be changed later, unless `RUST_LOG` gives it.
+pub fn init_log(log: &Log) -> SetLevel {
+    let from_environment = std::env::var("RUST_LOG").ok();
+    let filter =
+        parse_level(from_environment.as_deref().unwrap_or(&log.level)).unwrap_or_else(|| EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_writer(std::io::stderr);
+    // A second initialisation, in one process, keeps the first.
+    let set: SetLevel = match log.format {
+        LogFormat::Text => {
+            let builder =
+                builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).with_filter_reloading();
+            let handle = builder.reload_handle();
+            let _ = builder.try_init();
+            Box::new(move |level| {
+                let _ = parse_level(level).map(|f| handle.reload(f));
+            })
+        }
+        LogFormat::Json => {
+            let builder = builder.json().with_filter_reloading();
+            let handle = builder.reload_handle();
+            let _ = builder.try_init();
+            Box::new(move |level| {
+                let _ = parse_level(level).map(|f| handle.reload(f));
+            })
+        }
+    };
+    if from_environment.is_some() { Box::new(|_| {}) } else { set }
+}
+
+fn parse_level(level: &str) -> Option<EnvFilter> {
+    EnvFilter::try_new(level).inspect_err(|e| eprintln!("log.level {level:?} is not applied: {e}")).ok()
+}
+
+/// A runtime. The RIB has a thread of its own; the rest of the machine is for sessions.
+///
+/// # Errors
+/// The system refuses threads or file descriptors.
+pub fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    let workers = std::thread::available_parallelism().map_or(1, |n| n.get().saturating_sub(1).max(1));
+    tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build()
+}
+
+/// The signals that a daemon listens to.
+#[derive(Debug)]
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// SIGTERM or SIGINT: end.
+    Stop,
+    /// SIGHUP: read the configuration anew.
+    Reload,
+}
+
+impl Signals {
+    /// Begins to listen; none when the system refuses, which is logged.
+    #[must_use]
+    pub fn listen() -> Option<Self> {
+        let stream = |kind| signal(kind).map_err(|e| error!(error = %e, "cannot handle signals")).ok();
+        Some(Self {
+            terminate: stream(SignalKind::terminate())?,
+            interrupt: stream(SignalKind::interrupt())?,
+            hangup: stream(SignalKind::hangup())?,
+        })
+    }
+
+    /// The next one. Cancel-safe.
+    pub async fn next(&mut self) -> Asked {
+        tokio::select! {
+            _ = self.terminate.recv() => Asked::Stop,
+            _ = self.interrupt.recv() => Asked::Stop,
+            _ = self.hangup.recv() => Asked::Reload,
+        }
+    }
+}
+
+/// What the service manager is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// The daemon runs.
+    Ready,
+    /// It reads its configuration anew.
+    Reloading,
+    /// It ends.
+    Stopping,
+}
+
+/// Tells systemd, where it runs.
+pub fn notify(notice: Notice) {
+    use sd_notify::NotifyState;
+    // Without systemd there is nobody to tell.
+    let _ = match notice {
+        Notice::Ready => sd_notify::notify(&[NotifyState::Ready]),
+        Notice::Reloading => sd_notify::notify(&[NotifyState::Reloading, now()]),
+        Notice::Stopping => sd_notify::notify(&[NotifyState::Stopping]),
+    };
+}
+
+/// systemd wants to know when a reload began (Type=notify-reload).
+fn now() -> sd_notify::NotifyState<'static> {
+    sd_notify::NotifyState::monotonic_usec_now().unwrap_or(sd_notify::NotifyState::Status("reloading"))
+}
