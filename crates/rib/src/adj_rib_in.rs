@@ -265,6 +265,8 @@ impl<A: Addr> FamilyRib<A> {
         if !unchanged || !self.same_source(old.source, new.source) {
             let urgency = self.urgency(slot, sender);
             self.touch(shared, slot, urgency);
+        } else {
+            self.rename_leg(slot, old.source, new.source);
         }
         Self::hold_attrs(shared, &new);
         self.count_added(new.source, new.flags);

@@ -4,8 +4,8 @@
 //! and the [`AttrMeta`] says where. References are plain counts; the owner of the RIB is the only writer.
 
 use heddle_bgp_core::Asn;
-use heddle_bgp_core::attr::BlockView;
 use heddle_bgp_core::attr::block::{Marks, Summary};
+use heddle_bgp_core::attr::{BlockView, NextHop};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::index::Index;
@@ -95,7 +95,8 @@ impl AttrStore {
         }
         let len = u16::try_from(block.len()).map_err(|_| TooLong)?;
         let summary = Summary::of(block);
-        let next_hop = summary.next_hop.map_or(NextHopId(u32::MAX), |n| self.next_hops.intern(n));
+        let next_hop = summary.next_hop.filter(is_somewhere);
+        let next_hop = next_hop.map_or(NextHopId(u32::MAX), |n| self.next_hops.intern(n));
         let meta = AttrMeta {
             offset: self.arena.put(block),
             refs: 1,
@@ -215,6 +216,16 @@ impl AttrStore {
         }
         self.compacting = (to < self.used).then_some(to);
         self.compacting.is_some()
+    }
+}
+
+/// Whether there is something to reach: a route of our own may have the unspecified address, which says that it has no
+/// next hop. Decoding takes it from no peer.
+fn is_somewhere(next_hop: &NextHop) -> bool {
+    match next_hop {
+        NextHop::V4(a) => !a.is_unspecified(),
+        NextHop::V6(a) => !a.is_unspecified(),
+        NextHop::V6LinkLocal(a, l) => !a.is_unspecified() || !l.is_unspecified(),
     }
 }
 

@@ -260,11 +260,7 @@ pub fn select(candidates: &[Candidate<'_>], options: &DecisionOptions) -> Select
         [_] => 0,
         _ => best_of_many(candidates, options),
     };
-    let mut selection = Selection { best: Some(best), multipath: SmallVec::new() };
-    if candidates.len() > 1 {
-        fill_multipath(candidates, options, best, &mut selection.multipath);
-    }
-    selection
+    Selection { best: Some(best), multipath: multipath(candidates, options, best) }
 }
 
 /// The best path alone, as an index into the candidates.
@@ -275,6 +271,16 @@ pub fn select_best(candidates: &[Candidate<'_>], options: &DecisionOptions) -> O
         [_] => Some(0),
         _ => Some(best_of_many(candidates, options)),
     }
+}
+
+/// The candidates that share traffic with the best one, as [`select`] finds them.
+#[must_use]
+pub fn multipath(candidates: &[Candidate<'_>], options: &DecisionOptions, best: usize) -> SmallVec<[u16; 8]> {
+    let mut found = SmallVec::new();
+    if candidates.len() > 1 {
+        fill_multipath(candidates, options, best, &mut found);
+    }
+    found
 }
 
 /// The `n` best, the best first: each is the best of those that are left. What `add_path = { send = N }` sends

@@ -10,6 +10,7 @@ use crate::attr_store::AttrStore;
 use crate::counters::Row;
 use crate::decision::{DecisionOptions, select_best};
 use crate::dirty::{Announced, Before, Dirty, Urgency};
+use crate::legs::{LegChange, Legs};
 use crate::member::Member;
 use crate::policy::{ImportScratch, ImportSettings};
 use crate::rib::Output;
@@ -106,6 +107,9 @@ pub(crate) struct FamilyRib<A> {
     pub(crate) look_at_members: bool,
     pub(crate) changes: Vec<Change>,
     pub(crate) id_changes: Vec<Change>,
+    /// What was said of paths beside the best.
+    pub(crate) legs: Legs,
+    pub(crate) leg_changes: Vec<LegChange>,
     /// Adverts that were refused.
     pub(crate) refused: u64,
     /// Destinations with a best path.
@@ -143,6 +147,8 @@ impl<A: Addr> FamilyRib<A> {
             look_at_members: false,
             changes: Vec::new(),
             id_changes: Vec::new(),
+            legs: Legs::default(),
+            leg_changes: Vec::new(),
             refused: 0,
             best: 0,
         }
@@ -155,7 +161,7 @@ impl<A: Addr> FamilyRib<A> {
         self.peers.get_mut(usize::from(peer.0))?.as_mut()
     }
 
-    fn announced_of(&self, p: &PathRec) -> Option<Announced> {
+    pub(crate) fn announced_of(&self, p: &PathRec) -> Option<Announced> {
         (p.flags.is_eligible()).then_some(Announced { attr: p.attr, source: p.source, tx: p.tx, flags: p.flags })
     }
 

@@ -5,6 +5,7 @@ use hashbrown::HashMap;
 use crate::dirty::{Announced, Before};
 use crate::family::{FamilyRib, Gate, Shared};
 use crate::journal::{Audience, lock};
+use crate::legs::LegChange;
 use crate::rib::Output;
 use crate::route::{PeerId, SourceId};
 use crate::table::Addr;
@@ -109,6 +110,7 @@ impl<A: Addr> FamilyRib<A> {
         self.encode_changes(shared);
         self.changes.clear();
         self.id_changes.clear();
+        self.leg_changes.clear();
         for before in &flushed {
             self.forget(shared, before);
         }
@@ -120,9 +122,10 @@ impl<A: Addr> FamilyRib<A> {
     /// Selects for one destination and notes what changed; says about how many octets an advert of it takes.
     fn decide(&mut self, shared: &mut Shared, slot: u32, before: &Before) -> usize {
         let new = self.select(shared, slot);
-        let mut changed = !self.same(before.best.as_ref(), new.as_ref());
+        let changed_best = !self.same(before.best.as_ref(), new.as_ref());
+        let mut changed = changed_best;
         let mut bytes = new.map_or(0, |n| usize::from(shared.attrs.meta(n.attr).len));
-        if changed {
+        if changed_best {
             self.count_best(before.best.as_ref(), new.as_ref());
             self.changes.push(Change { slot, tx: 0, old: before.best, old_rank: 0, new, new_rank: 0 });
         }
@@ -132,6 +135,15 @@ impl<A: Addr> FamilyRib<A> {
             self.compare_ids(slot, &before.all, &all);
             changed |= self.id_changes.len() > ids;
             bytes = all.iter().map(|n| usize::from(shared.attrs.meta(n.attr).len)).sum();
+        }
+        if self.legs.is_on() {
+            let (legs, others) = self.decide_legs(shared, slot);
+            changed |= others;
+            bytes += legs.iter().map(|n| usize::from(shared.attrs.meta(n.attr).len)).sum::<usize>();
+            if changed_best || others {
+                let new = new.into_iter().chain(legs).collect();
+                self.leg_changes.push(LegChange { slot, had: before.best.is_some(), new });
+            }
         }
         if changed {
             self.table.set_generation(slot, self.generation);
@@ -194,7 +206,6 @@ impl<A: Addr> FamilyRib<A> {
                 continue;
             }
             let me = u32::try_from(g).unwrap_or(u32::MAX);
-            let changes = if group.paths().is_some() { &self.id_changes } else { &self.changes };
             let cx = Context {
                 table: &self.table,
                 sources: &self.sources,
@@ -202,8 +213,11 @@ impl<A: Addr> FamilyRib<A> {
                 group_of: &self.group_of,
                 default_slot: self.default_slot,
             };
-            for c in changes {
-                group.change(&cx, me, c);
+            if group.reads_legs() {
+                self.leg_changes.iter().for_each(|c| group.change_legs(&cx, c));
+            } else {
+                let changes = if group.paths().is_some() { &self.id_changes } else { &self.changes };
+                changes.iter().for_each(|c| group.change(&cx, me, c));
             }
             group.encode(&cx, Audience::Except);
             self.groups[g] = Some(group);

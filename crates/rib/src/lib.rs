@@ -18,6 +18,7 @@ mod flush;
 mod index;
 pub mod ingest;
 pub mod journal;
+mod legs;
 mod limits;
 mod member;
 #[cfg(test)]

@@ -15,7 +15,7 @@ impl<A: Addr> FamilyRib<A> {
     pub(crate) fn count_exported(&mut self, shared: &Shared, group: u32) -> bool {
         let slots = self.table.slots();
         let Some(slot) = self.groups.get_mut(group as usize) else { return false };
-        if slot.as_ref().is_none_or(|g| g.exported.counted_to >= slots || g.kind == GroupKind::Feed) {
+        if slot.as_ref().is_none_or(|g| g.exported.counted_to >= slots || matches!(g.kind, GroupKind::Feed(_))) {
             // Destinations to come are counted by their changes.
             slot.iter_mut().for_each(|g| g.exported.counted_to = u32::MAX);
             return false;

@@ -99,6 +99,9 @@ impl<A: Addr> FamilyRib<A> {
             if let Some(n) = group.paths() {
                 self.track_all(n);
             }
+            if group.reads_legs() {
+                self.track_legs();
+            }
             let at = self.groups.iter().position(Option::is_none).unwrap_or(self.groups.len());
             if at == self.groups.len() {
                 self.groups.push(None);
@@ -195,6 +198,7 @@ impl<A: Addr> FamilyRib<A> {
         }
         self.drop_from_group(m.group, member);
         self.trim(m.group);
+        self.untrack_legs(shared);
     }
 
     pub(crate) fn drop_from_group(&mut self, group: u32, member: u32) {

@@ -82,6 +82,39 @@ impl NextHopTable {
         }
     }
 
+    /// Whether next hops are resolved.
+    pub(crate) const fn resolve(&self) -> Resolve {
+        self.resolve
+    }
+
+    /// Resolution begins or ends; the numbers of those next hops whose state is another by that.
+    ///
+    /// When it begins, those in use are reachable as before until something is said of them; when it ends, all are
+    /// reachable.
+    pub(crate) fn set_resolve(&mut self, resolve: Resolve) -> Vec<NextHopId> {
+        if self.resolve == resolve {
+            return Vec::new();
+        }
+        let before = std::mem::replace(&mut self.states, NextHops::new(resolve));
+        self.resolve = resolve;
+        let mut changed = Vec::new();
+        for (&next_hop, &n) in &self.numbers {
+            match resolve {
+                Resolve::On => {
+                    self.states.adopt(next_hop);
+                    self.news.push_back((next_hop, Usage::Used));
+                }
+                Resolve::Off => {
+                    if before.state(next_hop) != NextHopState::REACHABLE {
+                        changed.push(NextHopId(n));
+                    }
+                    self.news.push_back((next_hop, Usage::Unused));
+                }
+            }
+        }
+        changed
+    }
+
     /// The number of a next hop that is in use.
     pub(crate) fn find(&self, next_hop: NextHop) -> Option<NextHopId> {
         self.numbers.get(&next_hop).map(|&n| NextHopId(n))

@@ -91,6 +91,16 @@ impl NextHops {
         }
     }
 
+    /// The first user of a next hop that was not resolved so far: reachable at no cost until something else is said, so
+    /// that nothing is lost when resolution begins at run time.
+    pub fn adopt(&mut self, next_hop: NextHop) -> Changed {
+        let changed = self.hold(next_hop);
+        if let Some(entry) = self.tracked.get_mut(&next_hop).filter(|e| e.refs == 1) {
+            entry.state = NextHopState::REACHABLE;
+        }
+        changed
+    }
+
     /// One user less. With `Yes` nobody uses it any more, and whoever resolves can forget it.
     pub fn release(&mut self, next_hop: NextHop) -> Changed {
         let Some(entry) = self.tracked.get_mut(&next_hop) else { return Changed::No };

@@ -12,6 +12,7 @@ use crate::attr_store::AttrStore;
 use crate::counters::Row;
 use crate::decision::DecisionOptions;
 use crate::family::{FamilyRib, Gate, PeerFamily, Shared};
+use crate::feed::Paths;
 use crate::flush::FLUSH_SLOTS;
 use crate::ingest::Batch;
 use crate::journal::JournalReader;
@@ -479,7 +480,6 @@ impl Rib {
     pub fn set_decision(&mut self, now: Timestamp, decision: DecisionOptions) {
         self.shared.now = now;
         if self.shared.decision != decision {
-            // What was announced is ranked by the options that were in force.
             both!(self, rib, shared => rib.decide_all(shared));
             self.shared.decision = decision;
         }
@@ -513,8 +513,24 @@ impl Rib {
             // The paths that were sent are told by the costs that were in force.
             both!(self, rib, shared => rib.before_next_hop(shared, event.next_hop));
             if let Some(hop) = self.shared.attrs.next_hops.handle(event) {
-                both!(self, rib, _shared => rib.begin_pass(Task::NextHop(hop)));
+                both!(self, rib, _shared => rib.begin_next_hop_pass(hop));
             }
+        }
+    }
+
+    /// Whether next hops are resolved from now on.
+    ///
+    /// Nothing is lost when resolution begins: next hops in use are told by [`Output::NextHop`] and stay reachable at no
+    /// cost until an event says otherwise. When it ends all are reachable, and [`Output::NextHop`] says of all that they
+    /// are watched no more.
+    pub fn set_resolve(&mut self, now: Timestamp, resolve: Resolve) {
+        self.shared.now = now;
+        if self.shared.attrs.next_hops.resolve() == resolve {
+            return;
+        }
+        both!(self, rib, shared => rib.keep_ranks(shared));
+        for hop in self.shared.attrs.next_hops.set_resolve(resolve) {
+            both!(self, rib, _shared => rib.begin_next_hop_pass(hop));
         }
     }
 
@@ -524,7 +540,7 @@ impl Rib {
         by_family!(self, family, rib, _shared => rib.open_gate());
     }
 
-    /// Subscribes to the changes of a family's best paths. The peer is what wake-ups name, and what
+    /// Subscribes to the changes of a family's best paths, or of all that share traffic. The peer is what wake-ups name, and what
     /// [`unsubscribe`](Self::unsubscribe) takes. A reader that falls behind gets the present state of what changed
     /// meanwhile; one that stays away for long is named by [`Output::Reset`].
     ///
@@ -535,11 +551,12 @@ impl Rib {
         now: Timestamp,
         family: Family,
         begin: Begin,
+        paths: Paths,
     ) -> Result<(PeerId, JournalReader), NoPeerLeft> {
         self.shared.now = now;
         let peer = self.add_peer()?;
         let reader = by_family!(self, family, rib, shared => {
-            let (member, reader) = rib.join(shared, peer, GroupKind::Feed, RefreshMode::Plain, None);
+            let (member, reader) = rib.join(shared, peer, GroupKind::Feed(paths), RefreshMode::Plain, None);
             rib.note_subscriber(peer, member);
             match begin {
                 Begin::Table => {}
@@ -691,11 +708,16 @@ impl<A: Addr> FamilyRib<A> {
         }
     }
 
+    /// Other options are about to be in force.
     fn decide_all(&mut self, shared: &mut Shared) {
-        for slot in 0..self.table.slots() {
-            if self.table.dest(slot).has_paths() && !self.table.dest(slot).is_simple() {
-                self.touch(shared, slot, crate::dirty::Urgency::Bulk);
-            }
+        self.keep_ranks(shared);
+        self.begin_pass(Task::Decide);
+    }
+
+    /// What ranks depend on is about to change: where the best so many paths are sent, what was sent is kept aside.
+    fn keep_ranks(&mut self, shared: &mut Shared) {
+        if self.rank_depth > 1 {
+            self.decide_range(shared, 0, u32::MAX);
         }
     }
 

@@ -1,6 +1,7 @@
 //! Passes over all destinations, 4096 slots at a time: routes of ended sessions are swept, become long-lived stale, are
 //! evaluated anew. Whatever is under way shares one pass.
 
+use hashbrown::HashSet;
 use heddle_bgp_core::attr::NextHop;
 use heddle_bgp_core::{Nlri, PathId, Timestamp};
 
@@ -24,8 +25,10 @@ pub(crate) enum Task {
     LongLived(SourceId),
     /// Import policy of a peer is evaluated anew.
     Import(PeerId),
-    /// A next hop changed.
-    NextHop(NextHopId),
+    /// Next hops changed: those in [`Passes::hops`].
+    NextHops,
+    /// Destinations are decided anew.
+    Decide,
 }
 
 /// What is under way.
@@ -34,6 +37,9 @@ pub(crate) struct Passes {
     /// Tasks with the slots that each has still to see.
     tasks: Vec<(Task, u32)>,
     rotor: u32,
+    /// Next hops that changed since the task for them last ended. One that comes in lets the task begin anew: a pass
+    /// over all destinations is for as many next hops as changed meanwhile.
+    hops: HashSet<NextHopId>,
 }
 
 impl Passes {
@@ -47,6 +53,33 @@ impl<A: Addr> FamilyRib<A> {
         self.passes.tasks.retain(|(t, _)| *t != task);
         if self.table.slots() > 0 {
             self.passes.tasks.push((task, self.table.slots()));
+        }
+    }
+
+    /// A next hop changed.
+    pub(crate) fn begin_next_hop_pass(&mut self, hop: NextHopId) {
+        if self.table.slots() > 0 {
+            self.passes.hops.insert(hop);
+            self.begin_pass(Task::NextHops);
+        }
+    }
+
+    /// Whether destinations are being decided anew.
+    pub(crate) fn is_deciding(&self) -> bool {
+        self.passes.tasks.iter().any(|t| t.0 == Task::Decide)
+    }
+
+    /// Has destinations decided anew that a pass has perhaps not come to yet.
+    pub(crate) fn decide_range(&mut self, shared: &mut Shared, from: u32, to: u32) {
+        for slot in from..to.min(self.table.slots()) {
+            self.decide_again(shared, slot);
+        }
+    }
+
+    /// Has a destination decided anew, where there is something to decide.
+    fn decide_again(&mut self, shared: &mut Shared, slot: u32) {
+        if self.table.dest(slot).has_paths() && !self.table.dest(slot).is_simple() {
+            self.touch(shared, slot, Urgency::Bulk);
         }
     }
 
@@ -78,12 +111,18 @@ impl<A: Addr> FamilyRib<A> {
             t.1 = t.1.saturating_sub(to - from);
         }
         self.passes.tasks.retain(|t| t.1 > 0);
+        if !self.passes.tasks.iter().any(|t| t.0 == Task::NextHops) {
+            self.passes.hops.clear();
+        }
         true
     }
 
     fn pass_slot(&mut self, shared: &mut Shared, slot: u32, tasks: &[Task]) {
         if self.sources.dying() > 0 {
             self.sweep_slot(shared, slot);
+        }
+        if tasks.contains(&Task::Decide) {
+            self.decide_again(shared, slot);
         }
         let mut at = 0;
         while let Some(p) = self.table.paths(slot).get(at).copied().filter(|_| !tasks.is_empty()) {
@@ -97,8 +136,9 @@ impl<A: Addr> FamilyRib<A> {
                         }
                         false
                     }
-                    Task::NextHop(hop) => {
-                        if shared.attrs.meta(p.attr).next_hop == hop {
+                    Task::Decide => false,
+                    Task::NextHops => {
+                        if self.passes.hops.contains(&shared.attrs.meta(p.attr).next_hop) {
                             self.judge_again(shared, slot, at);
                         }
                         false
@@ -218,7 +258,6 @@ impl<A: Addr> FamilyRib<A> {
     fn judge_again(&mut self, shared: &mut Shared, slot: u32, at: usize) {
         let mut paths = self.table.paths(slot);
         let p = paths[at];
-        self.touch(shared, slot, Urgency::Bulk);
         let base = match p.flags.reason() {
             Some(Ineligible::NextHopUnreachable) => p.flags.with_reason(None),
             Some(
@@ -232,6 +271,10 @@ impl<A: Addr> FamilyRib<A> {
             | None => p.flags,
         };
         let flags = self.judge(shared, p.source, p.attr, base);
+        // The cost matters where there is a choice.
+        if flags != p.flags || paths.len() > 1 {
+            self.touch(shared, slot, Urgency::Bulk);
+        }
         if flags != p.flags {
             self.count_added(p.source, flags);
             self.count_removed(p.source, p.flags);

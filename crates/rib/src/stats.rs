@@ -130,7 +130,7 @@ impl<A: Addr> FamilyRib<A> {
             tombstones,
             update_groups: groups().count() as u64,
             journal_bytes: groups().map(|g| lock(&g.journal).bytes() as u64).sum(),
-            table_bytes: (self.table.bytes() + self.dirty.bytes()) as u64,
+            table_bytes: (self.table.bytes() + self.dirty.bytes() + self.legs.bytes()) as u64,
             generation: self.generation,
         }
     }

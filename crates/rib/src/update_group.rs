@@ -15,8 +15,9 @@ use crate::attr_store::AttrStore;
 use crate::counters::Tallies;
 use crate::dirty::Announced;
 use crate::export::{AddPathSend, ExportKey, ExportScratch, Exported as Export, Withheld, export, export_default};
-use crate::feed;
+use crate::feed::{self, Paths};
 use crate::journal::{Audience, Framing, Journal, Run, SEGMENT_BYTES};
+use crate::legs::LegChange;
 use crate::route::{AttrId, PeerId, RouteView, SourceId};
 use crate::session::DefaultOriginate;
 use crate::source::Sources;
@@ -31,8 +32,8 @@ pub(crate) enum GroupKind {
         key: Arc<ExportKey>,
         default_originate: DefaultOriginate,
     },
-    /// Programs: change records of the best paths.
-    Feed,
+    /// Programs: change records.
+    Feed(Paths),
 }
 
 /// A range of slots that a walk wrote for some members.
@@ -234,7 +235,7 @@ impl Group {
                 path_ids: key.path_ids(),
                 max_message_len: key.max_message_len,
             },
-            GroupKind::Feed => feed::params(family),
+            GroupKind::Feed(_) => feed::params(family),
         };
         Self {
             kind,
@@ -256,20 +257,25 @@ impl Group {
     pub(crate) fn framing(&self) -> Framing {
         match self.kind {
             GroupKind::Peers { .. } => Framing::Bgp,
-            GroupKind::Feed => Framing::Records,
+            GroupKind::Feed(_) => Framing::Records,
         }
     }
 
     /// How many paths of a destination are sent with identifiers; none: the best, without.
     pub(crate) fn paths(&self) -> Option<u16> {
         match &self.kind {
-            GroupKind::Feed => None,
+            GroupKind::Feed(_) => None,
             GroupKind::Peers { key, .. } => match key.add_path {
                 AddPathSend::Off => None,
                 AddPathSend::All => Some(u16::MAX),
                 AddPathSend::Best(n) => Some(n),
             },
         }
+    }
+
+    /// Whether its members read all paths that share traffic.
+    pub(crate) fn reads_legs(&self) -> bool {
+        self.kind == GroupKind::Feed(Paths::Multipath)
     }
 
     /// Whether its members get a default route whatever the table says.
@@ -298,11 +304,7 @@ impl Group {
                 }
                 key
             }
-            GroupKind::Feed => {
-                let p = path?;
-                let block = feed::block(cx.attrs.block(p.attr), p, cx.sources.info(p.source));
-                return Some(Said { block: self.memo.push(&block), peer: PeerId::LOCAL });
-            }
+            GroupKind::Feed(_) => return self.say_paths(cx, path.as_slice()),
         };
         let p = path?;
         if tx == NO_TX && self.paths().is_some() {
@@ -332,6 +334,28 @@ impl Group {
             self.memo.known.insert(id, said);
         }
         said.map(|block| Said { block, peer })
+    }
+
+    /// What a group of records says of a destination's paths; nothing when there is none.
+    pub(crate) fn say_paths<A: Addr>(&mut self, cx: &Context<'_, A>, paths: &[Announced]) -> Option<Said> {
+        if paths.is_empty() {
+            return None;
+        }
+        let mut record = Vec::new();
+        for p in paths {
+            feed::push_path(&mut record, cx.attrs.block(p.attr), p.flags, cx.sources.info(p.source));
+        }
+        // The source of a path is no receiver of records.
+        Some(Said { block: self.memo.push(&record), peer: PeerId::LOCAL })
+    }
+
+    /// Notes what follows from a change of the paths that share traffic.
+    pub(crate) fn change_legs<A: Addr>(&mut self, cx: &Context<'_, A>, c: &LegChange) {
+        match self.say_paths(cx, &c.new) {
+            Some(said) => self.advertise(said, c.slot, 0),
+            None if c.had => self.withdraw(Audience::All, c.slot, 0),
+            None => {}
+        }
     }
 
     /// Forgets what was said without writing it.
@@ -410,7 +434,7 @@ impl Group {
             while items.peek().is_some() {
                 match self.kind {
                     GroupKind::Peers { .. } => self.encoder.withdraw(&mut self.out.buffer, &mut items, SEGMENT_BYTES),
-                    GroupKind::Feed => feed::withdraw(&mut self.out.buffer, &mut items, SEGMENT_BYTES),
+                    GroupKind::Feed(_) => feed::withdraw(&mut self.out.buffer, &mut items, SEGMENT_BYTES),
                 }
                 self.out.end_run(to);
             }
@@ -432,7 +456,7 @@ impl Group {
                             break;
                         }
                     }
-                    GroupKind::Feed => feed::advertise(&mut self.out.buffer, block, &mut items, SEGMENT_BYTES),
+                    GroupKind::Feed(_) => feed::advertise(&mut self.out.buffer, block, &mut items, SEGMENT_BYTES),
                 }
                 self.out.end_run(audience(said.peer));
             }
@@ -447,7 +471,7 @@ impl Group {
     pub(crate) fn encode_end_of_rib(&mut self, to: PeerId) {
         match self.kind {
             GroupKind::Peers { .. } => self.encoder.end_of_rib(&mut self.out.buffer),
-            GroupKind::Feed => feed::end_of_rib(&mut self.out.buffer),
+            GroupKind::Feed(_) => feed::end_of_rib(&mut self.out.buffer),
         }
         self.out.end_run(Audience::Only(to));
     }

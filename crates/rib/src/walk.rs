@@ -40,6 +40,9 @@ impl<A: Addr> FamilyRib<A> {
             return false;
         }
         let to = self.range_end(group, from, shared.limits.step_slots);
+        if self.is_deciding() && self.group(group).is_some_and(Group::reads_legs) {
+            self.decide_range(shared, from, to);
+        }
         self.flush_range(shared, from, to);
         let Some(walkers) = self.walkers(group, from) else { return true };
         let Some(Some(mut g)) = self.groups.get_mut(group as usize).map(Option::take) else { return false };
@@ -165,6 +168,20 @@ impl<A: Addr> FamilyRib<A> {
                 None => {}
             }
         };
+        if g.reads_legs() {
+            match g.say_paths(&cx, &self.announced_legs(slot)) {
+                Some(said) if generation > walkers.adv => {
+                    bytes += 24 + g.block(said).len();
+                    g.advertise(said, slot, 0);
+                }
+                None if generation > walkers.wd => {
+                    bytes += 24;
+                    g.withdraw(set.map_or(Audience::All, Audience::Set), slot, 0);
+                }
+                Some(_) | None => {}
+            }
+            return bytes;
+        }
         match g.paths() {
             None => one(g, 0, self.announced(slot)),
             Some(max) => {

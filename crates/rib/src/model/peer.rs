@@ -12,6 +12,7 @@ use heddle_bgp_core::{AsWidth, Framer, MessageType, PathId, PeerType, Prefix};
 
 use crate::feed::{self, Record};
 use crate::journal::{JournalReader, Progress, TakeStatus};
+use crate::route::{PeerId, SourceKind};
 use crate::test_route::OWN;
 
 /// Routes by prefix and Path Identifier, as canonical blocks.
@@ -21,6 +22,8 @@ pub(crate) type Routes = BTreeMap<(Prefix, PathId), Vec<u8>>;
 pub(crate) struct Receiver {
     pub(crate) reader: JournalReader,
     pub(crate) has: Routes,
+    /// Of a reader of changes: all paths of each record, the best first.
+    pub(crate) legs: BTreeMap<Prefix, Vec<(PeerId, SourceKind, Vec<u8>)>>,
     pub(crate) complete: bool,
     /// Adverts and withdrawals that came.
     pub(crate) adverts: u64,
@@ -42,6 +45,7 @@ impl Receiver {
         Self {
             reader,
             has: Routes::new(),
+            legs: BTreeMap::new(),
             complete: false,
             adverts: 0,
             withdrawals: 0,
@@ -173,10 +177,15 @@ impl Receiver {
         {
             match record {
                 Record::Withdrawn(prefix) => {
+                    self.withdrawals += 1;
                     self.has.remove(&(prefix, PathId(0)));
+                    self.legs.remove(&prefix);
                 }
-                Record::Announced { prefix, block, .. } => {
-                    self.has.insert((prefix, PathId(0)), block.0.to_vec());
+                Record::Announced { prefix, best, others } => {
+                    self.adverts += 1;
+                    self.has.insert((prefix, PathId(0)), best.block.0.to_vec());
+                    let legs = std::iter::once(best).chain(others);
+                    self.legs.insert(prefix, legs.map(|p| (p.peer, p.kind, p.block.0.to_vec())).collect());
                 }
                 Record::Complete => self.complete = true,
             }

@@ -15,6 +15,7 @@ use super::peer::{Receiver, Routes};
 use crate::decision::{DecisionOptions, Reason};
 use crate::export::{AddPathSend, ExportKey, Receiver as ExportReceiver};
 use crate::family::{FamilyRib, Shared};
+use crate::feed::Paths;
 use crate::ingest::{BatchBuilder, IngestContext};
 use crate::journal::{Progress, TakeStatus};
 use crate::nexthop::Resolve;
@@ -254,7 +255,7 @@ impl<A: Side> World<A> {
         };
         let mut rib = Rib::new(&config, SEED);
         let now = Timestamp::from_secs(1);
-        let (_, reader) = rib.subscribe(now, A::FAMILY, Begin::Table).expect("a number is free");
+        let (_, reader) = rib.subscribe(now, A::FAMILY, Begin::Table, Paths::Best).expect("a number is free");
         let mut world = Self {
             prefixes: [4, 7][random.below(2)],
             versioned: random.one_in(2),

@@ -472,7 +472,7 @@ fn a_subscriber_of_changes() {
         lab.advertise(&a, prefix);
     }
     lab.settle(&mut [&mut a, &mut b]);
-    let (peer, reader) = lab.rib.subscribe(lab.now, V4, Begin::Changes).expect("free");
+    let (peer, reader) = lab.rib.subscribe(lab.now, V4, Begin::Changes, Paths::Best).expect("free");
     let mut feed = Peer {
         id: SessionId { peer, serial: 0 },
         params: b.params.clone(),
