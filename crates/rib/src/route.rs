@@ -4,6 +4,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use heddle_bgp_core::attr::block::{Marks, Summary};
 use heddle_bgp_core::attr::{BlockView, NextHop};
 use heddle_bgp_core::{Asn, BgpId, PathId, PeerType, Prefix};
 
@@ -204,6 +205,34 @@ pub struct AttrMeta {
     pub as_path_len: u8,
     /// ORIGIN in the low two bits, well-known communities and presence above.
     pub bits: AttrBits,
+}
+
+impl AttrMeta {
+    /// The summary of a block that is in no table: for the evaluation of policies on routes that are thought up.
+    #[must_use]
+    pub fn detached(block: BlockView<'_>) -> Self {
+        let s = Summary::of(block.0);
+        let facts = [
+            (s.has(Marks::NO_EXPORT) || s.has(Marks::NO_EXPORT_SUBCONFED), AttrBits::NO_EXPORT),
+            (s.has(Marks::NO_ADVERTISE), AttrBits::NO_ADVERTISE),
+            (s.has(Marks::BLACKHOLE), AttrBits::BLACKHOLE),
+            (s.has(Marks::LLGR_STALE), AttrBits::LLGR_STALE),
+            (s.has(Marks::NO_LLGR), AttrBits::NO_LLGR),
+            (s.med.is_some(), AttrBits::HAS_MED),
+        ];
+        Self {
+            offset: 0,
+            refs: 1,
+            hash: 0,
+            local_pref: s.local_pref.unwrap_or(100),
+            med: s.med.unwrap_or(0),
+            neighbor_as: s.neighbor_as.unwrap_or(Asn(0)),
+            next_hop: NextHopId(0),
+            len: u16::try_from(block.0.len()).unwrap_or(u16::MAX),
+            as_path_len: u8::try_from(s.as_path_len).unwrap_or(u8::MAX),
+            bits: AttrBits(facts.iter().filter(|f| f.0).fold(s.origin as u8, |b, f| b | f.1)),
+        }
+    }
 }
 
 /// One octet of [`AttrMeta`]: ORIGIN and six facts.

@@ -2,14 +2,12 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use heddle_bgp_core::attr::block::{Marks, Summary, push_attr};
+use heddle_bgp_core::attr::block::push_attr;
 use heddle_bgp_core::attr::{AsPath, AttrCode, BlockView, NextHop, aigp};
 use heddle_bgp_core::{Asn, BgpId, PathId, Prefix};
 
 use crate::policy::Overlay;
-use crate::route::{
-    AttrBits, AttrMeta, Candidate, NextHopId, PathFlags, PeerId, RouteView, SourceInfo, SourceKind, Staleness,
-};
+use crate::route::{AttrMeta, Candidate, PathFlags, PeerId, RouteView, SourceInfo, SourceKind, Staleness};
 
 /// Our AS in tests.
 pub(crate) const OWN: Asn = Asn(65000);
@@ -143,25 +141,5 @@ impl TestRoute {
 }
 
 fn meta(block: &[u8]) -> AttrMeta {
-    let s = Summary::of(block);
-    let facts = [
-        (s.has(Marks::NO_EXPORT) || s.has(Marks::NO_EXPORT_SUBCONFED), AttrBits::NO_EXPORT),
-        (s.has(Marks::NO_ADVERTISE), AttrBits::NO_ADVERTISE),
-        (s.has(Marks::BLACKHOLE), AttrBits::BLACKHOLE),
-        (s.has(Marks::LLGR_STALE), AttrBits::LLGR_STALE),
-        (s.has(Marks::NO_LLGR), AttrBits::NO_LLGR),
-        (s.med.is_some(), AttrBits::HAS_MED),
-    ];
-    AttrMeta {
-        offset: 0,
-        refs: 1,
-        hash: 0,
-        local_pref: s.local_pref.unwrap_or(100),
-        med: s.med.unwrap_or(0),
-        neighbor_as: s.neighbor_as.unwrap_or(Asn(0)),
-        next_hop: NextHopId(0),
-        len: u16::try_from(block.len()).expect("short"),
-        as_path_len: u8::try_from(s.as_path_len).unwrap_or(u8::MAX),
-        bits: AttrBits(facts.iter().filter(|f| f.0).fold(s.origin as u8, |b, f| b | f.1)),
-    }
+    AttrMeta::detached(BlockView(block))
 }
