@@ -110,7 +110,8 @@ fn diff_files(old: &Path, new: &Path) -> Result<ConfigDiff, Failure> {
             | Subject::PrefixSet(_)
             | Subject::CommunitySet(_)
             | Subject::AsPathSet(_)
-            | Subject::Network(_) => {}
+            | Subject::Network(_)
+            | Subject::Fib => {}
         }
     }
     diff.changes.extend(changes.into_iter().map(|change| ConfigChange {

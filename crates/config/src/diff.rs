@@ -49,6 +49,8 @@ pub enum Subject {
     AsPathSet(String),
     /// An originated prefix.
     Network(Prefix),
+    /// `[fib]`
+    Fib,
 }
 
 impl Subject {
@@ -66,6 +68,7 @@ impl Subject {
             Self::CommunitySet(_) => "community set",
             Self::AsPathSet(_) => "set of AS_PATH expressions",
             Self::Network(_) => "network",
+            Self::Fib => "fib",
         }
     }
 
@@ -73,7 +76,7 @@ impl Subject {
     #[must_use]
     pub fn name(&self) -> Option<String> {
         match self {
-            Self::Router | Self::Api | Self::Log => None,
+            Self::Router | Self::Api | Self::Log | Self::Fib => None,
             Self::Peer(address) => Some(address.to_string()),
             Self::ListenRange(prefix) | Self::Network(prefix) => Some(prefix.to_string()),
             Self::Policy(name) | Self::PrefixSet(name) | Self::CommunitySet(name) | Self::AsPathSet(name) => {
@@ -104,7 +107,8 @@ impl Change {
             | Subject::PrefixSet(_)
             | Subject::CommunitySet(_)
             | Subject::AsPathSet(_)
-            | Subject::Network(_) => None,
+            | Subject::Network(_)
+            | Subject::Fib => None,
         }
     }
 }
@@ -166,6 +170,7 @@ pub fn diff(old: &Config, new: &Config) -> Vec<Change> {
         (Table::ListenRange, listen_ranges(old), listen_ranges(new)),
         (Table::Peer, peers(old), peers(new)),
         (Table::Network, networks(old), networks(new)),
+        (Table::Fib, fib(old), fib(new)),
     ];
     for (table, old, new) in pairs {
         several(&mut changes, table, &old, &new);
@@ -203,6 +208,10 @@ fn networks(c: &Config) -> Vec<(Subject, Keys)> {
     c.networks.iter().map(|n| (Subject::Network(n.prefix), encode::network(n))).collect()
 }
 
+fn fib(c: &Config) -> Vec<(Subject, Keys)> {
+    c.fib.iter().map(|f| (Subject::Fib, encode::fib_keys(f, None))).collect()
+}
+
 /// Differences of things that have names.
 fn several(changes: &mut Vec<Change>, table: Table, old: &[(Subject, Keys)], new: &[(Subject, Keys)]) {
     let index = |list: &[(Subject, Keys)]| -> std::collections::BTreeMap<Subject, usize> {
@@ -218,8 +227,26 @@ fn several(changes: &mut Vec<Change>, table: Table, old: &[(Subject, Keys)], new
         }
     }
     for (subject, keys) in new.iter().filter(|(subject, _)| !in_old.contains_key(subject)) {
+        changes.push(whole(subject, None, Some(keys.to_string()), comes(subject)));
+    }
+}
+
+/// The effect of an addition.
+const fn comes(subject: &Subject) -> Effect {
+    match subject {
+        // Whether a speaker forwards is settled when it starts.
+        Subject::Fib => Effect::Restart,
         // A new peer begins a session that nobody had; a policy or set that nobody used before changes no route.
-        changes.push(whole(subject, None, Some(keys.to_string()), Effect::Immediate));
+        Subject::Peer(_)
+        | Subject::ListenRange(_)
+        | Subject::Router
+        | Subject::Api
+        | Subject::Log
+        | Subject::Policy(_)
+        | Subject::PrefixSet(_)
+        | Subject::CommunitySet(_)
+        | Subject::AsPathSet(_)
+        | Subject::Network(_) => Effect::Immediate,
     }
 }
 
@@ -227,6 +254,7 @@ fn several(changes: &mut Vec<Change>, table: Table, old: &[(Subject, Keys)], new
 const fn gone(subject: &Subject) -> Effect {
     match subject {
         Subject::Peer(_) | Subject::ListenRange(_) => Effect::Reset,
+        Subject::Fib => Effect::Restart,
         Subject::Router
         | Subject::Api
         | Subject::Log
@@ -249,6 +277,7 @@ fn inner(table: Table, key: &str) -> Option<Table> {
         (Table::Peer | Table::ListenRange, "local_as") => Some(Table::LocalAs),
         (Table::Peer | Table::ListenRange, "families") => Some(Table::Family),
         (Table::Family, "add_path") => Some(Table::AddPath),
+        (Table::Fib, "metric") => Some(Table::RouteMetric),
         _ => None,
     }
 }
@@ -291,7 +320,7 @@ fn compare(changes: &mut Vec<Change>, subject: &Subject, table: Table, path: &st
 fn as_table(node: &Node) -> Option<&Keys> {
     match node {
         Node::Inline(keys) | Node::Table(keys) => Some(keys),
-        Node::Text(_) | Node::Integer(_) | Node::Boolean(_) | Node::List(_) | Node::Tables(_) => None,
+        Node::Text(_) | Node::Secret(_) | Node::Integer(_) | Node::Boolean(_) | Node::List(_) | Node::Tables(_) => None,
     }
 }
 

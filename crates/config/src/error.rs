@@ -231,6 +231,40 @@ pub enum Problem {
         /// The most.
         max: usize,
     },
+    /// A list that is too long.
+    #[error("{key:?} has {found} entries; {max} are possible")]
+    TooMany {
+        /// The key.
+        key: String,
+        /// Its length.
+        found: usize,
+        /// The most.
+        max: usize,
+    },
+    /// No pattern of interface names.
+    #[error(
+        "{text:?} is no pattern for {key:?}: write the name of an interface, at most 15 characters without slash, colon or \
+         space, in which \"*\" stands for any characters and \"?\" for one"
+    )]
+    InterfaceGlob {
+        /// The key.
+        key: String,
+        /// The text.
+        text: String,
+    },
+    /// No name of an interface.
+    #[error("{text:?} is no value for {key:?}: an interface name has 1 to 15 characters and no slash, colon or space")]
+    Interface {
+        /// The key.
+        key: String,
+        /// The text.
+        text: String,
+    },
+    /// What stands for a key where keys are not shown.
+    #[error(
+        "\"(hidden)\" is what Heddle writes in place of a key; write the key itself, or its file as \"password_file\""
+    )]
+    HiddenPassword,
     /// An empty text or list.
     #[error("{key:?} is empty; write {expected}")]
     Empty {
@@ -281,6 +315,17 @@ pub enum Conflict {
          otherwise \"multihop\""
     )]
     MultihopTtlSecurity,
+    /// Two keys for one thing.
+    #[error("\"password\" and \"password_file\" exclude each other: keep one of them")]
+    PasswordTwice,
+    /// The table that the kernel looks after.
+    #[error(
+        "table 255 is that of the machine's own addresses, which the kernel looks after: write 254 (main) or a table of your own"
+    )]
+    LocalTable,
+    /// A protocol number with two meanings.
+    #[error("routes of this protocol are ours already (\"protocol\", \"adopt_protocols\"): remove it here")]
+    ProtocolIsOurs,
     /// RFC 4271 §4.4.
     #[error(
         "\"keepalive\" is more than a third of \"hold_time\": write at most {most} or leave it out (RFC 4271 §4.4)"

@@ -5,10 +5,14 @@ use std::fmt::{self, Write as _};
 
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
+use crate::value::Password;
+
 /// A value of the tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Node {
     Text(String),
+    /// What is compared and never shown.
+    Secret(Password),
     Integer(i64),
     Boolean(bool),
     /// Short values in one line.
@@ -105,6 +109,7 @@ impl fmt::Display for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text(s) => write_quoted(f, s),
+            Self::Secret(_) => write_quoted(f, Password::HIDDEN),
             Self::Integer(n) => n.fmt(f),
             Self::Boolean(b) => b.fmt(f),
             Self::List(items) => {
@@ -193,7 +198,8 @@ fn write_table(out: &mut String, path: &str, keys: &Keys) {
                     write_table(out, &path, table);
                 }
             }
-            Node::Text(_) | Node::Integer(_) | Node::Boolean(_) | Node::List(_) | Node::Inline(_) => {}
+            Node::Text(_) | Node::Secret(_) | Node::Integer(_) | Node::Boolean(_) | Node::List(_) | Node::Inline(_) => {
+            }
         }
     }
 }
@@ -202,6 +208,7 @@ impl Serialize for Node {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Text(s) => serializer.serialize_str(s),
+            Self::Secret(_) => serializer.serialize_str(Password::HIDDEN),
             Self::Integer(n) => serializer.serialize_i64(*n),
             Self::Boolean(b) => serializer.serialize_bool(*b),
             Self::List(items) => {

@@ -107,11 +107,21 @@ pub enum Table {
     ListenRange,
     /// `[[networks]]`
     Network,
+    /// `[fib]`
+    Fib,
+    /// `metric` of `[fib]`
+    RouteMetric,
+    /// `[[fib.static_routes]]`
+    StaticRoute,
+    /// `[[fib.rules]]`
+    FibRule,
+    /// `then` of a rule of `[fib]` that is a table
+    FibThen,
 }
 
 impl Table {
     /// All, in the order of the documentation.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 36] = [
         Self::Root,
         Self::Router,
         Self::Decision,
@@ -143,6 +153,11 @@ impl Table {
         Self::CommunitySet,
         Self::AsPathSet,
         Self::Network,
+        Self::Fib,
+        Self::RouteMetric,
+        Self::StaticRoute,
+        Self::FibRule,
+        Self::FibThen,
     ];
 
     /// How the table is called in messages and headings.
@@ -180,6 +195,11 @@ impl Table {
             Self::PrefixLimit => "prefix_limit",
             Self::ListenRange => "[[listen_ranges]]",
             Self::Network => "[[networks]]",
+            Self::Fib => "[fib]",
+            Self::RouteMetric => "metric",
+            Self::StaticRoute => "[[fib.static_routes]]",
+            Self::FibRule => "[[fib.rules]]",
+            Self::FibThen => "then",
         }
     }
 
@@ -215,7 +235,12 @@ impl Table {
             | Self::AddPath
             | Self::PrefixLimit
             | Self::ListenRange
-            | Self::Network => &[],
+            | Self::Network
+            | Self::Fib
+            | Self::RouteMetric
+            | Self::StaticRoute
+            | Self::FibRule
+            | Self::FibThen => &[],
         }
     }
 

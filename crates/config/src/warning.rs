@@ -1,6 +1,6 @@
 //! What is allowed in a configuration, and most likely not meant.
 
-use heddle_bgp_core::{Family, PeerType};
+use heddle_bgp_core::{Family, PeerType, Prefix};
 use thiserror::Error;
 
 use crate::diff::Subject;
@@ -15,6 +15,15 @@ pub enum Warning {
     /// RFC 8212 §2: without a policy nothing is sent to an eBGP peer.
     #[error("{0} is an eBGP peer without \"export_policy\" for {1}: nothing is advertised to it (RFC 8212)")]
     NoExportPolicy(Subject, Family),
+    /// Nobody asks whether next hops can be reached.
+    #[error(
+        "[fib] without resolve_next_hops = true in [router.decision]: routes to next hops that cannot be reached are \
+         chosen and advertised all the same"
+    )]
+    FibWithoutResolve,
+    /// A blackhole route without a forwarding table.
+    #[error("network {0} has blackhole = true, but there is no [fib] that would put it into the kernel")]
+    BlackholeWithoutFib(Prefix),
     /// A policy that no peer has.
     #[error("no peer uses the policy {0:?}")]
     UnusedPolicy(String),
@@ -36,6 +45,14 @@ impl Config {
         let mut warnings: Vec<_> = unused.cloned().map(Warning::UnusedPolicy).collect();
         for (subject, asn, settings) in all_settings() {
             self.warn_of_policies(&mut warnings, &subject, asn, settings);
+        }
+        match &self.fib {
+            Some(_) if !self.router.decision.resolve_next_hops => warnings.push(Warning::FibWithoutResolve),
+            Some(_) => {}
+            None => {
+                let blackholes = self.networks.iter().filter(|n| n.blackhole);
+                warnings.extend(blackholes.map(|n| Warning::BlackholeWithoutFib(n.prefix)));
+            }
         }
         warnings
     }

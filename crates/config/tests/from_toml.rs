@@ -1,7 +1,7 @@
 //! What a configuration file may say, and what is said about one that is wrong.
 
 use heddle_bgp_core::{Asn, BgpId, ClusterId, Family};
-use heddle_config::{Config, ExpressionError, PeerAs, Seconds};
+use heddle_config::{Config, ExpressionError, Fib, FibAction, PeerAs, RouteMetric, Seconds, Tunnel};
 
 const REFLECTOR: &str = r#"
 [router]
@@ -82,7 +82,7 @@ fn the_example_is_a_configuration_and_shows_every_key() {
 fn what_is_commented_out_in_the_example_is_the_default() {
     // Uncommenting what says to be a default changes nothing. Comments that say another default are left out.
     let by_word = ["cluster_id", "hostname", "metrics", "keepalive", "local_address", "multihop", "ttl_security"];
-    let by_word = [&by_word[..], &["local_as", "password_file", "next_hop = \"10", "local_pref", "med"]].concat();
+    let by_word = [&by_word[..], &["local_as", "password", "next_hop = \"10", "local_pref", "med"]].concat();
     let example = heddle_config::example();
     let uncommented: Vec<&str> = example
         .lines()
@@ -93,6 +93,74 @@ fn what_is_commented_out_in_the_example_is_the_default() {
         .collect();
     let all = Config::from_toml(&uncommented.join("\n"), "all.toml").unwrap_or_else(|e| panic!("{e}"));
     assert!(all == Config::from_toml(example, "example.toml").unwrap_or_else(|e| panic!("{e}")));
+}
+
+#[test]
+fn the_forwarding_table_of_the_example() {
+    let example = heddle_config::example();
+    let bare = |line: &str| line.strip_prefix('#').filter(|l| !l.starts_with(' ')).map(str::to_owned);
+    let text: Vec<String> = example.lines().map(|line| bare(line).unwrap_or_else(|| line.to_owned())).collect();
+    let config = Config::from_toml(&text.join("\n"), "all.toml").unwrap_or_else(|e| panic!("{e}"));
+    let Some(mut fib) = config.fib else { panic!("no [fib]") };
+    assert_eq!((fib.static_routes.len(), fib.rules.len()), (1, 2));
+    assert_eq!(fib.rules[0].action, FibAction::Reject);
+    let except = vec!["192.0.2.0/24".parse().unwrap_or_else(|e| panic!("{e}"))];
+    assert_eq!(fib.rules[1].action, FibAction::Tunnel(Tunnel { interface: "tunl0".to_owned(), except }));
+    (fib.static_routes, fib.rules) = Default::default();
+    assert_eq!(fib, Fib::default(), "all else shows its default");
+}
+
+#[test]
+fn a_forwarding_table() {
+    let text = r#"
+        router = { asn = 65001, router_id = "10.0.0.1", decision = { resolve_next_hops = true } }
+        [fib]
+        table = 100
+        protocol = "heddle"
+        adopt_protocols = ["bird", 13]
+        learn_protocols = ["static", "dhcp", 42, "static"]
+        workload_interfaces = []
+        metric = { v6 = 512 }
+        nexthop_objects = "never"
+        rules = [{ then = "install", next_hop = "192.0.2.1" }]
+    "#;
+    let config = Config::from_toml(text, "t").unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(config.warnings(), []);
+    let Some(fib) = &config.fib else { panic!("no [fib]") };
+    assert_eq!((fib.table, fib.protocol, fib.metric), (100, 158, RouteMetric { v4: 1024, v6: 512 }));
+    assert_eq!((fib.adopt_protocols.as_slice(), fib.learn_protocols.as_slice()), (&[12, 13][..], &[4, 16, 42][..]));
+    assert!(fib.workload_interfaces.is_empty() && fib.ignored_interfaces == ["kube-ipvs*"]);
+    let written = config.to_toml();
+    assert!(written.contains("adopt_protocols = [\"bird\", \"dnrouted\"]"), "{written}");
+    assert!(written.contains("metric = { v6 = 512 }"), "{written}");
+}
+
+#[test]
+fn a_key_in_place_is_never_shown() {
+    let text = |peer: &str| {
+        let head = "router = { asn = 65001, router_id = '10.0.0.1' }\npeer_groups = [{ name = 'g', asn = 'internal', ";
+        let text =
+            format!("{head}password = 'of the group' }}]\n[[peers]]\naddress = '192.0.2.1'\ngroup = 'g'\n{peer}");
+        Config::from_toml(&text, "t").unwrap_or_else(|e| panic!("{e}"))
+    };
+    let key = |c: &Config| c.peers[0].settings.password.as_ref().map(|p| p.reveal().to_owned());
+    let (taken, own, none) = (text(""), text("password = 'own'"), text("password = ''"));
+    assert_eq!((key(&taken).as_deref(), key(&own).as_deref(), key(&none)), (Some("of the group"), Some("own"), None));
+    let file = text("password_file = '/key'");
+    assert_eq!(
+        (key(&file), file.peers[0].settings.password_file.is_some()),
+        (None, true),
+        "one takes the other's place"
+    );
+    for config in [&taken, &own, &none, &file] {
+        let shown = format!("{}{config:?}", config.to_toml());
+        assert!(shown.contains("(hidden)") && !shown.contains("of the group") && !shown.contains("'own'"), "{shown}");
+    }
+    assert!(own.to_toml().contains("password = \"(hidden)\""));
+    let lines = |a: &Config, b: &Config| heddle_config::diff(a, b).iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(lines(&taken, &own), ["peer 192.0.2.1: password \"(hidden)\" -> \"(hidden)\" (reset)"]);
+    assert_eq!(lines(&own, &none), ["peer 192.0.2.1: password \"(hidden)\" -> none (reset)"]);
+    assert_eq!(lines(&own, &text("password = 'own'")), [""; 0]);
 }
 
 #[test]

@@ -13,6 +13,7 @@ const KEYS: &[&str] = &[
     "local_address = \"192.0.2.200\"",
     "passive = true",
     "password_file = \"/etc/heddle/key\"",
+    "blocked = \"the Secret \\\"bgp\\\" has no key \\\"rr\\\"\"",
     "multihop = 5",
     "hold_time = 0",
     "keepalive = 1",
@@ -51,6 +52,7 @@ const OTHERS: &[&str] = &[
     "local_address = \"\"",
     "passive = false",
     "password_file = \"\"",
+    "blocked = \"\"",
     "multihop = 0",
     "hold_time = 30",
     "keepalive = 0",
@@ -76,7 +78,60 @@ const FAMILIES: &[&str] = &[
     "families.ipv6-unicast = { next_hop = \"self\", prefix_limit = 7 }\nfamilies.ipv4-unicast = {}",
 ];
 
+/// Keys of a rule's `match`.
+const MATCHES: &[&str] = &[
+    "prefixes = [\"10.0.0.0/8 le 32\"]",
+    "not_prefixes = [\"10.1.0.0/16 ge 17 le 32\", \"2001:db8::/32\"]",
+    "interface = \"cali*\"",
+    "route_type = [\"local\", \"ibgp\"]",
+    "med = { le = 5 }",
+];
+
+const PREPENDS: &[&str] = &[
+    "then = \"accept\"",
+    "then = { prepend = 3 }",
+    "then = { prepend = [65001, 65002] }",
+    "then = { prepend = { asn = 65001, times = 2 } }",
+    "then = { prepend = { times = 4 } }",
+];
+
+/// Keys of `[fib]`.
+const FIB: &[&str] = &[
+    "table = 100",
+    "protocol = 200",
+    "adopt_protocols = [\"bird\", 13]",
+    "learn_protocols = [\"static\", 77]",
+    "workload_interfaces = []",
+    "ignored_interfaces = [\"docker?\", \"kube-*\"]",
+    "metric = { v4 = 5 }",
+    "nexthop_objects = \"always\"",
+    "stale_time = 60",
+    "unresolved_time = 0",
+    "manage_sysctls = true",
+    "static_routes = [{ prefix = \"10.20.0.0/16\", via = \"fe80::1\" }, { prefix = \"2001:db8::/32\", via = \"::2\" }]",
+    "rules = [{ name = \"a\", prefixes = \"10.0.0.0/8 le 32\", then = \"reject\" }, { next_hop = [\"192.0.2.1\"], then = { tunnel = \"tunl0\", except = [\"192.0.2.0/24\"] } }, { then = { tunnel = \"t\" } }, { then = \"install\" }]",
+];
+
+/// A policy, a network and perhaps a forwarding table.
+fn forwarding_text() -> impl Strategy<Value = String> {
+    let fib = proptest::option::of(subsequence(FIB, 0..=FIB.len()));
+    (subsequence(MATCHES, 0..=MATCHES.len()), select(PREPENDS), any::<bool>(), fib).prop_map(
+        |(conditions, then, blackhole, fib)| {
+            let fib = fib.map(|keys| format!("[fib]\n{}\n", keys.join("\n"))).unwrap_or_default();
+            format!(
+                "[[policies]]\nname = \"r\"\nrules = [{{ match = {{ {} }}, {then} }}]\n\
+                 [[networks]]\nprefix = \"10.9.0.0/16\"\nblackhole = {blackhole}\n{fib}",
+                conditions.join(", ")
+            )
+        },
+    )
+}
+
 fn config_text() -> impl Strategy<Value = String> {
+    (session_text(), forwarding_text()).prop_map(|(sessions, forwarding)| sessions + &forwarding)
+}
+
+fn session_text() -> impl Strategy<Value = String> {
     let keys = || subsequence(KEYS, 0..=KEYS.len());
     let others = subsequence(OTHERS, 0..=OTHERS.len());
     (keys(), others, keys(), select(FAMILIES), select(FAMILIES)).prop_map(|(group, peer, alone, fg, fp)| {
@@ -118,6 +173,16 @@ proptest! {
         };
         let of_peers = diff(&a, &b).into_iter().filter(|c| c.peer().is_some()).count();
         prop_assert_eq!(of_peers == 0, same(&a, &b));
+    }
+
+    #[test]
+    fn a_different_forwarding_shows_in_the_changes(a in config_text(), b in config_text()) {
+        let parse = |t: &str| Config::from_toml(t, "a").map_err(|e| TestCaseError::fail(e.to_string()));
+        let (a, b) = (parse(&a)?, parse(&b)?);
+        let changed = |subject: &Subject| diff(&a, &b).iter().any(|c| c.subject == *subject);
+        prop_assert_eq!(changed(&Subject::Fib), a.fib != b.fib);
+        prop_assert_eq!(changed(&Subject::Policy("r".to_owned())), a.policy("r") != b.policy("r"));
+        prop_assert_eq!(changed(&Subject::Network(a.networks[0].prefix)), a.networks != b.networks);
     }
 
     #[test]
@@ -215,12 +280,38 @@ fn the_lines_that_a_change_brings() {
         ),
         ("192.0.2.1\"", "192.0.2.3\"", "peer 192.0.2.1: removed (reset)\npeer 192.0.2.3: added (immediate)"),
         ("name = \"g\"", "name = \"g\"\nttl_security = 1", "listen range 10.0.0.0/8: ttl_security none -> 1 (reset)"),
+        ("192.0.2.1\"", "192.0.2.1\"\nblocked = \"no key\"", "peer 192.0.2.1: blocked none -> \"no key\" (reset)"),
+        (
+            "name = \"g\"",
+            "name = \"g\"\npassword = \"secret\"",
+            "listen range 10.0.0.0/8: password none -> \"(hidden)\" (reset)",
+        ),
         ("group = \"g\"", "group = \"g\"\nlimit = 5", "listen range 10.0.0.0/8: limit 1000 -> 5 (immediate)"),
     ];
     for (from, to, want) in table {
         let new = Config::from_toml(&BASE.replacen(from, to, 1), "new").unwrap_or_else(|e| panic!("{to}: {e}"));
         let lines: Vec<_> = diff(&base(), &new).iter().map(ToString::to_string).collect();
         assert_eq!(lines.join("\n"), want, "{from} -> {to}");
+    }
+}
+
+#[test]
+fn the_lines_that_a_change_of_forwarding_brings() {
+    let parse = |fib: &str| Config::from_toml(&format!("{BASE}\n{fib}"), "f").unwrap_or_else(|e| panic!("{e}"));
+    let table = [
+        ("[fib]", "[fib]", ""),
+        ("[fib]", "[fib]\ntable = 9", "fib: table 254 -> 9 (restart)"),
+        ("[fib]", "[fib]\nprotocol = 12", "fib: protocol 158 -> 12 (restart)"),
+        ("[fib]", "[fib]\nadopt_protocols = [12]", "fib: adopt_protocols [] -> [\"bird\"] (restart)"),
+        ("[fib]", "[fib]\nmetric.v6 = 7", "fib: metric.v6 1024 -> 7 (immediate)"),
+        ("[fib]", "[fib]\nrules = [{ then = \"reject\" }]", "fib: rules [] -> [{ then = \"reject\" }] (immediate)"),
+        ("[fib]", "", "fib: removed (restart)"),
+        ("", "[fib]", "fib: added (restart)"),
+    ];
+    for (old, new, want) in table {
+        let lines: Vec<_> = diff(&parse(old), &parse(new)).iter().map(ToString::to_string).collect();
+        assert_eq!(lines.join("\n"), want, "{old} -> {new}");
+        assert_eq!(resets(&parse(old), &diff(&parse(old), &parse(new))), []);
     }
 }
 

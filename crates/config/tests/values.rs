@@ -128,10 +128,24 @@ fn what_is_most_likely_not_meant() {
         address = '192.0.2.2'
         asn = 65001
     ";
-    let config = Config::from_toml(text, "t").unwrap_or_else(|e| panic!("{e}"));
-    let warnings: Vec<_> = config.warnings().iter().map(ToString::to_string).collect();
+    let warnings = |text: &str| -> Vec<String> {
+        let config = Config::from_toml(text, "t").unwrap_or_else(|e| panic!("{e}"));
+        config.warnings().iter().map(ToString::to_string).collect()
+    };
+    let router = "router = { asn = 1, router_id = '10.0.0.1' }\n";
     assert_eq!(
-        warnings,
+        warnings(&format!("{router}[fib]")),
+        [
+            "[fib] without resolve_next_hops = true in [router.decision]: routes to next hops that cannot be reached are \
+          chosen and advertised all the same"
+        ]
+    );
+    assert_eq!(
+        warnings(&format!("{router}networks = [{{ prefix = '10.0.0.0/8', blackhole = true }}]")),
+        ["network 10.0.0.0/8 has blackhole = true, but there is no [fib] that would put it into the kernel"]
+    );
+    assert_eq!(
+        warnings(text),
         [
             "no peer uses the policy \"out\"",
             "peer 192.0.2.1 is an eBGP peer without \"export_policy\" for ipv4-unicast: nothing is advertised to it \

@@ -2,6 +2,7 @@
 //!
 //! Nothing stops at the first error: what is wrong is recorded with its place, and the rest is read on.
 
+mod fib;
 mod names;
 mod network;
 mod peer;
@@ -74,6 +75,7 @@ fn document(root: &Reader<'_, '_>) -> Option<Config> {
     let as_path_sets = policy::as_path_sets(root);
     let policies = policy::policies(root, &names);
     let networks = network::networks(root);
+    let fib = root.sub_table("fib", Table::Fib).map(|r| fib::fib(&r));
     // Peers are checked against the router; without one a stand-in still finds their other errors.
     let known = router.clone().unwrap_or_else(|| Router::new(heddle_bgp_core::Asn(0), heddle_bgp_core::BgpId(0)));
     let peers::Peers { peer_groups, listen_ranges, peers } = peers::peers(root, &known, &names);
@@ -89,6 +91,6 @@ fn document(root: &Reader<'_, '_>) -> Option<Config> {
         listen_ranges,
         peers,
         networks,
-        fib: None,
+        fib,
     })
 }

@@ -53,6 +53,6 @@ fn network(reader: &Reader<'_, '_>) -> Option<Network> {
         local_pref,
         med,
         communities,
-        blackhole: false,
+        blackhole: reader.boolean("blackhole").unwrap_or_default(),
     })
 }

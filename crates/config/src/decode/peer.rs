@@ -13,8 +13,8 @@ use super::router::asn_of;
 use crate::error::{Conflict, NameKind, Problem};
 use crate::schema::Table;
 use crate::value::{
-    AddPath, AddPathSend, FamilySettings, GracefulRestartMode, IdleHold, LimitAction, LocalAs, NextHopMode, PeerAs,
-    PeerFamily, PeerSettings, PrefixLimit, RemovePrivateAs, Role, Seconds,
+    AddPath, AddPathSend, FamilySettings, GracefulRestartMode, IdleHold, LimitAction, LocalAs, NextHopMode, Password,
+    PeerAs, PeerFamily, PeerSettings, PrefixLimit, RemovePrivateAs, Role, Seconds,
 };
 
 /// Seconds of a timer.
@@ -196,6 +196,7 @@ impl Layer {
         set_text(&mut s.description, "description");
         set(&mut s.shutdown, reader.boolean("shutdown"));
         set_text(&mut s.shutdown_text, "shutdown_text");
+        set_text(&mut s.blocked, "blocked");
         let (found, max) = (s.shutdown_text.as_ref().map_or(0, String::len), 255);
         if reader.get("shutdown_text").is_some() && found > max {
             // RFC 9003 §2: the length is one octet.
@@ -212,9 +213,7 @@ impl Layer {
             s.local_address = address.flatten();
         }
         set(&mut s.passive, reader.boolean("passive"));
-        if let Some(path) = reader.text("password_file") {
-            s.password_file = Some(PathBuf::from(path)).filter(|_| !path.is_empty());
-        }
+        passwords(reader, s);
         let nonzero = |n: u8| Some(n).filter(|n| *n > 0);
         set(&mut s.multihop, reader.integer("multihop", (0, 255)).map(nonzero));
         set(&mut s.ttl_security, reader.integer("ttl_security", (0, 254)).map(nonzero));
@@ -272,6 +271,37 @@ impl Layer {
         set(&mut s.graceful_restart, graceful_restart(reader));
         set(&mut s.long_lived, reader.boolean("long_lived"));
     }
+}
+
+/// `password_file` and `password`: whichever is given takes the place of both that stood there; a text without anything
+/// in it takes away only its own.
+pub(crate) fn passwords(reader: &Reader<'_, '_>, s: &mut PeerSettings) {
+    let file = reader.text("password_file");
+    let inline = reader.text("password");
+    let given = |text: Option<&str>| text.is_some_and(|t| !t.is_empty());
+    if given(file) && given(inline) {
+        reader.source.error(reader.span("password"), Conflict::PasswordTwice);
+    }
+    if let Some(path) = file {
+        s.password_file = Some(PathBuf::from(path)).filter(|_| !path.is_empty());
+        s.password = s.password.take().filter(|_| path.is_empty());
+    }
+    if let Some(key) = inline {
+        s.password = password(reader, key);
+        s.password_file = s.password_file.take().filter(|_| key.is_empty());
+    }
+}
+
+/// A key in place; none for an empty text.
+fn password(reader: &Reader<'_, '_>, key: &str) -> Option<Password> {
+    let span = reader.span("password");
+    let (found, max) = (key.len(), Password::MAX_LEN);
+    if key == Password::HIDDEN {
+        reader.source.error(span, Problem::HiddenPassword);
+    } else if found > max {
+        reader.source.error(span, Problem::TooLong { key: "password".to_owned(), found, max });
+    }
+    Password::new(key)
 }
 
 /// Puts a value that was given in its place.

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::path::PathBuf;
 
 use heddle_bgp_core::{PeerType, Prefix};
 
 use super::names::Names;
-use super::peer::{Layer, third};
+use super::peer::{Layer, passwords, third};
 use super::policy::peer_address;
 use super::reader::Reader;
 use super::source::Source;
@@ -145,7 +144,6 @@ impl Scope<'_> {
         }
         let prefix = reader.parsed("prefix", |text| Ok(text.parse::<Prefix>()?));
         let limit = reader.integer("limit", (1, 1_000_000)).unwrap_or(ListenRange::DEFAULT_LIMIT);
-        let password_file = reader.text("password_file").map(|p| Some(PathBuf::from(p)).filter(|_| !p.is_empty()));
         if self.router.listen.is_empty() {
             source.error(reader.own_span(), Conflict::RangeWithoutListener);
         }
@@ -157,9 +155,7 @@ impl Scope<'_> {
         };
         let mut settings = layer.settings();
         check(source, self.router, &layer, &settings, asn, group_span);
-        if let Some(password_file) = password_file {
-            settings.password_file = password_file;
-        }
+        passwords(reader, &mut settings);
         Some(ListenRange { prefix: prefix?, group: group?, asn, limit, settings })
     }
 }

@@ -2,6 +2,7 @@
 
 use heddle_bgp_core::{Asn, Family, Prefix};
 
+use super::fib::globs;
 use super::names::Names;
 use super::reader::{Reader, Value, Words, ip_address};
 use super::router::asn_of;
@@ -10,7 +11,7 @@ use crate::schema::Table;
 use crate::value::{
     Add, AsPathSet, Community, CommunityMatch, CommunityPattern, CommunitySet, Conditions, Located, Modifications,
     NextHopAction, Origin, PeerAddress, Policy, PolicyDefault, PrefixRange, PrefixRangeError, PrefixSet, Prepend,
-    Range, Remove, Rule, RuleAction, SetAttributes,
+    Range, Remove, RouteType, Rule, RuleAction, SetAttributes,
 };
 
 /// Any number of 32 bits.
@@ -66,7 +67,7 @@ pub(crate) fn as_path_sets(root: &Reader<'_, '_>) -> Vec<AsPathSet> {
 }
 
 /// Prefixes with bounds, as texts or tables.
-fn prefix_ranges(reader: &Reader<'_, '_>, key: &'static str) -> Vec<PrefixRange> {
+pub(crate) fn prefix_ranges(reader: &Reader<'_, '_>, key: &'static str) -> Vec<PrefixRange> {
     let items = reader.items(key).unwrap_or_default();
     items.into_iter().filter_map(|item| prefix_range(reader, key, item)).collect()
 }
@@ -197,9 +198,9 @@ fn conditions(reader: &Reader<'_, '_>, names: &Names) -> Conditions {
         local_pref: range(reader, "local_pref"),
         peers: reader.list("peer", peer_address("peer")).unwrap_or_default(),
         families: reader.list("family", |text| Ok(text.parse::<Family>()?)).unwrap_or_default(),
-        not_prefixes: Vec::new(),
-        interfaces: Vec::new(),
-        route_types: Vec::new(),
+        not_prefixes: prefix_ranges(reader, "not_prefixes"),
+        interfaces: globs(reader, "interface").unwrap_or_default(),
+        route_types: route_types(reader),
     }
 }
 
@@ -222,6 +223,14 @@ fn next_hop_range(text: &str) -> Result<PrefixRange, Problem> {
 fn origins(reader: &Reader<'_, '_>) -> Vec<Origin> {
     let items = reader.items("origin").unwrap_or_default();
     items.into_iter().filter_map(|item| reader.word_of("origin", item, ORIGINS, ORIGIN_WORDS)).collect()
+}
+
+fn route_types(reader: &Reader<'_, '_>) -> Vec<RouteType> {
+    const TYPES: &Words<RouteType> =
+        &[("local", RouteType::Local), ("ebgp", RouteType::Ebgp), ("ibgp", RouteType::Ibgp)];
+    let items = reader.items("route_type").unwrap_or_default();
+    let word = |item| reader.word_of("route_type", item, TYPES, "\"local\", \"ebgp\" or \"ibgp\"");
+    items.into_iter().filter_map(word).collect()
 }
 
 /// A number, or a table with `ge` and `le`.
@@ -282,12 +291,22 @@ fn next_hop_action(text: &str) -> Result<NextHopAction, Problem> {
     }
 }
 
-/// A number of times, or a table.
+/// A number of times, a list of ASes, or a table.
 fn prepend(reader: &Reader<'_, '_>) -> Option<Prepend> {
+    const MOST: usize = 32;
     const TIMES: (i64, i64) = (1, 32);
     let value = reader.get("prepend")?;
     if value.get_ref().is_integer() {
         return Some(Prepend::Own(reader.integer("prepend", TIMES)?));
+    }
+    if let Some(list) = value.get_ref().as_array() {
+        let (key, found, max) = ("prepend".to_owned(), list.len(), MOST);
+        if list.is_empty() {
+            reader.source.error(value.span(), Problem::Empty { key, expected: "AS numbers, or leave it out" });
+        } else if found > max {
+            reader.source.error(value.span(), Problem::TooMany { key, found, max });
+        }
+        return Some(Prepend::List(list.iter().filter_map(|item| asn_of(reader, "prepend", item)).collect()));
     }
     let table = reader.table_of("prepend", value, Table::Prepend)?;
     let asn: Option<Asn> = table.get("asn").and_then(|v| asn_of(&table, "asn", v));

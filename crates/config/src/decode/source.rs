@@ -33,6 +33,13 @@ pub struct ExpressionError {
     pub reason: String,
 }
 
+/// Whether a line gives a key in place. Messages, which end up in logs, do not show such a line.
+fn has_password(line: &str) -> bool {
+    let word = "password";
+    let after = line.match_indices(word).filter_map(|(i, _)| line.get(i + word.len()..));
+    after.map(|rest| rest.trim_start_matches(['"', '\'', ' ', '\t'])).any(|rest| rest.starts_with('='))
+}
+
 impl<'t> Source<'t> {
     pub(crate) fn new(file: &str, text: &'t str, check_expression: CheckExpression<'t>) -> Self {
         let ends = text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(i, _)| i + 1);
@@ -82,7 +89,7 @@ impl<'t> Source<'t> {
             return;
         }
         let at = self.location(span.start);
-        let line_text = self.line_text(at.line).to_owned();
+        let line_text = Some(self.line_text(at.line)).filter(|l| !has_password(l)).unwrap_or_default().to_owned();
         let shown = self.slice(span.clone());
         let width = shown.split('\n').next().unwrap_or_default().chars().count().max(1);
         errors.push((span.start, ConfigError { at, line_text, width, problem: problem.into() }));

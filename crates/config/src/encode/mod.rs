@@ -1,10 +1,12 @@
 //! From a [`Config`] to the tree of its keys.
 
+mod fib;
 mod peer;
 mod policy;
 
 use serde::ser::{Serialize, Serializer};
 
+pub(crate) use fib::fib_keys;
 pub(crate) use peer::{Extent, peer_keys, range_keys};
 pub(crate) use policy::{as_path_set, community_set, network, policy, prefix_set};
 
@@ -40,6 +42,8 @@ impl Config {
         put("listen_ranges", self.listen_ranges.iter().map(|r| range_keys(r, self, Extent::Differing)).collect());
         put("peers", self.peers.iter().map(|p| peer_keys(p, self, Extent::Differing)).collect());
         put("networks", self.networks.iter().map(network).collect());
+        let fib = self.fib.as_ref();
+        keys.optional("fib", fib, |fib| Node::Table(fib_keys(fib, Some(&crate::Fib::default()))));
         keys
     }
 }

@@ -5,7 +5,7 @@ use heddle_bgp_core::negotiated::Role;
 use crate::node::{Keys, Node, text};
 use crate::value::{
     AddPath, AddPathSend, Config, FamilySettings, GracefulRestartMode, IdleHold, LimitAction, ListenRange, LocalAs,
-    NextHopMode, Peer, PeerAs, PeerFamily, PeerGroup, PeerSettings, PrefixLimit, RemovePrivateAs,
+    NextHopMode, Password, Peer, PeerAs, PeerFamily, PeerGroup, PeerSettings, PrefixLimit, RemovePrivateAs,
 };
 
 /// Which keys of a peer the tree has.
@@ -52,10 +52,11 @@ pub(crate) fn range_keys(range: &ListenRange, config: &Config, extent: Extent) -
             settings_keys(&mut keys, &range.settings, None, extent);
         }
         Extent::Differing => {
-            let group = config.peer_group(&range.group).and_then(|g| g.settings.password_file.as_ref());
-            if range.settings.password_file.as_ref() != group {
-                keys.put("password_file", path(range.settings.password_file.as_ref()));
-            }
+            let (own, group) = (&range.settings, config.peer_group(&range.group).map(|g| &g.settings));
+            let file = group.and_then(|g| g.password_file.as_ref());
+            option(&mut keys, "password_file", own.password_file.as_ref(), file, "", |p| path(Some(p)));
+            let password = group.and_then(|g| g.password.as_ref());
+            option(&mut keys, "password", own.password.as_ref(), password, "", secret);
         }
     }
     keys
@@ -63,6 +64,10 @@ pub(crate) fn range_keys(range: &ListenRange, config: &Config, extent: Extent) -
 
 fn path(path: Option<&std::path::PathBuf>) -> Node {
     path.map_or_else(|| Node::from(""), |p| text(&p.display()))
+}
+
+fn secret(password: &Password) -> Node {
+    Node::Secret(password.clone())
 }
 
 fn peer_as(asn: PeerAs) -> Node {
@@ -124,12 +129,15 @@ fn about(keys: &mut Keys, s: &PeerSettings, base: Option<&PeerSettings>) {
     option(keys, "description", s.description.as_ref(), b.and_then(|b| b.description.as_ref()), "", line);
     keys.differing("shutdown", &s.shutdown, b.map(|b| &b.shutdown), boolean);
     option(keys, "shutdown_text", s.shutdown_text.as_ref(), b.and_then(|b| b.shutdown_text.as_ref()), "", line);
+    option(keys, "blocked", s.blocked.as_ref(), b.and_then(|b| b.blocked.as_ref()), "", line);
     keys.differing("port", &s.port, b.map(|b| &b.port), |p| u32::from(*p).into());
     let local = b.and_then(|b| b.local_address.as_ref());
     option(keys, "local_address", s.local_address.as_ref(), local, "", text);
     keys.differing("passive", &s.passive, b.map(|b| &b.passive), boolean);
     let password = b.and_then(|b| b.password_file.as_ref());
     option(keys, "password_file", s.password_file.as_ref(), password, "", |p| path(Some(p)));
+    let password = b.and_then(|b| b.password.as_ref());
+    option(keys, "password", s.password.as_ref(), password, "", secret);
     let hops = |n: &u8| u32::from(*n).into();
     option(keys, "multihop", s.multihop.as_ref(), b.and_then(|b| b.multihop.as_ref()), 0_u32, hops);
     option(keys, "ttl_security", s.ttl_security.as_ref(), b.and_then(|b| b.ttl_security.as_ref()), 0_u32, hops);

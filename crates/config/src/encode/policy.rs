@@ -3,7 +3,7 @@
 use crate::node::{Keys, Node, text};
 use crate::value::{
     AsPathSet, CommunityMatch, CommunitySet, Conditions, Modifications, Network, NextHopAction, Origin, Policy,
-    PolicyDefault, PrefixSet, Prepend, Range, Rule, RuleAction,
+    PolicyDefault, PrefixSet, Prepend, Range, RouteType, Rule, RuleAction,
 };
 
 /// `[[prefix_sets]]`.
@@ -70,6 +70,7 @@ fn conditions(c: &Conditions) -> Keys {
     let name = |s: &String| Node::from(s.as_str());
     keys.list("prefix_set", &c.prefix_sets, name);
     keys.list("prefixes", &c.prefixes, text);
+    keys.list("not_prefixes", &c.not_prefixes, text);
     keys.list("community_set", &c.community_sets, name);
     keys.list("communities", &c.communities, text);
     let some = !c.community_sets.is_empty() || !c.communities.is_empty();
@@ -88,6 +89,13 @@ fn conditions(c: &Conditions) -> Keys {
     keys.optional("local_pref", c.local_pref, range);
     keys.list("peer", &c.peers, text);
     keys.list("family", &c.families, text);
+    keys.list("interface", &c.interfaces, name);
+    let route_type = |t: &RouteType| match t {
+        RouteType::Local => Node::from("local"),
+        RouteType::Ebgp => Node::from("ebgp"),
+        RouteType::Ibgp => Node::from("ibgp"),
+    };
+    keys.list("route_type", &c.route_types, route_type);
     keys
 }
 
@@ -151,5 +159,6 @@ pub(crate) fn network(network: &Network) -> Keys {
     keys.optional("local_pref", network.local_pref, Node::from);
     keys.optional("med", network.med, Node::from);
     keys.list("communities", &network.communities, text);
+    keys.differing("blackhole", &network.blackhole, Some(&false), |v| (*v).into());
     keys
 }

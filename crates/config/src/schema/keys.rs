@@ -1,5 +1,6 @@
 //! The table of keys.
 
+mod fib;
 mod policy;
 mod session;
 
@@ -7,7 +8,7 @@ use super::{Effect, Key, Table};
 
 /// Every key of a configuration file, in the order of the documentation.
 pub fn keys() -> impl Iterator<Item = &'static Key> {
-    session::KEYS.iter().chain(policy::KEYS)
+    session::KEYS.iter().chain(policy::KEYS).chain(fib::KEYS)
 }
 
 /// A key whose change has an effect.

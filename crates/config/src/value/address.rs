@@ -68,11 +68,19 @@ impl PeerAddress {
 }
 
 /// What Linux accepts as the name of an interface (`dev_valid_name`).
-fn is_interface_name(name: &str) -> bool {
+pub(crate) fn is_interface_name(name: &str) -> bool {
     (1..=15).contains(&name.len())
         && name != "."
         && name != ".."
         && !name.contains(|c: char| c == '/' || c == ':' || c.is_whitespace() || c.is_control())
+}
+
+/// A pattern that the name of an interface can match: `*` stands for any characters, `?` for one.
+pub(crate) fn is_interface_glob(pattern: &str) -> bool {
+    let characters = pattern.chars().filter(|c| *c != '*').count();
+    !pattern.is_empty()
+        && characters <= 15
+        && !pattern.contains(|c: char| matches!(c, '/' | ':' | '[' | ']') || c.is_whitespace() || c.is_control())
 }
 
 impl From<IpAddr> for PeerAddress {

@@ -69,6 +69,33 @@ impl Default for Fib {
     }
 }
 
+/// Names of protocol numbers (`rtm_protocol`), as `rt_protos` of iproute2 and ours have them.
+pub const PROTOCOL_NAMES: &[(&str, u8)] = &[
+    ("redirect", 1),
+    ("kernel", 2),
+    ("boot", 3),
+    ("static", 4),
+    ("gated", 8),
+    ("ra", 9),
+    ("mrt", 10),
+    ("zebra", 11),
+    ("bird", 12),
+    ("dnrouted", 13),
+    ("xorp", 14),
+    ("ntk", 15),
+    ("dhcp", 16),
+    ("mrouted", 17),
+    ("keepalived", 18),
+    ("babel", 42),
+    ("openr", 99),
+    ("heddle", Fib::PROTOCOL),
+    ("bgp", 186),
+    ("isis", 187),
+    ("ospf", 188),
+    ("rip", 189),
+    ("eigrp", 192),
+];
+
 /// The metric of ordinary routes, by version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RouteMetric {

@@ -11,8 +11,9 @@ mod router;
 mod seconds;
 
 pub use address::{AddressError, ListenAddress, PeerAddress};
+pub(crate) use address::{is_interface_glob, is_interface_name};
 pub use community::{Administrator, Community, CommunityError, CommunityPattern, ExtendedKind, Span};
-pub use fib::{Fib, FibAction, FibRule, NexthopObjects, RouteMetric, StaticRoute, Tunnel};
+pub use fib::{Fib, FibAction, FibRule, NexthopObjects, PROTOCOL_NAMES, RouteMetric, StaticRoute, Tunnel};
 pub use located::{Located, Location};
 pub use network::Network;
 pub use peer::{

@@ -3,7 +3,7 @@ const WRONG: &[Wrong] = &[
     Wrong {
         text: r#"x = 1"#,
         message: r#"
-f.toml:2:1: unknown key "x" in the file; defined are router, api, log, peers, peer_groups, listen_ranges, policies, prefix_sets, community_sets, as_path_sets, networks
+f.toml:2:1: unknown key "x" in the file; defined are router, api, log, peers, peer_groups, listen_ranges, policies, prefix_sets, community_sets, as_path_sets, networks, fib
 2 | x = 1
   | ^"#,
     },
@@ -475,5 +475,192 @@ format = "#,
 f.toml:3:10: this is no TOML: string values must be quoted, expected literal string
 3 | format = 
   |          ^"#,
+    },
+    Wrong {
+        text: r#"[fib]
+protocol = 3
+adopt_protocols = ["kernel", "brid"]
+learn_protocols = [158, 256, true]"#,
+        message: r#"
+f.toml:3:12: "protocol" is 3; write a number from 5 to 255
+3 | protocol = 3
+  |            ^
+f.toml:4:20: "adopt_protocols" is kernel (2); write a number from 3 to 255
+4 | adopt_protocols = ["kernel", "brid"]
+  |                    ^^^^^^^^
+f.toml:4:30: "adopt_protocols" cannot be "brid"; write a number, or a name such as "bird", "zebra", "static", "boot" or "dhcp"; did you mean "bird"?
+4 | adopt_protocols = ["kernel", "brid"]
+  |                              ^^^^^^
+f.toml:5:20: routes of this protocol are ours already ("protocol", "adopt_protocols"): remove it here
+5 | learn_protocols = [158, 256, true]
+  |                    ^^^
+f.toml:5:25: "learn_protocols" is 256; write a number from 1 to 255
+5 | learn_protocols = [158, 256, true]
+  |                         ^^^
+f.toml:5:30: "learn_protocols" is true or false here; write a number, without quotes
+5 | learn_protocols = [158, 256, true]
+  |                              ^^^^"#,
+    },
+    Wrong {
+        text: r#"[fib]
+protocol = 12
+adopt_protocols = [12]"#,
+        message: r#"
+f.toml:4:20: routes of this protocol are ours already ("protocol", "adopt_protocols"): remove it here
+4 | adopt_protocols = [12]
+  |                    ^^"#,
+    },
+    Wrong {
+        text: r#"[fib]
+table = 255
+metric = { v4 = 0, v5 = 1 }
+nexthop_objects = "nevr"
+stale_time = 0"#,
+        message: r#"
+f.toml:3:1: table 255 is that of the machine's own addresses, which the kernel looks after: write 254 (main) or a table of your own
+3 | table = 255
+  | ^^^^^
+f.toml:4:17: "v4" is 0; write a number from 1 to 2147483646
+4 | metric = { v4 = 0, v5 = 1 }
+  |                 ^
+f.toml:4:20: unknown key "v5" in metric; did you mean "v4"?
+4 | metric = { v4 = 0, v5 = 1 }
+  |                    ^^
+f.toml:5:19: "nexthop_objects" cannot be "nevr"; write "auto", "always" or "never"; did you mean "never"?
+5 | nexthop_objects = "nevr"
+  |                   ^^^^^^
+f.toml:6:14: "stale_time" is 0; write a number from 1 to 86400
+6 | stale_time = 0
+  |              ^"#,
+    },
+    Wrong {
+        text: r#"[fib]
+workload_interfaces = ["cali/*", ""]
+ignored_interfaces = "abcdefghijklmnop*""#,
+        message: r#"
+f.toml:3:24: "cali/*" is no pattern for "workload_interfaces": write the name of an interface, at most 15 characters without slash, colon or space, in which "*" stands for any characters and "?" for one
+3 | workload_interfaces = ["cali/*", ""]
+  |                        ^^^^^^^^
+f.toml:3:34: "" is no pattern for "workload_interfaces": write the name of an interface, at most 15 characters without slash, colon or space, in which "*" stands for any characters and "?" for one
+3 | workload_interfaces = ["cali/*", ""]
+  |                                  ^^
+f.toml:4:22: "abcdefghijklmnop*" is no pattern for "ignored_interfaces": write the name of an interface, at most 15 characters without slash, colon or space, in which "*" stands for any characters and "?" for one
+4 | ignored_interfaces = "abcdefghijklmnop*"
+  |                      ^^^^^^^^^^^^^^^^^^^"#,
+    },
+    Wrong {
+        text: r#"[fib]
+static_routes = [{ prefix = "2001:db8::/32", via = "192.0.2.1" }, { via = "192.0.2.300" }]"#,
+        message: r#"
+f.toml:3:46: an IPv6 prefix needs an IPv6 next hop
+3 | static_routes = [{ prefix = "2001:db8::/32", via = "192.0.2.1" }, { via = "192.0.2.300" }]
+  |                                              ^^^
+f.toml:3:67: [[fib.static_routes]] needs "prefix": prefix
+3 | static_routes = [{ prefix = "2001:db8::/32", via = "192.0.2.1" }, { via = "192.0.2.300" }]
+  |                                                                   ^^^^^^^^^^^^^^^^^^^^^^^
+f.toml:3:75: "192.0.2.300" is no address for "via": write an IP address, as in "192.0.2.7", "2001:db8::7" or "fe80::1%eth0"
+3 | static_routes = [{ prefix = "2001:db8::/32", via = "192.0.2.1" }, { via = "192.0.2.300" }]
+  |                                                                           ^^^^^^^^^^^^^"#,
+    },
+    Wrong {
+        text: r#"[fib]
+static_routes = [
+  { prefix = "10.0.0.0/8", via = "192.0.2.1" },
+  { prefix = "10.0.0.0/8", via = "192.0.2.2" },
+]"#,
+        message: r#"
+f.toml:5:5: static route 10.0.0.0/8 is defined in line 4 already; remove one of them
+5 |   { prefix = "10.0.0.0/8", via = "192.0.2.2" },
+  |     ^^^^^^"#,
+    },
+    Wrong {
+        text: r#"[fib]
+rules = [{ next_hop = "x", then = "drop" }, { prefixes = "10.0.0.0/8" }, { then = { except = "10.0.0.1/8" } }, { then = { tunnel = "tun l0" } }]"#,
+        message: r#"
+f.toml:3:23: "x" is no address for "next_hop": write an IP address, as in "192.0.2.7", "2001:db8::7" or "fe80::1%eth0"
+3 | rules = [{ next_hop = "x", then = "drop" }, { prefixes = "10.0.0.0/8" }, { then = { except = "10.0.0.1/8" } }, { then = { tunnel = "tun l0" } }]
+  |                       ^^^
+f.toml:3:35: "then" cannot be "drop"; write "install", "reject" or { tunnel = "INTERFACE" }
+3 | rules = [{ next_hop = "x", then = "drop" }, { prefixes = "10.0.0.0/8" }, { then = { except = "10.0.0.1/8" } }, { then = { tunnel = "tun l0" } }]
+  |                                   ^^^^^^
+f.toml:3:45: [[fib.rules]] needs "then": "install", "reject" or table
+3 | rules = [{ next_hop = "x", then = "drop" }, { prefixes = "10.0.0.0/8" }, { then = { except = "10.0.0.1/8" } }, { then = { tunnel = "tun l0" } }]
+  |                                             ^^^^^^^^^^^^^^^^^^^^^^^^^^^
+f.toml:3:83: then needs "tunnel": interface
+3 | rules = [{ next_hop = "x", then = "drop" }, { prefixes = "10.0.0.0/8" }, { then = { except = "10.0.0.1/8" } }, { then = { tunnel = "tun l0" } }]
+  |                                                                                   ^^^^^^^^^^^^^^^^^^^^^^^^^
+f.toml:3:94: "10.0.0.1/8" has host bits set: did you mean 10.0.0.0/8?
+3 | rules = [{ next_hop = "x", then = "drop" }, { prefixes = "10.0.0.0/8" }, { then = { except = "10.0.0.1/8" } }, { then = { tunnel = "tun l0" } }]
+  |                                                                                              ^^^^^^^^^^^^
+f.toml:3:132: "tun l0" is no value for "tunnel": an interface name has 1 to 15 characters and no slash, colon or space
+3 | rules = [{ next_hop = "x", then = "drop" }, { prefixes = "10.0.0.0/8" }, { then = { except = "10.0.0.1/8" } }, { then = { tunnel = "tun l0" } }]
+  |                                                                                                                                    ^^^^^^^^"#,
+    },
+    Wrong {
+        text: r#"[[policies]]
+name = "p"
+rules = [{ match = { not_prefixes = "10.0.0.1/8", interface = "a b", route_type = "external" }, then = { prepend = [] } }]"#,
+        message: r#"
+f.toml:4:37: "10.0.0.1/8" has host bits set: did you mean 10.0.0.0/8?
+4 | rules = [{ match = { not_prefixes = "10.0.0.1/8", interface = "a b", route_type = "external" }, then = { prepend = [] } }]
+  |                                     ^^^^^^^^^^^^
+f.toml:4:63: "a b" is no pattern for "interface": write the name of an interface, at most 15 characters without slash, colon or space, in which "*" stands for any characters and "?" for one
+4 | rules = [{ match = { not_prefixes = "10.0.0.1/8", interface = "a b", route_type = "external" }, then = { prepend = [] } }]
+  |                                                               ^^^^^
+f.toml:4:83: "route_type" cannot be "external"; write "local", "ebgp" or "ibgp"
+4 | rules = [{ match = { not_prefixes = "10.0.0.1/8", interface = "a b", route_type = "external" }, then = { prepend = [] } }]
+  |                                                                                   ^^^^^^^^^^
+f.toml:4:116: "prepend" is empty; write AS numbers, or leave it out
+4 | rules = [{ match = { not_prefixes = "10.0.0.1/8", interface = "a b", route_type = "external" }, then = { prepend = [] } }]
+  |                                                                                                                    ^^"#,
+    },
+    Wrong {
+        text: r#"[[policies]]
+name = "p"
+rules = [{ then = { prepend = [65001, 0] } }, { then = { prepend = 33 } }, { then = { prepend = [1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1] } }]"#,
+        message: r#"
+f.toml:4:39: "prepend" is 0; write a number from 1 to 4294967295
+4 | rules = [{ then = { prepend = [65001, 0] } }, { then = { prepend = 33 } }, { then = { prepend = [1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1
+  |                                       ^
+f.toml:4:68: "prepend" is 33; write a number from 1 to 32
+4 | rules = [{ then = { prepend = [65001, 0] } }, { then = { prepend = 33 } }, { then = { prepend = [1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1
+  |                                                                    ^^
+f.toml:4:97: "prepend" has 33 entries; 32 are possible
+4 | rules = [{ then = { prepend = [65001, 0] } }, { then = { prepend = 33 } }, { then = { prepend = [1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1
+  |                                                                                                 ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^"#,
+    },
+    Wrong {
+        text: r#"[[networks]]
+prefix = "10.0.0.0/8"
+blackhole = "yes""#,
+        message: r#"
+f.toml:4:13: "blackhole" is a text here; write true or false, without quotes
+4 | blackhole = "yes"
+  |             ^^^^^"#,
+    },
+    Wrong {
+        text: r#"[[peers]]
+address = "192.0.2.1"
+asn = 65010
+password = "(hidden)""#,
+        message: r#"
+f.toml:5:1: "(hidden)" is what Heddle writes in place of a key; write the key itself, or its file as "password_file""#,
+    },
+    Wrong {
+        text: r#"[[peers]]
+address = "192.0.2.1"
+asn = 65010
+password_file = "/key"
+password = "secret""#,
+        message: r#"
+f.toml:6:1: "password" and "password_file" exclude each other: keep one of them"#,
+    },
+    Wrong {
+        text: r#"[[peers]]
+address = "192.0.2.1"
+asn = 65010
+password = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx""#,
+        message: r#"
+f.toml:5:1: "password" has 81 octets; 80 are possible"#,
     },
 ];

@@ -47,6 +47,14 @@ pub(super) const KEYS: &[Key] = &[
     key(T::Match, "prefixes", "prefix or list", "none", Refresh, "See there; entries as in a prefix set."),
     key(
         T::Match,
+        "not_prefixes",
+        "prefix or list",
+        "none",
+        Refresh,
+        "The prefix is in none of these; entries as in a prefix set.",
+    ),
+    key(
+        T::Match,
         "community_set",
         "name or list of names",
         "none",
@@ -99,6 +107,22 @@ pub(super) const KEYS: &[Key] = &[
         "The peer from which (import) or to which (export) the route goes.",
     ),
     key(T::Match, "family", "family or list", "none", Refresh, "The route's family."),
+    key(
+        T::Match,
+        "interface",
+        "pattern or list",
+        "none",
+        Refresh,
+        "The interface of a local route; `*` stands for any characters, `?` for one. Learned routes have none.",
+    ),
+    key(
+        T::Match,
+        "route_type",
+        "route type or list",
+        "none",
+        Refresh,
+        "Where the route is from: `local` (a network or a route of this machine), `ebgp`, `ibgp`.",
+    ),
     // a range
     key(T::Range, "ge", "number", "0", Refresh, "At least."),
     key(T::Range, "le", "number", "4294967295", Refresh, "At most."),
@@ -117,10 +141,11 @@ pub(super) const KEYS: &[Key] = &[
     key(
         T::Then,
         "prepend",
-        "number or table",
+        "number, list of AS numbers, or table",
         "none",
         Refresh,
-        "ASes before the AS_PATH. A number is `{ times = N }`.",
+        "ASes before the AS_PATH. A number is our AS so many times, 1 to 32; a list, of up to 32, stands there as it is \
+         written.",
     ),
     // set
     key(T::Set, "local_pref", "number, 0 to 4294967295", "none", Refresh, "LOCAL_PREF."),
@@ -209,4 +234,13 @@ pub(super) const KEYS: &[Key] = &[
     key(T::Network, "local_pref", "number, 0 to 4294967295", "none", Immediate, "LOCAL_PREF; without it 100 counts."),
     key(T::Network, "med", "number, 0 to 4294967295", "none", Immediate, "MULTI_EXIT_DISC."),
     key(T::Network, "communities", "community or list", "`[]`", Immediate, "Communities."),
+    key(
+        T::Network,
+        "blackhole",
+        "boolean",
+        "false",
+        Immediate,
+        "The kernel gets a blackhole route for the prefix: what no more specific route takes is dropped here and not \
+         sent back. Needs `[fib]`.",
+    ),
 ];

@@ -17,6 +17,13 @@ pub(super) const KEYS: &[Key] = &[
     holder(T::Root, "community_sets", "tables", "[]", "Named sets of communities."),
     holder(T::Root, "as_path_sets", "tables", "[]", "Named sets of AS_PATH expressions."),
     holder(T::Root, "networks", "tables", "[]", "Prefixes that the speaker originates."),
+    holder(
+        T::Root,
+        "fib",
+        "table",
+        "none",
+        "The kernel's forwarding table. Without it the speaker forwards nothing, as a reflector does.",
+    ),
     // [router]
     key(T::Router, "asn", "AS number, 1 to 4294967295", "", Reset, "Our AS. A change resets all peers."),
     key(
@@ -248,6 +255,14 @@ pub(super) const KEYS: &[Key] = &[
         Reset,
         "TCP MD5 key of all these peers; the kernel knows it by prefix (RFC 2385).",
     ),
+    key(
+        T::ListenRange,
+        "password",
+        "text, up to 80 octets",
+        "that of the group",
+        Reset,
+        "The key itself, in place of `password_file`.",
+    ),
     // What peers and groups have in common.
     key(
         T::PeerSettings,
@@ -275,6 +290,15 @@ pub(super) const KEYS: &[Key] = &[
         Immediate,
         "What the peer is told when it is shut down (RFC 9003).",
     ),
+    key(
+        T::PeerSettings,
+        "blocked",
+        "text",
+        "none",
+        Reset,
+        "Why there can be no session now, though the peer is not shut down: what it needs is missing. Shown as the \
+         reason. `heddle config render` writes it. `\"\"`: nothing, whatever the group says.",
+    ),
     key(T::PeerSettings, "port", "number, 1 to 65535", "179", NextSession, "TCP port that we connect to."),
     key(
         T::PeerSettings,
@@ -300,6 +324,16 @@ pub(super) const KEYS: &[Key] = &[
         Reset,
         "File with the TCP MD5 key (RFC 2385): its text without the end of line, at most 80 octets. A file that is \
          missing or empty keeps the peer down. `\"\"`: none, whatever the group says.",
+    ),
+    key(
+        T::PeerSettings,
+        "password",
+        "text, up to 80 octets",
+        "none",
+        Reset,
+        "The TCP MD5 key itself, in place of `password_file`; whichever of the two a peer has takes the place of what its \
+         group has. It is shown and written as `\"(hidden)\"`, which is refused when it is read. `\"\"`: none, whatever \
+         the group says.",
     ),
     key(
         T::PeerSettings,
