@@ -132,18 +132,22 @@ impl Receiver {
                 self.adverts += 1;
                 self.has.insert((n.prefix, n.path_id), reach.block.to_vec());
                 self.refreshed((n.prefix, n.path_id));
-                // I1: what comes later is not older.
-                let Some(version) = Summary::of(reach.block).med else { continue };
-                assert!(!self.gone.contains(&version), "{} from a dead source", n.prefix);
-                let seen = self.versions.entry((n.prefix, n.path_id, path.clone())).or_insert(version);
-                assert!(*seen <= version, "{} went back in time: {version} after {seen}", n.prefix);
-                *seen = version;
+                self.see_version(n.prefix, n.path_id, path.clone(), reach.block);
             }
         }
         if update.end_of_rib.is_some() {
             assert!(!self.complete || self.stale.is_none(), "End-of-RIB inside a refresh");
             self.complete = true;
         }
+    }
+
+    /// I1: what comes later is not older.
+    fn see_version(&mut self, prefix: Prefix, path_id: PathId, path: Vec<u8>, block: &[u8]) {
+        let Some(version) = Summary::of(block).med else { return };
+        assert!(!self.gone.contains(&version), "{prefix} from a dead source");
+        let seen = self.versions.entry((prefix, path_id, path)).or_insert(version);
+        assert!(*seen <= version, "{prefix} went back in time: {version} after {seen}");
+        *seen = version;
     }
 
     fn refreshed(&mut self, key: (Prefix, PathId)) {
@@ -184,8 +188,13 @@ impl Receiver {
                 Record::Announced { prefix, best, others } => {
                     self.adverts += 1;
                     self.has.insert((prefix, PathId(0)), best.block.0.to_vec());
-                    let legs = std::iter::once(best).chain(others);
-                    self.legs.insert(prefix, legs.map(|p| (p.peer, p.kind, p.block.0.to_vec())).collect());
+                    let legs: Vec<_> = std::iter::once(best).chain(others).collect();
+                    for p in &legs {
+                        let communities = p.block.get(AttrCode::COMMUNITIES).map_or(&[][..], |a| a.value);
+                        let path = [&p.peer.0.to_be_bytes(), communities.get(4..).unwrap_or_default()].concat();
+                        self.see_version(prefix, PathId(0), path, p.block.0);
+                    }
+                    self.legs.insert(prefix, legs.iter().map(|p| (p.peer, p.kind, p.block.0.to_vec())).collect());
                 }
                 Record::Complete => self.complete = true,
             }

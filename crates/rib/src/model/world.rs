@@ -1,12 +1,13 @@
 //! The RIB among peers that send and receive, and what is true of their routes.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::marker::PhantomData;
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use heddle_bgp_core::attr::AttrCode;
 use heddle_bgp_core::attr::block::push_attr;
+use heddle_bgp_core::attr::{AttrCode, NextHop};
 use heddle_bgp_core::nlri::{PathIds, encode_nlri};
 use heddle_bgp_core::{BgpId, ClusterId, Nlri, NlriSlice, PathId, Prefix, Timestamp};
 use smallvec::smallvec;
@@ -18,14 +19,14 @@ use crate::family::{FamilyRib, Shared};
 use crate::feed::Paths;
 use crate::ingest::{BatchBuilder, IngestContext};
 use crate::journal::{Progress, TakeStatus};
-use crate::nexthop::Resolve;
+use crate::nexthop::{NextHopEvent, Resolve};
 use crate::policy::{
     Action, CommunityEdit, CommunityList, EvalContext, GracefulShutdown, ImportSettings, Match, NumberEdit, Policy,
     PolicyChain, Quantifier, Rule, Then,
 };
 use crate::query::{Cursor, Reading, Scope, Standing, View};
-use crate::rib::{Begin, Bounds, Output, Rib, RibConfig, RunStatus, Start};
-use crate::route::{PeerId, SourceId, SourceKind};
+use crate::rib::{Begin, Bounds, Output, Rib, RibConfig, RunStatus, Start, Usage};
+use crate::route::{NextHopState, PeerId, SourceId, SourceKind};
 
 use crate::session::{DefaultOriginate, DownMode, FamilyParams, RefreshMode, Retained, SessionId, SessionParams};
 use crate::table::{Addr, Addr4, Addr6};
@@ -33,6 +34,8 @@ use crate::test_route::OWN;
 
 const PEERS: usize = 5;
 const SEED: u64 = 7;
+/// Next hops that routes have.
+const HOPS: usize = 4;
 /// The attribute that the import policy of some rejects.
 const UNWANTED: u32 = 4;
 
@@ -85,6 +88,12 @@ pub(super) struct World<A> {
     now: Timestamp,
     peers: Vec<Peer>,
     feed: Receiver,
+    /// A reader of all paths that share traffic, at times.
+    multipath: Option<(PeerId, Receiver)>,
+    decision: DecisionOptions,
+    resolve: Resolve,
+    /// Costs of the next hops, none where one is unreachable: what whoever resolves knows.
+    costs: [Option<u32>; HOPS],
     /// (prefix, peer or [`PEERS`] for our own, received Path Identifier).
     truth: BTreeMap<(usize, usize, u32), Truth>,
     prefixes: usize,
@@ -100,7 +109,7 @@ pub(super) struct World<A> {
 
 /// A family that histories are played with.
 pub(super) trait Side: Addr {
-    /// A next hop of the family.
+    /// A next hop of the family, without its last octet.
     const NEXT_HOP: &[u8];
     fn rib(rib: &Rib) -> &FamilyRib<Self>;
     fn parts(rib: &mut Rib) -> (&mut FamilyRib<Self>, &mut Shared);
@@ -109,7 +118,7 @@ pub(super) trait Side: Addr {
 }
 
 impl Side for Addr4 {
-    const NEXT_HOP: &[u8] = &[192, 0, 2, 1];
+    const NEXT_HOP: &[u8] = &[192, 0, 2];
     fn rib(rib: &Rib) -> &FamilyRib<Self> {
         &rib.v4
     }
@@ -123,7 +132,7 @@ impl Side for Addr4 {
 }
 
 impl Side for Addr6 {
-    const NEXT_HOP: &[u8] = &[0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+    const NEXT_HOP: &[u8] = &[0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     fn rib(rib: &Rib) -> &FamilyRib<Self> {
         &rib.v6
     }
@@ -264,6 +273,10 @@ impl<A: Side> World<A> {
             now,
             peers: Vec::new(),
             feed: Receiver::new(reader, 0, PathIds::Absent, true),
+            multipath: None,
+            decision: DecisionOptions::default(),
+            resolve: Resolve::Off,
+            costs: [Some(0); HOPS],
             truth: BTreeMap::new(),
             version: 0,
             wrote: false,
@@ -311,12 +324,20 @@ impl<A: Side> World<A> {
         p.receiver = Some(receiver);
     }
 
+    /// Which next hop a path has: two of a source have others, and sources share them.
+    fn hop_of(source: usize, rx: u32) -> usize {
+        (source + rx as usize) % HOPS
+    }
+    fn hop(n: usize) -> Vec<u8> {
+        [A::NEXT_HOP, &[u8::try_from(n).expect("few") + 1]].concat()
+    }
+
     fn block(&self, attr: u32, version: u32, source: usize, rx: u32) -> Vec<u8> {
         let mut block = Vec::new();
         push_attr(&mut block, 0x40, AttrCode::ORIGIN, &[0]);
         push_attr(&mut block, 0x40, AttrCode::AS_PATH, &[]);
         if source < PEERS {
-            push_attr(&mut block, 0x40, AttrCode::NEXT_HOP, A::NEXT_HOP);
+            push_attr(&mut block, 0x40, AttrCode::NEXT_HOP, &Self::hop(Self::hop_of(source, rx)));
         }
         if self.versioned {
             push_attr(&mut block, 0x80, AttrCode::MULTI_EXIT_DISC, &version.to_be_bytes());
@@ -469,7 +490,8 @@ impl<A: Side> World<A> {
         let ready = !self.random.one_in(3);
         let receiver = match self.peers.get_mut(who) {
             Some(p) => p.receiver.as_mut(),
-            None => Some(&mut self.feed),
+            None if who == PEERS => Some(&mut self.feed),
+            None => self.multipath.as_mut().map(|m| &mut m.1),
         };
         let Some(receiver) = receiver else { return };
         for _ in 0..times {
@@ -485,10 +507,63 @@ impl<A: Side> World<A> {
         let max = [1, 2, 4096][self.random.below(3)];
         let status = self.rib.run(self.now, max);
         while let Some(output) = self.rib.poll_output() {
-            let harmless = matches!(output, Output::WakeWriter { .. } | Output::EndOfRib { .. });
+            if let Output::NextHop { next_hop, usage: Usage::Used } = output {
+                let n =
+                    (0..HOPS).find(|&n| NextHop::from_octets(&Self::hop(n)) == Some(next_hop)).expect("one of ours");
+                self.tell_hop(n);
+                continue;
+            }
+            let harmless = matches!(
+                output,
+                Output::WakeWriter { .. } | Output::EndOfRib { .. } | Output::NextHop { usage: Usage::Unused, .. }
+            );
             assert!(harmless, "{output:?}");
         }
         status
+    }
+
+    fn tell_hop(&mut self, n: usize) {
+        let next_hop = NextHop::from_octets(&Self::hop(n)).expect("an address");
+        let state = NextHopState { cost: self.costs[n] };
+        self.rib.next_hops(self.now, &[NextHopEvent { next_hop, state }]);
+    }
+
+    fn subscribe(&mut self) {
+        let (peer, reader) =
+            self.rib.subscribe(self.now, A::FAMILY, Begin::Table, Paths::Multipath).expect("a number is free");
+        let mut receiver = Receiver::new(reader, 0, PathIds::Absent, true);
+        receiver.gone.clone_from(&self.gone);
+        self.multipath = Some((peer, receiver));
+    }
+
+    /// What concerns the paths that share traffic.
+    fn multipath_event(&mut self) {
+        match self.random.below(8) {
+            0 => match self.multipath.take() {
+                Some((peer, _)) => self.rib.unsubscribe(self.now, peer),
+                None => self.subscribe(),
+            },
+            1 | 2 => {
+                let (rib, shared) = A::parts(&mut self.rib);
+                let peer = self.multipath.as_ref().map(|m| m.0);
+                if let Some(member) = peer.and_then(|p| rib.peer(p)).and_then(|p| p.member) {
+                    rib.detach(shared, member);
+                }
+            }
+            3 => {
+                self.decision.max_paths_ibgp = [1, 2, 3, 8][self.random.below(4)];
+                self.rib.set_decision(self.now, self.decision);
+            }
+            4 => {
+                self.resolve = if self.resolve == Resolve::On { Resolve::Off } else { Resolve::On };
+                self.rib.set_resolve(self.now, self.resolve);
+            }
+            _ => {
+                let n = self.random.below(HOPS);
+                self.costs[n] = [None, Some(0), Some(0), Some(7)][self.random.below(4)];
+                self.tell_hop(n);
+            }
+        }
     }
 
     pub(super) fn step(&mut self) {
@@ -496,7 +571,7 @@ impl<A: Side> World<A> {
         let i = self.random.below(PEERS);
         let p = self.random.below(self.prefixes);
         let attr = u32::try_from(self.random.below(9)).expect("few");
-        match self.random.below(100) {
+        match self.random.below(106) {
             0..26 if self.peers[i].up => self.update(i, p, attr),
             26..38 if self.peers[i].up => self.withdraw(i, p),
             38..41 => self.local(p),
@@ -504,7 +579,7 @@ impl<A: Side> World<A> {
                 self.run();
             }
             62..84 => {
-                let who = self.random.below(PEERS + 1);
+                let who = self.random.below(PEERS + 2);
                 self.write(who);
             }
             84..88 => self.detach(i),
@@ -523,6 +598,7 @@ impl<A: Side> World<A> {
                 let generation = A::rib(&self.rib).generation;
                 self.dead.values_mut().for_each(|d| *d = generation);
             }
+            100..106 => self.multipath_event(),
             _ => {}
         }
         self.check_dead();
@@ -548,12 +624,15 @@ impl<A: Side> World<A> {
             self.send(i, |b| b.end_of_rib(A::FAMILY));
             self.sweep_truth(i);
         }
+        if self.multipath.is_none() {
+            self.subscribe();
+        }
         for _ in 0..20_000 {
             self.now = self.now + std::time::Duration::from_millis(60);
             self.wrote = false;
             let status = self.run();
             self.check_dead();
-            for who in 0..=PEERS {
+            for who in 0..PEERS + 2 {
                 self.write(who);
             }
             let quiet = matches!(status, RunStatus::Idle(_)) && !self.wrote;
@@ -621,6 +700,7 @@ impl<A: Side> World<A> {
             "count of best paths"
         );
         assert!(self.feed.complete);
+        self.check_multipath();
         assert_eq!(A::rib(&self.rib).tombstones.len(), 0, "a tombstone is left");
         assert_eq!(A::rib(&self.rib).sources.iter().count(), PEERS + 1, "a source is left");
     }
@@ -646,19 +726,51 @@ impl<A: Side> World<A> {
             .collect();
         assert_eq!(table, truth, "the table: has, should have");
         for p in 0..self.prefixes {
-            // LOCAL_PREF first, then our own, then the lowest identifiers; nothing is stale in the end.
-            let wanted = |k: &(usize, usize, u32), t: &Truth| {
-                k.0 == p && !(t.attr == UNWANTED && self.peers.get(k.1).is_some_and(|p| p.rejects))
-            };
-            let medless = |t: &Truth| if self.versioned { t.version } else { 0 };
-            // Without a neighbouring AS all of these are of one: the lowest MED counts before the identifiers.
-            let best = self.truth.iter().filter(|(k, t)| wanted(k, t)).max_by_key(|(k, t)| {
-                use std::cmp::Reverse;
-                (t.attr, k.1 == PEERS, Reverse(medless(t)), Reverse(k.1), Reverse(k.2))
-            });
+            let wanted = self.truth.iter().filter(|(k, t)| k.0 == p && self.is_wanted(k, t));
+            let best = wanted.max_by_key(|(k, t)| (self.rank(k, t), Reverse(k.1), Reverse(k.2)));
             let shown = self.rib_best(A::nth(p));
             assert_eq!(shown, best.map(|(k, t)| self.block(t.attr, t.version, k.1, k.2)), "best path of {}", A::nth(p));
         }
+    }
+
+    /// The reader of all paths that share traffic has what the sources sent: paths as good as the best, up to the limit,
+    /// each next hop once, the lowest identifiers first.
+    fn check_multipath(&self) {
+        let (_, receiver) = self.multipath.as_ref().expect("subscribed");
+        assert!(receiver.complete);
+        let mut expected = BTreeMap::new();
+        for p in 0..self.prefixes {
+            let of = self.truth.iter().filter(|(k, t)| k.0 == p && self.is_wanted(k, t));
+            let Some(best) = of.clone().map(|(k, t)| self.rank(k, t)).max() else { continue };
+            let mut hops = BTreeSet::new();
+            let limit = if best.1 { 1 } else { usize::from(self.decision.max_paths_ibgp) };
+            let equal = of.filter(|(k, t)| self.rank(k, t) == best);
+            let legs = equal.filter(|(k, _)| hops.insert(Self::hop_of(k.1, k.2))).take(limit).map(|(k, t)| {
+                let peer = self.peers.get(k.1).map_or(PeerId::LOCAL, |p| p.id);
+                let kind = if k.1 == PEERS { SourceKind::Local } else { SourceKind::Client };
+                (peer, kind, self.block(t.attr, t.version, k.1, k.2))
+            });
+            expected.insert(A::nth(p), legs.collect());
+        }
+        assert_eq!(receiver.legs, expected, "paths that share traffic: has, should have");
+    }
+
+    /// Whether a path takes part: import policy wants it, and its next hop is reachable.
+    fn is_wanted(&self, k: &(usize, usize, u32), t: &Truth) -> bool {
+        let Some(peer) = self.peers.get(k.1) else { return true };
+        let reachable = self.resolve == Resolve::Off || self.costs[Self::hop_of(k.1, k.2)].is_some();
+        reachable && !(t.attr == UNWANTED && peer.rejects)
+    }
+
+    /// LOCAL_PREF first, then our own, then the lowest MED, as without a neighbouring AS all are of one; then the cost.
+    /// Nothing is stale in the end. The lowest identifiers decide between equal ones.
+    fn rank(&self, k: &(usize, usize, u32), t: &Truth) -> (u32, bool, Reverse<u32>, Reverse<u32>) {
+        let own = k.1 == PEERS;
+        let cost = match self.resolve {
+            Resolve::On if !own => self.costs[Self::hop_of(k.1, k.2)].unwrap_or(u32::MAX),
+            Resolve::On | Resolve::Off => 0,
+        };
+        (t.attr, own, Reverse(if self.versioned { t.version } else { 0 }), Reverse(cost))
     }
 
     fn rib_best(&self, prefix: Prefix) -> Option<Vec<u8>> {
