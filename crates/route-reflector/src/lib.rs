@@ -57,6 +57,7 @@ fn read(args: &Args) -> Result<Config, String> {
 
 async fn serve(args: &Args, config: Config, set_level: &SetLevel) -> ExitCode {
     let Some(mut signals) = Signals::listen() else { return ExitCode::FAILURE };
+    warn_of_forwarding(&config);
     let options = StartOptions {
         role: Role::RouteReflector,
         file: Some(args.config.clone()),
@@ -90,6 +91,13 @@ async fn serve(args: &Args, config: Config, set_level: &SetLevel) -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// What a file says about the kernel's forwarding table is for a speaker that forwards.
+fn warn_of_forwarding(config: &Config) {
+    if config.fib.is_some() {
+        warn!("a route reflector forwards nothing: [fib] has no effect here; a node peer is what forwards");
+    }
+}
+
 async fn reload(args: &Args, speaker: &Speaker, file: &Path) {
     notify(Notice::Reloading);
     match read(args) {
@@ -97,6 +105,7 @@ async fn reload(args: &Args, speaker: &Speaker, file: &Path) {
             warn!(config = %file.display(), "the configuration was not applied, the running one goes on:\n{text}")
         }
         Ok(config) => {
+            warn_of_forwarding(&config);
             if let Err(e) = speaker.apply(config).await {
                 warn!(config = %file.display(), "the configuration was not applied, the running one goes on: {e}");
             }
