@@ -12,6 +12,7 @@ use netlink_packet_route::address::{AddressAttribute, AddressHeaderFlags, Addres
 use netlink_packet_route::link::{
     InfoData, InfoKind, InfoVeth, InfoVxlan, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
 };
+use netlink_packet_route::neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState};
 use nix::errno::Errno;
 
 use crate::event::Event;
@@ -24,7 +25,7 @@ use crate::route::{self, Route};
 use crate::socket::{OpenError, ReceiveError, Socket, Wait};
 use crate::wire::{
     NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, NLMSG_ERROR, RTM_DELADDR, RTM_DELLINK, RTM_DELNEXTHOP,
-    RTM_DELROUTE, RTM_GETLINK, RTM_NEWADDR, RTM_NEWLINK, RTM_NEWNEXTHOP, RTM_NEWROUTE, RTM_SETLINK,
+    RTM_DELROUTE, RTM_GETLINK, RTM_NEWADDR, RTM_NEWLINK, RTM_NEWNEIGH, RTM_NEWNEXTHOP, RTM_NEWROUTE, RTM_SETLINK,
 };
 
 /// Octets of the longest answer.
@@ -327,6 +328,27 @@ impl Control {
         let message = of_address(link, address);
         let what = format_args!("delete the address {address} of the link of index {link}");
         self.ask(what, RTM_DELADDR, 0, |buffer| emit(buffer, &message))
+    }
+
+    /// Writes down the hardware address of a neighbour for good: it is never asked for, and never removed by the kernel, whose
+    /// table of the others is limited in size for all namespaces together.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses.
+    pub fn set_neighbour(&mut self, link: LinkIndex, address: IpAddr, mac: MacAddress) -> Result<(), ControlError> {
+        let mut message = NeighbourMessage::default();
+        message.header.ifindex = link.0;
+        message.header.state = NeighbourState::Permanent;
+        let (family, destination) = match address {
+            IpAddr::V4(address) => (AddressFamily::Inet, NeighbourAddress::Inet(address)),
+            IpAddr::V6(address) => (AddressFamily::Inet6, NeighbourAddress::Inet6(address)),
+        };
+        message.header.family = family;
+        message.attributes.push(NeighbourAttribute::Destination(destination));
+        message.attributes.push(NeighbourAttribute::LinkLayerAddress(mac.0.to_vec()));
+        let what = format_args!("write down the neighbour {address} on the link of index {link}");
+        self.ask(what, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, |buffer| emit(buffer, &message))
     }
 
     /// Adds a route.
