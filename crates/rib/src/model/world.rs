@@ -19,18 +19,20 @@ use crate::family::{FamilyRib, Shared};
 use crate::feed::Paths;
 use crate::ingest::{BatchBuilder, IngestContext};
 use crate::journal::{Progress, TakeStatus};
-use crate::nexthop::{NextHopEvent, Resolve};
+use crate::nexthop::Resolve;
 use crate::policy::{
     Action, CommunityEdit, CommunityList, EvalContext, GracefulShutdown, ImportSettings, Match, NumberEdit, Policy,
     PolicyChain, Quantifier, Rule, Then,
 };
 use crate::query::{Cursor, Reading, Scope, Standing, View};
 use crate::rib::{Begin, Bounds, Output, Rib, RibConfig, RunStatus, Start, Usage};
-use crate::route::{NextHopState, PeerId, SourceId, SourceKind};
+use crate::route::{PeerId, SourceId, SourceKind};
 
 use crate::session::{DefaultOriginate, DownMode, FamilyParams, RefreshMode, Retained, SessionId, SessionParams};
 use crate::table::{Addr, Addr4, Addr6};
 use crate::test_route::OWN;
+
+mod multipath;
 
 const PEERS: usize = 5;
 const SEED: u64 = 7;
@@ -97,6 +99,8 @@ pub(super) struct World<A> {
     /// (prefix, peer or [`PEERS`] for our own, received Path Identifier).
     truth: BTreeMap<(usize, usize, u32), Truth>,
     prefixes: usize,
+    /// Nobody is sent more than the best path.
+    plain: bool,
     version: u32,
     versioned: bool,
     wrote: bool,
@@ -268,6 +272,7 @@ impl<A: Side> World<A> {
         let mut world = Self {
             prefixes: [4, 7][random.below(2)],
             versioned: random.one_in(2),
+            plain: random.one_in(3),
             random,
             rib,
             now,
@@ -310,7 +315,8 @@ impl<A: Side> World<A> {
         let p = &mut self.peers[i];
         p.serial += 1;
         p.policy = r.below(3);
-        p.add_path = [AddPathSend::Off, AddPathSend::Off, AddPathSend::All, AddPathSend::Best(2)][r.below(4)];
+        let add_path = [AddPathSend::Off, AddPathSend::Off, AddPathSend::All, AddPathSend::Best(2)][r.below(4)];
+        p.add_path = if self.plain { AddPathSend::Off } else { add_path };
         p.refresh = [RefreshMode::Plain, RefreshMode::Enhanced][r.below(2)];
         p.rejects = r.one_in(4);
         p.default_originate = if r.one_in(5) { DefaultOriginate::On } else { DefaultOriginate::Off };
@@ -522,56 +528,12 @@ impl<A: Side> World<A> {
         status
     }
 
-    fn tell_hop(&mut self, n: usize) {
-        let next_hop = NextHop::from_octets(&Self::hop(n)).expect("an address");
-        let state = NextHopState { cost: self.costs[n] };
-        self.rib.next_hops(self.now, &[NextHopEvent { next_hop, state }]);
-    }
-
-    fn subscribe(&mut self) {
-        let (peer, reader) =
-            self.rib.subscribe(self.now, A::FAMILY, Begin::Table, Paths::Multipath).expect("a number is free");
-        let mut receiver = Receiver::new(reader, 0, PathIds::Absent, true);
-        receiver.gone.clone_from(&self.gone);
-        self.multipath = Some((peer, receiver));
-    }
-
-    /// What concerns the paths that share traffic.
-    fn multipath_event(&mut self) {
-        match self.random.below(8) {
-            0 => match self.multipath.take() {
-                Some((peer, _)) => self.rib.unsubscribe(self.now, peer),
-                None => self.subscribe(),
-            },
-            1 | 2 => {
-                let (rib, shared) = A::parts(&mut self.rib);
-                let peer = self.multipath.as_ref().map(|m| m.0);
-                if let Some(member) = peer.and_then(|p| rib.peer(p)).and_then(|p| p.member) {
-                    rib.detach(shared, member);
-                }
-            }
-            3 => {
-                self.decision.max_paths_ibgp = [1, 2, 3, 8][self.random.below(4)];
-                self.rib.set_decision(self.now, self.decision);
-            }
-            4 => {
-                self.resolve = if self.resolve == Resolve::On { Resolve::Off } else { Resolve::On };
-                self.rib.set_resolve(self.now, self.resolve);
-            }
-            _ => {
-                let n = self.random.below(HOPS);
-                self.costs[n] = [None, Some(0), Some(0), Some(7)][self.random.below(4)];
-                self.tell_hop(n);
-            }
-        }
-    }
-
     pub(super) fn step(&mut self) {
         self.now = self.now + std::time::Duration::from_millis(self.random.below(20) as u64);
         let i = self.random.below(PEERS);
         let p = self.random.below(self.prefixes);
         let attr = u32::try_from(self.random.below(9)).expect("few");
-        match self.random.below(106) {
+        match self.random.below(109) {
             0..26 if self.peers[i].up => self.update(i, p, attr),
             26..38 if self.peers[i].up => self.withdraw(i, p),
             38..41 => self.local(p),
@@ -598,7 +560,7 @@ impl<A: Side> World<A> {
                 let generation = A::rib(&self.rib).generation;
                 self.dead.values_mut().for_each(|d| *d = generation);
             }
-            100..106 => self.multipath_event(),
+            100..109 => self.multipath_event(),
             _ => {}
         }
         self.check_dead();
@@ -731,28 +693,6 @@ impl<A: Side> World<A> {
             let shown = self.rib_best(A::nth(p));
             assert_eq!(shown, best.map(|(k, t)| self.block(t.attr, t.version, k.1, k.2)), "best path of {}", A::nth(p));
         }
-    }
-
-    /// The reader of all paths that share traffic has what the sources sent: paths as good as the best, up to the limit,
-    /// each next hop once, the lowest identifiers first.
-    fn check_multipath(&self) {
-        let (_, receiver) = self.multipath.as_ref().expect("subscribed");
-        assert!(receiver.complete);
-        let mut expected = BTreeMap::new();
-        for p in 0..self.prefixes {
-            let of = self.truth.iter().filter(|(k, t)| k.0 == p && self.is_wanted(k, t));
-            let Some(best) = of.clone().map(|(k, t)| self.rank(k, t)).max() else { continue };
-            let mut hops = BTreeSet::new();
-            let limit = if best.1 { 1 } else { usize::from(self.decision.max_paths_ibgp) };
-            let equal = of.filter(|(k, t)| self.rank(k, t) == best);
-            let legs = equal.filter(|(k, _)| hops.insert(Self::hop_of(k.1, k.2))).take(limit).map(|(k, t)| {
-                let peer = self.peers.get(k.1).map_or(PeerId::LOCAL, |p| p.id);
-                let kind = if k.1 == PEERS { SourceKind::Local } else { SourceKind::Client };
-                (peer, kind, self.block(t.attr, t.version, k.1, k.2))
-            });
-            expected.insert(A::nth(p), legs.collect());
-        }
-        assert_eq!(receiver.legs, expected, "paths that share traffic: has, should have");
     }
 
     /// Whether a path takes part: import policy wants it, and its next hop is reachable.

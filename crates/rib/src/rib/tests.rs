@@ -19,6 +19,7 @@ use crate::session::{Beyond, DefaultOriginate};
 use crate::test_route::OWN;
 
 mod local;
+mod multipath;
 
 const V4: Family = Family::IPV4_UNICAST;
 
