@@ -1,8 +1,32 @@
 //! Manifests to objects.
+//!
+//! Text becomes a [tree](tree) of values that know where they stand; JSON becomes one too, without places. Then each
+//! object is read field by field, and every error of it is collected.
+
+mod bgp_configuration;
+mod bgp_filter;
+mod bgp_peer;
+mod fields;
+mod ip_pool;
+mod ipam;
+mod metadata;
+mod node;
+mod object;
+mod pod;
+mod secret;
+mod service;
+mod tree;
+mod yaml;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
 
 use crate::error::{InvalidObject, Location, Note, ObjectName};
 use crate::kind::Key;
 use crate::object::Object;
+use tree::Tree;
 
 /// An object out of a manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,17 +57,26 @@ pub enum Document {
     },
 }
 
-/// Decodes an object as the Kubernetes API has it.
+/// Decodes one object as the Kubernetes API has it.
 ///
 /// # Errors
 ///
 /// If the object is invalid: all reasons.
-pub fn decode_json(_value: &serde_json::Value) -> Result<Document, InvalidObject> {
-    Err(InvalidObject { object: ObjectName::default(), errors: Vec::new() })
+pub fn decode_json(value: &serde_json::Value) -> Result<Document, InvalidObject> {
+    let tree = Tree::from_json(value).map_err(|problem| InvalidObject::of_document(None, problem))?;
+    object::decode(&tree, None)
 }
 
 /// Decodes all objects of a file: YAML with any number of documents, lists included. `file` is what messages call it.
+///
+/// A document that is no YAML is one error and does not touch those behind the next `---`.
 #[must_use]
-pub fn decode_documents(_text: &str, _file: &str) -> Vec<Result<Document, InvalidObject>> {
-    Vec::new()
+pub fn decode_documents(text: &str, file: &str) -> Vec<Result<Document, InvalidObject>> {
+    let file: Arc<str> = file.into();
+    let mut results = Vec::new();
+    yaml::each_document(text, &file, &mut |tree| match tree {
+        Ok(tree) => object::decode_all(&tree, Some(&file), &mut results),
+        Err(error) => results.push(Err(error)),
+    });
+    results
 }

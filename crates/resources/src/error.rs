@@ -143,15 +143,14 @@ pub enum Problem {
     /// The value is of another type.
     #[error("write {0} here")]
     Type(ValueType),
-    /// A number, a truth value or such, where text has to be.
-    #[error("this is not text in YAML; put it in quotes")]
-    Unquoted,
     /// A field that has to be there is not.
     #[error("is missing; write it")]
     Missing,
     /// The same field twice.
-    #[error("is there twice, first in line {first_line}; remove one")]
+    #[error("{field} is there twice, first in line {first_line}; remove one")]
     Duplicate {
+        /// Its name.
+        field: Box<str>,
         /// Where it is for the first time.
         first_line: u32,
     },
@@ -199,8 +198,8 @@ pub enum Problem {
     #[error("only `default` and `node.NAME` are honoured; rename it to one of them")]
     ConfigurationName,
     /// A rule that several fields have part in.
-    #[error("{0}")]
-    Rule(Rule),
+    #[error(transparent)]
+    Rule(#[from] Rule),
     /// An address of the other family.
     #[error("write an {0} address")]
     Family(crate::value::Family),
@@ -231,6 +230,12 @@ pub enum Problem {
     /// No selector.
     #[error(transparent)]
     Selector(#[from] SelectorError),
+    /// No JSON.
+    #[error("no JSON of the right form")]
+    Json,
+    /// A name of a community that the object does not define.
+    #[error("no community of this name in spec.communities; define it there, or write its value")]
+    UndefinedCommunity,
     /// No base64.
     #[error("no base64; write it under stringData if it is plain text")]
     Base64,
@@ -245,12 +250,93 @@ pub enum Problem {
     Size(usize),
 }
 
-/// Rules that several fields have part in.
+/// Rules that several fields have part in, or that a name must keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Error)]
 pub enum Rule {
-    /// Of a BGP configuration.
-    #[error("a mesh password needs the mesh; remove it, or enable nodeToNodeMeshEnabled")]
-    MeshPasswordWithoutMesh,
+    /// AS 0.
+    #[error("AS 0 must not be used (RFC 7607); remove it, or write the AS number")]
+    AsZero,
+    /// `nodeMeshPassword` without a mesh.
+    #[error("must not be set while nodeToNodeMeshEnabled is false; remove one of them")]
+    NeedsMesh,
+    /// `communities` without `prefixAdvertisements`.
+    #[error("communities are defined and not used in prefixAdvertisements; use them there, or remove them")]
+    UnusedCommunities,
+    /// `*` alone.
+    #[error("* alone would leave no interface; write a narrower pattern")]
+    EveryInterface,
+    /// `node` and `nodeSelector`.
+    #[error("node and nodeSelector must not both be set; remove one")]
+    NodeAndSelector,
+    /// `peerIP` and `peerSelector`.
+    #[error("peerIP and peerSelector must not both be set; remove one")]
+    PeerIpAndSelector,
+    /// `peerIP` or `peerSelector` beside `localWorkloadSelector`.
+    #[error("must not be set beside localWorkloadSelector; remove one")]
+    BesideLocalWorkloads,
+    /// `asNumber` and `peerSelector`.
+    #[error("must not be set beside peerSelector, whose nodes have their own; remove it")]
+    AsNumberBesideSelector,
+    /// `localWorkloadSelector` without `asNumber`.
+    #[error("needs asNumber, the AS number of the workloads; write it")]
+    LocalWorkloadsWithoutAsNumber,
+    /// `reachableBy` without `peerIP`.
+    #[error("needs peerIP; remove it, or write peerIP")]
+    ReachableByWithoutPeerIp,
+    /// `keepOriginalNextHop` and `nextHopMode`.
+    #[error("must not be set beside nextHopMode, which replaced it; remove it")]
+    KeepBesideNextHopMode,
+    /// `cidr` without `matchOperator`, or the other way round.
+    #[error("cidr and matchOperator must both be set or both not; write the other, or remove this")]
+    CidrAndOperator,
+    /// `prefixLength` without `cidr`.
+    #[error("needs cidr; remove it, or write cidr and matchOperator")]
+    LengthWithoutCidr,
+    /// `operations` of a rule that rejects.
+    #[error("only routes that are accepted can be changed; remove it, or write action: Accept")]
+    OperationsOfReject,
+    /// An entry of `operations` with none or several fields.
+    #[error("write exactly one of addCommunity, prependASPath, setPriority in each entry")]
+    OneOperation,
+    /// Two encapsulations.
+    #[error("ipipMode and vxlanMode must not both be enabled; write Never for one")]
+    TwoEncapsulations,
+    /// IPIP on IPv6.
+    #[error("IPv6 pools have no IPIP; write Never")]
+    IpipOfIpv6,
+    /// `LoadBalancer` with encapsulation.
+    #[error("a pool for load balancers must not have IPIP or VXLAN; write Never")]
+    LoadBalancerEncapsulated,
+    /// `LoadBalancer` beside other uses.
+    #[error("LoadBalancer must not stand beside other uses; make a pool of its own")]
+    LoadBalancerBesideOthers,
+    /// `LoadBalancer` with `disableBGPExport`.
+    #[error("a pool for load balancers must not disable BGP export; remove it")]
+    LoadBalancerNotExported,
+    /// `LoadBalancer` with a node selector.
+    #[error("a pool for load balancers must be for all nodes; write all(), or remove it")]
+    LoadBalancerOfSomeNodes,
+    /// `Tunnel` with a namespace selector.
+    #[error("a pool for tunnels must not have a namespace selector; remove it, or remove Tunnel from allowedUses")]
+    TunnelOfNamespaces,
+    /// `global()` of a pool.
+    #[error("global() has no meaning here; remove it")]
+    Global,
+    /// A link-local pool.
+    #[error("overlaps with link-local addresses; use another range")]
+    LinkLocal,
+    /// A pool smaller than its blocks.
+    #[error("the pool is smaller than one block; use a larger range, a longer blockSize, or disabled: true")]
+    PoolSmallerThanBlock,
+    /// An allocation outside of the block, or of an attribute that is not there.
+    #[error("does not fit the block's cidr and attributes; restore the object from a backup")]
+    Allocation,
+    /// No owner of a block.
+    #[error("no owner; write host:NAME or virtual:NAME")]
+    BlockOwner,
+    /// A class twice.
+    #[error("is in the list twice; remove one")]
+    Twice,
 }
 
 /// Something about an object that is worth saying, though the object counts.
@@ -282,7 +368,7 @@ pub enum Remark {
     #[error("unknown field, passed over; check how it is spelled")]
     UnknownField,
     /// A value that is passed over, as Calico does, while the rest of the object counts.
-    #[error("{value}: passed over: {problem}")]
+    #[error("{value} is passed over: {problem}")]
     Ignored {
         /// The value, shortened.
         value: String,

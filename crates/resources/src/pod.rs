@@ -47,12 +47,16 @@ pub enum PodPhase {
 }
 
 impl Pod {
-    /// Whether it has ended: then its addresses are somebody else's, or will be.
+    /// Whether it has ended: then its addresses are somebody else's, or will be. While a pod is being deleted, Calico's
+    /// CNI plugin says so by an empty annotation.
     #[must_use]
-    pub const fn is_finished(&self) -> bool {
+    pub fn is_finished(&self) -> bool {
         match self.phase {
             PodPhase::Succeeded | PodPhase::Failed => true,
-            PodPhase::Unknown | PodPhase::Pending | PodPhase::Running => false,
+            PodPhase::Unknown | PodPhase::Pending | PodPhase::Running => {
+                self.metadata.deletion_timestamp.is_some()
+                    && self.metadata.annotations.get("cni.projectcalico.org/podIP") == Some("")
+            }
         }
     }
 }

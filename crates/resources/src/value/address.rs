@@ -122,6 +122,16 @@ impl Cidr {
         other.length() >= self.length() && self.contains_address(other.address())
     }
 
+    /// The address so many after the first one, if it is in the CIDR.
+    #[must_use]
+    pub fn nth(self, number: u32) -> Option<IpAddr> {
+        let address = match self.address() {
+            IpAddr::V4(first) => IpAddr::V4(u32::from(first).checked_add(number)?.into()),
+            IpAddr::V6(first) => IpAddr::V6(u128::from(first).checked_add(number.into())?.into()),
+        };
+        self.contains_address(address).then_some(address)
+    }
+
     /// Whether an address lies in both.
     #[must_use]
     pub fn overlaps(self, other: Self) -> bool {

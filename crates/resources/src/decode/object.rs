@@ -1,0 +1,149 @@
+//! What an object is: its API, its kind, and who reads it.
+
+use std::sync::Arc;
+
+use super::fields::{Context, Fields, Path, Value};
+use super::tree::{Data, Tree};
+use super::{
+    Decoded, Document, bgp_configuration, bgp_filter, bgp_peer, ip_pool, ipam, metadata, node, pod, secret, service,
+};
+use crate::error::{InvalidObject, ObjectName, Problem};
+use crate::kind::Kind;
+use crate::object::Object;
+
+/// An API that we read objects of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Api {
+    /// `projectcalico.org/v3`
+    Calico,
+    /// `crd.projectcalico.org/v1`: how Calico's API server stores the same objects.
+    CalicoStored,
+    /// `v1`
+    Core,
+    /// `discovery.k8s.io/v1`
+    Discovery,
+}
+
+/// What `apiVersion` and `kind` say.
+enum Type {
+    Read(Api, Kind),
+    /// A kind that we read, in a version that we do not.
+    Version(Kind, &'static str),
+    Unknown,
+}
+
+impl Type {
+    fn of(api_version: &str, kind: &str) -> Self {
+        let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
+        let (api, its_version, expected) = match group {
+            "projectcalico.org" => (Api::Calico, "v3", "apiVersion: projectcalico.org/v3"),
+            "crd.projectcalico.org" => (Api::CalicoStored, "v1", "apiVersion: crd.projectcalico.org/v1"),
+            "" => (Api::Core, "v1", "apiVersion: v1"),
+            "discovery.k8s.io" => (Api::Discovery, "v1", "apiVersion: discovery.k8s.io/v1"),
+            _ => return Self::Unknown,
+        };
+        let Ok(kind) = kind.parse::<Kind>() else { return Self::Unknown };
+        let apis: &[Api] = match kind {
+            Kind::Node => &[Api::Calico, Api::Core],
+            Kind::BgpConfiguration
+            | Kind::BgpPeer
+            | Kind::BgpFilter
+            | Kind::IpPool
+            | Kind::BlockAffinity
+            | Kind::IpamBlock
+            | Kind::CalicoNodeStatus => &[Api::Calico, Api::CalicoStored],
+            Kind::Secret | Kind::Service | Kind::Pod => &[Api::Core],
+            Kind::EndpointSlice => &[Api::Discovery],
+        };
+        if !apis.contains(&api) {
+            return Self::Unknown;
+        }
+        if version == its_version { Self::Read(api, kind) } else { Self::Version(kind, expected) }
+    }
+}
+
+/// Decodes a document: an object, or a list of objects.
+pub(super) fn decode_all(tree: &Tree, file: Option<&Arc<str>>, results: &mut Vec<Result<Document, InvalidObject>>) {
+    let is_list = text_of(tree, "kind").is_some_and(|kind| kind.ends_with("List"));
+    match tree.field("items").map(|items| &items.data) {
+        Some(Data::List(items)) if is_list => {
+            // Lists within lists are none that any API has: their items are told to be without a kind.
+            for item in items {
+                results.push(decode(item, file));
+            }
+        }
+        Some(Data::Null) if is_list => {}
+        _ if tree.data == Data::Null => {}
+        _ => results.push(decode(tree, file)),
+    }
+}
+
+fn text_of<'t>(tree: &'t Tree, name: &str) -> Option<&'t str> {
+    tree.field(name).and_then(Tree::scalar).filter(|text| !text.is_empty())
+}
+
+/// Decodes one object.
+pub(super) fn decode(tree: &Tree, file: Option<&Arc<str>>) -> Result<Document, InvalidObject> {
+    let metadata = tree.field("metadata");
+    let name = ObjectName {
+        kind: text_of(tree, "kind").map(Arc::from),
+        namespace: metadata.and_then(|metadata| text_of(metadata, "namespace")).map(Arc::from),
+        name: metadata.and_then(|metadata| text_of(metadata, "name")).map(Arc::from),
+    };
+    let context = Context::new(file, name);
+    let outcome = read(tree, &context);
+    let at = context.location(tree.mark);
+    let (object, errors, notes) = context.into_parts();
+    match outcome {
+        Some(Outcome::Object(decoded)) if errors.is_empty() => {
+            Ok(Document::Object(Decoded { key: decoded.key(), object: decoded, at, notes }))
+        }
+        Some(Outcome::Skipped(api_version)) => Ok(Document::Skipped { object, api_version, at }),
+        Some(Outcome::Object(_)) | None => Err(InvalidObject { object, errors }),
+    }
+}
+
+enum Outcome {
+    Object(Object),
+    Skipped(String),
+}
+
+fn read(tree: &Tree, context: &Context<'_>) -> Option<Outcome> {
+    let value = Value { tree, path: Path::Root, context };
+    let fields = value.fields()?;
+    let (kind, api_version) = (fields.required("kind"), fields.required("apiVersion"));
+    let (kind, api_version) = (kind?.text()?, api_version?.text()?);
+    match Type::of(api_version, kind) {
+        Type::Unknown => Some(Outcome::Skipped(api_version.to_owned())),
+        Type::Version(kind, expected) => fields.fail("apiVersion", Problem::ApiVersion { kind, expected }),
+        Type::Read(api, kind) => object(&fields, api, kind).map(Outcome::Object),
+    }
+}
+
+fn object(fields: &Fields<'_>, api: Api, kind: Kind) -> Option<Object> {
+    let metadata = metadata::decode(fields, api, kind);
+    let object: Option<Object> = match kind {
+        Kind::Node if api == Api::Core => node::decode_core(fields, metadata).map(Object::from),
+        Kind::Node => node::decode_calico(fields, metadata).map(Object::from),
+        Kind::BgpConfiguration => bgp_configuration::decode(fields, metadata).map(Object::from),
+        Kind::BgpPeer => bgp_peer::decode(fields, metadata).map(Object::from),
+        Kind::BgpFilter => bgp_filter::decode(fields, metadata).map(Object::from),
+        Kind::IpPool => ip_pool::decode(fields, metadata).map(Object::from),
+        Kind::BlockAffinity => ipam::decode_affinity(fields, metadata).map(Object::from),
+        Kind::IpamBlock => ipam::decode_block(fields, metadata).map(Object::from),
+        Kind::CalicoNodeStatus => node::decode_status(fields, metadata).map(Object::from),
+        Kind::Secret => secret::decode(fields, metadata).map(Object::from),
+        Kind::Service => service::decode(fields, metadata).map(Object::from),
+        Kind::EndpointSlice => service::decode_slice(fields, metadata).map(Object::from),
+        Kind::Pod => pod::decode(fields, metadata).map(Object::from),
+    };
+    match api {
+        Api::Calico | Api::CalicoStored => {
+            fields.ignore(&["status"]);
+            fields.finish();
+        }
+        // Of Kubernetes' own objects we read a part, and know no more of them.
+        Api::Core | Api::Discovery => {}
+    }
+    object
+}
