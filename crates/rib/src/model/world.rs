@@ -99,7 +99,7 @@ pub(super) struct World<A> {
     /// (prefix, peer or [`PEERS`] for our own, received Path Identifier).
     truth: BTreeMap<(usize, usize, u32), Truth>,
     prefixes: usize,
-    /// Nobody is sent more than the best path.
+    /// Nobody is sent more than the best path, and many paths are as good as others.
     plain: bool,
     version: u32,
     versioned: bool,
@@ -385,6 +385,11 @@ impl<A: Side> World<A> {
         self.truth.insert((p, i, rx), Truth { attr, version: self.version, stale: false, llgr: false });
     }
 
+    fn attribute(&mut self) -> u32 {
+        let of = if self.plain { 2 } else { 9 };
+        u32::try_from(self.random.below(of)).expect("few")
+    }
+
     fn withdraw(&mut self, i: usize, p: usize) {
         let (rx, ids) = self.rx(i);
         let wire = Self::wire(p, rx, ids);
@@ -395,7 +400,7 @@ impl<A: Side> World<A> {
     fn local(&mut self, p: usize) {
         if self.random.one_in(2) {
             self.version += 1;
-            let attr = u32::try_from(self.random.below(9)).expect("few");
+            let attr = self.attribute();
             let block = self.block(attr, self.version, PEERS, 0);
             self.rib.originate(self.now, A::nth(p), &block);
             self.truth.insert((p, PEERS, 0), Truth { attr, version: self.version, stale: false, llgr: false });
@@ -532,7 +537,7 @@ impl<A: Side> World<A> {
         self.now = self.now + std::time::Duration::from_millis(self.random.below(20) as u64);
         let i = self.random.below(PEERS);
         let p = self.random.below(self.prefixes);
-        let attr = u32::try_from(self.random.below(9)).expect("few");
+        let attr = self.attribute();
         match self.random.below(109) {
             0..26 if self.peers[i].up => self.update(i, p, attr),
             26..38 if self.peers[i].up => self.withdraw(i, p),
