@@ -94,7 +94,7 @@ pub(crate) struct Mark(pub(crate) usize);
 
 /// Appends an attribute.
 pub(crate) fn put(buffer: &mut Vec<u8>, kind: u16, value: &[u8]) {
-    // Values put by this function are numbers, addresses and names: `put_header` cannot overflow for them.
+    // Numbers, addresses and names come here; what could be longer is nested, and `close` judges its length.
     let length = u16::try_from(HEADER.saturating_add(value.len())).unwrap_or(u16::MAX);
     buffer.extend_from_slice(&length.to_ne_bytes());
     buffer.extend_from_slice(&kind.to_ne_bytes());

@@ -14,8 +14,8 @@ use crate::number::{Family, LinkIndex, Protocol, Table};
 use crate::route::Route;
 use crate::socket::{OpenError, RECEIVE_BUFFER, ReceiveError, Socket, Wait};
 use crate::wire::{
-    AF_UNSPEC, NLM_F_DUMP, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP, NLMSG_OVERRUN, RTA_OIF, RTA_TABLE,
-    RTM_GETADDR, RTM_GETLINK, RTM_GETNEXTHOP, RTM_GETROUTE,
+    AF_UNSPEC, NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP, NLMSG_OVERRUN, RTA_OIF,
+    RTA_TABLE, RTM_GETADDR, RTM_GETLINK, RTM_GETNEXTHOP, RTM_GETROUTE,
 };
 
 /// Octets that are read at once; the kernel makes its datagrams of a dump at most 32 KiB long.
@@ -128,7 +128,24 @@ impl DumpSocket {
         let socket = Socket::open()?;
         socket.set_strict()?;
         socket.set_receive_buffer(RECEIVE_BUFFER)?;
-        Ok(DumpSocket { socket, sequence: 0, buffer: vec![0; BUFFER].into_boxed_slice(), request: Vec::new() })
+        let buffer = vec![0; BUFFER].into_boxed_slice();
+        let mut dump = DumpSocket { socket, sequence: 0, buffer, request: Vec::new() };
+        dump.announce_buffer().map_err(|source| OpenError::new("cannot be used", source))?;
+        Ok(dump)
+    }
+
+    /// Lets the kernel know how much is read at once. It makes the datagrams of a dump as long as the longest buffer that
+    /// was read with before, at first a page or two; a route that is longer, because it has more than about a hundred legs, would
+    /// be left out of the dump without a word.
+    fn announce_buffer(&mut self) -> io::Result<()> {
+        let mark = begin(&mut self.request, NLMSG_NOOP, NLM_F_ACK, self.sequence);
+        finish(&mut self.request, mark).map_err(|_| io::ErrorKind::InvalidInput)?;
+        self.socket.send(&self.request)?;
+        match self.socket.receive(&mut self.buffer, Wait::Yes) {
+            Ok(_) => Ok(()),
+            Err(ReceiveError::Io(error)) => Err(error),
+            Err(error @ (ReceiveError::Overrun | ReceiveError::Truncated(_))) => Err(io::Error::other(error)),
+        }
     }
 
     /// Dumps routes. A table that does not exist has none.
@@ -211,6 +228,8 @@ impl DumpSocket {
         finish(&mut self.request, mark).map_err(|_| io(io::ErrorKind::InvalidInput.into()))?;
         self.socket.send(&self.request).map_err(io)?;
         let mut dumped = Dumped::Complete;
+        // The dump is read to its end also after an error: the kernel refuses another one until then.
+        let mut malformed: Option<Malformed> = None;
         loop {
             let datagram = match self.socket.receive(&mut self.buffer, Wait::Yes) {
                 Ok(Some(datagram)) => datagram,
@@ -231,19 +250,21 @@ impl DumpSocket {
                 }
                 match message.kind {
                     NLMSG_DONE | NLMSG_ERROR => {
-                        let answer = Answer::decode(&message);
-                        return match answer {
-                            Some(Answer { error: Some(error), text }) => Err(DumpError::Refused { what, error, text }),
-                            Some(Answer { error: None, .. }) | None => Ok(dumped),
+                        return match (Answer::decode(&message), malformed) {
+                            (Some(Answer { error: Some(error), text }), _) => {
+                                Err(DumpError::Refused { what, error, text })
+                            }
+                            (_, Some(malformed)) => Err(malformed.into()),
+                            (Some(Answer { error: None, .. }) | None, None) => Ok(dumped),
                         };
                     }
                     NLMSG_NOOP => {}
                     NLMSG_OVERRUN => dumped = Dumped::Interrupted,
-                    _ => {
-                        if let Some(event) = Event::decode(&message)? {
-                            tell(event);
-                        }
-                    }
+                    _ => match Event::decode(&message) {
+                        Ok(Some(event)) => tell(event),
+                        Ok(None) => {}
+                        Err(error) => malformed = Some(error),
+                    },
                 }
             }
         }

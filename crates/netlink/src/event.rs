@@ -31,16 +31,20 @@ pub enum Change {
 pub enum Event {
     /// A route.
     ///
-    /// The kernel does not report all that happens to routes. Deletions of IPv4 routes with their link, its carrier or
-    /// its address are silent: [`Event::Link`] and [`Event::Address`] are the sign to look again. A route that was
-    /// replaced is not reported as deleted. A deletion of an IPv6 route with fewer legs than it has is the deletion
-    /// of these legs.
+    /// The kernel does not report all that happens to routes; links, addresses and nexthop objects are the sign to look again.
+    ///
+    /// - IPv4 routes go silently with their link when it is switched off or deleted, with an address that they prefer as
+    ///   source, and with their nexthop object. (IPv6 routes go aloud, except those with an object that goes by itself.)
+    /// - The loss of carrier alone leaves routes with legs in place.
+    /// - A route that was replaced is not reported as deleted; one that is replaced by the same is not reported at all
+    ///   (IPv4).
+    /// - The deletion of an IPv6 route with fewer legs than it has is the deletion of these legs.
     Route(Change, Route),
     /// A link.
     Link(Change, Link),
     /// An address.
     Address(Change, Address),
-    /// A nexthop object. Deletions with the link or its carrier are silent.
+    /// A nexthop object. All those of a link go silently when it loses its carrier, is switched off or is deleted.
     Nexthop(Change, NexthopObject),
     /// Events were lost: the socket's buffer was full, or a message could not be read. All must be dumped again.
     Overrun,

@@ -152,7 +152,7 @@ impl Family {
         }
     }
 
-    /// Octets of an address, which is what tells `IpAddr`s apart on the wire.
+    /// The address of all zeros.
     pub(crate) fn unspecified(self) -> std::net::IpAddr {
         match self {
             Family::Ipv4 => std::net::Ipv4Addr::UNSPECIFIED.into(),

@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use nix::errno::Errno;
 
 use crate::attribute::Mark;
-use crate::message::{Answer, Messages, begin, finish};
+use crate::message::{Answer, HEADER, Messages, begin, finish};
 use crate::nexthop::{self, NexthopObject};
 use crate::number::{NexthopId, Port};
 use crate::route::{self, Route};
@@ -159,7 +159,7 @@ impl RequestSocket {
             socket,
             window: (counted / 2 / ANSWER).max(1),
             batch: Vec::with_capacity(2 * BATCH),
-            cookies: Vec::new(),
+            cookies: Vec::with_capacity(BATCH / HEADER / 2),
             first: 1,
             answered: Vec::new(),
             results: Results::default(),
@@ -352,3 +352,6 @@ impl AsFd for RequestSocket {
         self.socket.as_fd()
     }
 }
+
+#[cfg(test)]
+mod tests;

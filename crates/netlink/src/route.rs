@@ -372,3 +372,6 @@ impl Scope {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,6 +26,12 @@ pub struct OpenError {
     source: io::Error,
 }
 
+impl OpenError {
+    pub(crate) fn new(step: &'static str, source: io::Error) -> OpenError {
+        OpenError { step, source }
+    }
+}
+
 /// Why nothing could be read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReceiveError {

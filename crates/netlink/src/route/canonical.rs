@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ipnetwork::IpNetwork;
 
 use super::{Leg, Route, RouteKey, RouteKind, Scope};
-use crate::number::{Family, Protocol, Table, Weight};
+use crate::number::{Family, LinkIndex, Protocol, Table, Weight};
 
 /// What IPv6 makes of metric 0 (`IP6_RT_PRIO_USER`).
 const IPV6_DEFAULT_METRIC: u32 = 1024;
@@ -106,6 +106,6 @@ fn canonicalize_leg(leg: &mut Leg) {
 }
 
 /// An order of legs; any would do.
-fn order(leg: &Leg) -> (Option<IpAddr>, Option<crate::number::LinkIndex>, Weight, bool) {
+fn order(leg: &Leg) -> (Option<IpAddr>, Option<LinkIndex>, Weight, bool) {
     (leg.gateway, leg.oif, leg.weight, leg.onlink)
 }

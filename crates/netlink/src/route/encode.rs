@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::{Leg, Route, RouteKind, Scope};
 use crate::attribute::{Mark, TooLong, close, open, put, put_ip, put_u32};
-use crate::number::{Family, LinkIndex, Weight};
+use crate::number::{Family, Table, Weight};
 use crate::request::EncodeError;
 use crate::wire::{
     RTA_DST, RTA_GATEWAY, RTA_METRICS, RTA_MULTIPATH, RTA_NH_ID, RTA_OIF, RTA_PREFSRC, RTA_PRIORITY, RTA_SRC,
@@ -33,7 +33,7 @@ pub(crate) fn route(buffer: &mut Vec<u8>, route: &Route) -> Result<(), EncodeErr
     }
     match legs {
         [] => {}
-        [only] => leg(buffer, route.family(), only.gateway, only.oif)?,
+        [only] => leg(buffer, route.family(), only),
         several => multipath(buffer, route.family(), several)?,
     }
     if let Some(source) = route.preferred_source {
@@ -68,7 +68,7 @@ pub(crate) fn deletion(buffer: &mut Vec<u8>, route: &Route) -> Result<(), Encode
     }
     match (route.legs.as_slice(), route.family()) {
         ([], _) => {}
-        ([only], family) => leg(buffer, family, only.gateway, only.oif)?,
+        ([only], family) => leg(buffer, family, only),
         (_, Family::Ipv4) => {}
         (several, Family::Ipv6) => multipath(buffer, Family::Ipv6, several)?,
     }
@@ -120,27 +120,21 @@ fn key(buffer: &mut Vec<u8>, route: &Route) {
     if let Some(source) = route.source {
         put_ip(buffer, RTA_SRC, source.network());
     }
-    put_u32(buffer, RTA_TABLE, if route.table.0 == 0 { crate::number::Table::MAIN.0 } else { route.table.0 });
+    put_u32(buffer, RTA_TABLE, if route.table == Table(0) { Table::MAIN.0 } else { route.table.0 });
     if route.metric != 0 {
         put_u32(buffer, RTA_PRIORITY, route.metric);
     }
 }
 
 /// The attributes of one leg.
-fn leg(
-    buffer: &mut Vec<u8>,
-    family: Family,
-    gateway: Option<IpAddr>,
-    oif: Option<LinkIndex>,
-) -> Result<(), EncodeError> {
-    if let Some(oif) = oif {
+fn leg(buffer: &mut Vec<u8>, family: Family, leg: &Leg) {
+    if let Some(oif) = leg.oif {
         put_u32(buffer, RTA_OIF, oif.0);
     }
-    gateway_of(buffer, family, gateway);
-    Ok(())
+    gateway(buffer, family, leg.gateway);
 }
 
-fn gateway_of(buffer: &mut Vec<u8>, family: Family, gateway: Option<IpAddr>) {
+fn gateway(buffer: &mut Vec<u8>, family: Family, gateway: Option<IpAddr>) {
     match (family, gateway) {
         (_, None) => {}
         (Family::Ipv4, Some(IpAddr::V6(gateway))) => {
@@ -164,7 +158,7 @@ fn multipath(buffer: &mut Vec<u8>, family: Family, legs: &[Leg]) -> Result<(), E
         let hops = u8::try_from(leg.weight.hops()).map_err(|_| EncodeError::Weight)?;
         buffer.extend_from_slice(&[0, 0, flags, hops]);
         buffer.extend_from_slice(&leg.oif.map_or(0, |oif| oif.0).to_ne_bytes());
-        gateway_of(buffer, family, leg.gateway);
+        gateway(buffer, family, leg.gateway);
         close(buffer, mark)?;
     }
     close(buffer, all)?;
