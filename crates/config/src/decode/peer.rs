@@ -233,7 +233,7 @@ impl Layer {
         // A third of the longest hold time.
         set(&mut s.keepalive, reader.seconds("keepalive", (0, 21_845)).map(|t| Some(t).filter(|t| t.0 > 0)));
         set(&mut s.connect_retry, reader.seconds("connect_retry", POSITIVE_TIMER));
-        set(&mut s.send_hold_time, send_hold_time(reader));
+        set(&mut s.send_hold_time, seconds_or_default(reader, "send_hold_time", TIMER));
         if let Some(r) = reader.sub_table("idle_hold", Table::IdleHold) {
             let below = s.idle_hold;
             s.idle_hold = IdleHold {
@@ -269,6 +269,8 @@ impl Layer {
         set(&mut s.force_extended_open, reader.boolean("force_extended_open"));
         set(&mut s.four_octet_as, reader.boolean("four_octet_as"));
         set(&mut s.graceful_restart, graceful_restart(reader));
+        // RFC 4724 §3: 12 bits.
+        set(&mut s.restart_time, seconds_or_default(reader, "restart_time", (0, 4095)));
         set(&mut s.long_lived, reader.boolean("long_lived"));
     }
 }
@@ -382,13 +384,13 @@ fn local_as(reader: &Reader<'_, '_>) -> Option<Option<LocalAs>> {
     Some(Some(LocalAs { asn, no_prepend: false, replace_as: false }))
 }
 
-/// `send_hold_time`: seconds, or `"default"` to undo the group's.
-fn send_hold_time(reader: &Reader<'_, '_>) -> Option<Option<Seconds>> {
-    let value = reader.get("send_hold_time")?;
+/// `send_hold_time`, `restart_time`: seconds, or `"default"` to undo the group's.
+fn seconds_or_default(reader: &Reader<'_, '_>, key: &'static str, bounds: (i64, i64)) -> Option<Option<Seconds>> {
+    let value = reader.get(key)?;
     if value.get_ref().is_str() {
-        return reader.word_of("send_hold_time", value, &[("default", None)], "a number or \"default\"");
+        return reader.word_of(key, value, &[("default", None)], "a number or \"default\"");
     }
-    reader.seconds("send_hold_time", TIMER).map(Some)
+    reader.seconds(key, bounds).map(Some)
 }
 
 /// `reject_as_sets`: a boolean, or `"default"` to undo the group's.

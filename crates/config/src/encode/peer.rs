@@ -212,6 +212,8 @@ fn capabilities(keys: &mut Keys, s: &PeerSettings, base: Option<&PeerSettings>) 
         GracefulRestartMode::On => Node::from(true),
     };
     keys.differing("graceful_restart", &s.graceful_restart, b.map(|b| &b.graceful_restart), mode);
+    let restart = b.and_then(|b| b.restart_time.as_ref());
+    option(keys, "restart_time", s.restart_time.as_ref(), restart, "default", seconds);
     keys.differing("long_lived", &s.long_lived, b.map(|b| &b.long_lived), boolean);
 }
 

@@ -213,6 +213,8 @@ pub struct PeerSettings {
     pub four_octet_as: bool,
     /// Graceful restart with this peer (RFC 4724).
     pub graceful_restart: GracefulRestartMode,
+    /// Restart Time that we advertise to this peer, 0 to 4095 s; none: the router's.
+    pub restart_time: Option<Seconds>,
     /// Long-lived graceful restart with this peer (RFC 9494).
     pub long_lived: bool,
 }
@@ -278,6 +280,7 @@ impl Default for PeerSettings {
             force_extended_open: false,
             four_octet_as: true,
             graceful_restart: GracefulRestartMode::On,
+            restart_time: None,
             long_lived: false,
         }
     }

@@ -96,7 +96,7 @@ fn graceful_restart(
     };
     Some(GracefulRestartConfig {
         mode,
-        restart_time: seconds_u16(router.graceful_restart.restart_time),
+        restart_time: seconds_u16(settings.restart_time.unwrap_or(router.graceful_restart.restart_time)),
         restarted: start == Start::Restart,
         notification: router.graceful_restart.notification,
         forwarding,
