@@ -195,6 +195,7 @@ fn settings<'a>(
             replace_as: true,
         }),
         allow_own_as: u8::try_from(wishes.allow_own_as).unwrap_or(u8::MAX),
+        restart_time: restart_time(wishes.restart_time, &session.asked_by, warnings),
         // BIRD takes routes of route servers, whose AS is not in the AS_PATH (RFC 4271 §6.3 leaves it open).
         enforce_first_as: false,
         ..PeerSettings::default()
@@ -254,7 +255,6 @@ fn keepalive(asked: Option<Duration>, asked_by: &Key, warnings: &mut Vec<Warning
 }
 
 /// `maxRestartTime`
-#[expect(dead_code, reason = "waits for the key of peers")]
 fn restart_time(asked: Option<Duration>, asked_by: &Key, warnings: &mut Vec<Warning>) -> Option<Seconds> {
     let asked = rounded(asked?);
     if asked > LONGEST_RESTART {
