@@ -1,0 +1,168 @@
+//! Dumps: when one is wanted, and what it says about our routes.
+//!
+//! At most one runs and one is pending, and they begin at least 100 ms apart. A dump that the kernel interrupted takes
+//! nothing away; it is read again.
+
+use std::time::Duration;
+
+use heddle_bgp_core::Timestamp;
+
+use super::FibSync;
+use crate::input::Output;
+use crate::route::{KernelEvent, KernelRoute, Placed};
+use crate::table::{Actual, Slot};
+
+/// The shortest time between the beginnings of two dumps.
+const APART: Duration = Duration::from_millis(100);
+
+/// Whether a dump says everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DumpEnd {
+    /// It does.
+    Complete,
+    /// The kernel's tables changed under it, or it failed.
+    Interrupted,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Dumps {
+    wanted: bool,
+    running: bool,
+    complete: bool,
+    begun: Option<Timestamp>,
+}
+
+impl Dumps {
+    pub(super) fn want(&mut self) {
+        self.wanted = true;
+    }
+
+    /// Whether the kernel was read as a whole once.
+    pub(super) fn is_ready(&self) -> bool {
+        self.complete
+    }
+
+    /// Only what the first dump finds is adopted.
+    pub(super) fn adopts(&self) -> bool {
+        !self.complete
+    }
+
+    pub(super) fn due(&self) -> Option<Timestamp> {
+        let wanted = self.wanted || self.begun.is_none();
+        (wanted && !self.running).then(|| self.begun.map_or(Timestamp::ZERO, |begun| begun + APART))
+    }
+}
+
+impl FibSync {
+    /// Whether a dump has to be read now: links, addresses, nexthop objects, and the routes of both families in the
+    /// table main and in ours, told as events between [`FibSync::begin_dump`] and [`FibSync::end_dump`].
+    #[must_use]
+    pub fn wants_dump(&self, now: Timestamp) -> bool {
+        self.in_flight.is_empty() && self.dumps.due().is_some_and(|due| due <= now)
+    }
+
+    /// A dump begins.
+    pub fn begin_dump(&mut self, now: Timestamp) {
+        self.advance(now);
+        self.dumps.wanted = false;
+        self.dumps.running = true;
+        self.dumps.begun = Some(now);
+        self.view.begin_dump();
+        self.objects.begin_dump();
+        for slot in 0..self.table.slots() {
+            let Some((slot, _)) = self.table.used(slot) else { continue };
+            for known in &mut self.table.entry_mut(slot).actual {
+                known.seen = false;
+            }
+        }
+    }
+
+    /// One thing that the dump says.
+    pub fn handle_dumped(&mut self, event: KernelEvent) {
+        match event {
+            KernelEvent::Route(route, _) if self.is_ours(&route) => self.own_route_dumped(route),
+            KernelEvent::Route(route, _) => self.view.set_route(route, Placed::Added),
+            other => {
+                let now = self.now;
+                self.handle_kernel(now, other);
+            }
+        }
+    }
+
+    fn own_route_dumped(&mut self, route: KernelRoute) {
+        let first = !self.dumps.complete;
+        let slot = self.table.slot(route.prefix);
+        let target = self.intern(route.target);
+        self.note_interfaces(&target);
+        let entry = self.table.entry_mut(slot);
+        match entry.actual.iter_mut().find(|known| known.metric == route.metric && known.tos == route.tos) {
+            Some(known) => {
+                known.seen = true;
+                if known.target == target && known.protocol == route.protocol {
+                    return;
+                }
+                known.target = target;
+                known.protocol = route.protocol;
+            }
+            None => {
+                entry.actual.push(Actual {
+                    metric: route.metric,
+                    target,
+                    tos: route.tos,
+                    protocol: route.protocol,
+                    stale: first,
+                    seen: true,
+                });
+                self.counters.installed += 1;
+                self.counters.stale += u64::from(first);
+            }
+        }
+        self.mark(slot);
+    }
+
+    /// The dump is over.
+    pub fn end_dump(&mut self, now: Timestamp, end: DumpEnd) {
+        self.advance(now);
+        self.dumps.running = false;
+        self.counters.dumps += 1;
+        match end {
+            DumpEnd::Interrupted => {
+                self.dumps.wanted = true;
+                return;
+            }
+            DumpEnd::Complete => {}
+        }
+        self.view.end_dump();
+        self.apply_links();
+        self.end_object_dump();
+        let mut touched: Vec<Slot> = Vec::new();
+        let (mut lost, mut lost_stale) = (0, 0);
+        for slot in 0..self.table.slots() {
+            let Some((slot, entry)) = self.table.used(slot) else { continue };
+            if entry.actual.iter().any(|known| !known.seen) {
+                self.table.entry_mut(slot).actual.retain(|known| {
+                    lost += u64::from(!known.seen);
+                    lost_stale += u64::from(!known.seen && known.stale);
+                    known.seen
+                });
+                touched.push(slot);
+            }
+        }
+        self.counters.installed = self.counters.installed.saturating_sub(lost);
+        self.counters.stale = self.counters.stale.saturating_sub(lost_stale);
+        for slot in touched {
+            self.mark(slot);
+        }
+        let unsure = self.conflicts.keys().copied().chain(self.refused.taken());
+        let unsure: Vec<Slot> = unsure.filter_map(|prefix| self.table.find(prefix)).collect();
+        for slot in unsure {
+            self.mark(slot);
+        }
+        if !self.dumps.complete {
+            self.dumps.complete = true;
+            self.start_stale_time();
+            self.settle();
+            self.outputs.push_back(Output::Ready);
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! What the kernel reports, and what follows from it.
+
+use std::sync::Arc;
+
+use heddle_bgp_core::Timestamp;
+
+use super::FibSync;
+use crate::input::Output;
+use crate::kernel_view::LinkChange;
+use crate::route::{IfIndex, KernelEvent, KernelRoute, LinkState, Placed, Target};
+use crate::table::{Actual, Outcome, Slot};
+
+impl FibSync {
+    /// Something happened in the kernel that this table did not do itself.
+    pub fn handle_kernel(&mut self, now: Timestamp, event: KernelEvent) {
+        self.advance(now);
+        match event {
+            KernelEvent::Link(link) => {
+                self.view.set_link(link);
+                self.apply_links();
+            }
+            KernelEvent::LinkGone(index) => {
+                self.view.remove_link(index);
+                self.apply_links();
+            }
+            KernelEvent::Address(address) => self.view.set_address(address),
+            KernelEvent::AddressGone(address) => {
+                self.view.remove_address(address);
+                // Routes that prefer the address as source go with it, and the kernel does not say so.
+                if address.address.is_ipv4() {
+                    self.dumps.want();
+                }
+            }
+            KernelEvent::Route(route, placed) => self.route_added(route, placed),
+            KernelEvent::RouteGone(route) => self.route_gone(&route),
+            KernelEvent::Object(object) => self.object_reported(object),
+            KernelEvent::ObjectGone(id) => self.object_gone(id),
+            KernelEvent::Overrun => {
+                self.counters.overruns += 1;
+                self.dumps.want();
+            }
+        }
+    }
+
+    /// Whether a route counts as ours.
+    pub(super) fn is_ours(&self, route: &KernelRoute) -> bool {
+        route.table == self.settings.table
+            && (route.protocol == self.settings.protocol
+                || (self.dumps.adopts() && self.settings.adopt_protocols.contains(&route.protocol)))
+    }
+
+    fn route_added(&mut self, route: KernelRoute, placed: Placed) {
+        if self.is_ours(&route) {
+            self.own_route_written(route);
+            return;
+        }
+        let ours = route.table == self.settings.table;
+        if let Some(slot) = self.table.find(route.prefix).filter(|_| ours) {
+            // It may have taken the place of ours or have come beside it; only a dump tells.
+            let entry = self.table.entry_mut(slot);
+            let before = entry.actual.len();
+            entry.actual.retain(|known| !(known.metric == route.metric && known.tos == route.tos));
+            let lost = before - entry.actual.len();
+            if lost > 0 {
+                self.count_lost(lost);
+                self.counters.repairs += 1;
+                self.dumps.want();
+            }
+            self.mark(slot);
+        }
+        self.view.set_route(route, placed);
+    }
+
+    /// Somebody else wrote a route with our protocol number, perhaps over one of ours.
+    fn own_route_written(&mut self, route: KernelRoute) {
+        let slot = self.table.slot(route.prefix);
+        let target = self.intern(route.target);
+        self.note_interfaces(&target);
+        let entry = self.table.entry_mut(slot);
+        match entry.actual.iter_mut().find(|known| known.metric == route.metric && known.tos == route.tos) {
+            Some(known) if known.target == target && known.protocol == route.protocol => {}
+            Some(known) => {
+                known.target = target;
+                known.protocol = route.protocol;
+                self.counters.repairs += 1;
+            }
+            None => {
+                entry.actual.push(Actual {
+                    metric: route.metric,
+                    target,
+                    tos: route.tos,
+                    protocol: route.protocol,
+                    stale: false,
+                    seen: true,
+                });
+                self.counters.installed += 1;
+            }
+        }
+        self.mark(slot);
+    }
+
+    fn route_gone(&mut self, route: &KernelRoute) {
+        self.view.remove_route(route);
+        let Some(slot) = self.table.find(route.prefix) else { return };
+        let known = self.table.entry(slot).actual.iter().position(|known| {
+            known.metric == route.metric && known.tos == route.tos && known.protocol == route.protocol
+        });
+        if let Some(at) = known.filter(|_| route.table == self.settings.table) {
+            let entry = self.table.entry_mut(slot);
+            if *entry.actual[at].target == route.target {
+                let gone = entry.actual.remove(at);
+                self.counters.repairs += 1;
+                self.counters.installed = self.counters.installed.saturating_sub(1);
+                self.counters.stale = self.counters.stale.saturating_sub(u64::from(gone.stale));
+            } else {
+                // A part of it, or what it was before: not worth a guess.
+                self.dumps.want();
+            }
+        }
+        self.mark(slot);
+    }
+
+    fn count_lost(&mut self, lost: usize) {
+        self.counters.installed = self.counters.installed.saturating_sub(super::count(lost));
+    }
+
+    /// Remembers which interfaces our routes use.
+    pub(super) fn note_interfaces(&mut self, target: &Arc<Target>) {
+        if let Target::Legs(legs) = &**target {
+            for leg in legs {
+                if !self.interfaces.contains(&leg.interface) {
+                    self.interfaces.insert(leg.interface);
+                }
+            }
+        }
+    }
+
+    /// What the kernel does to routes when links change, which it does not report for IPv4.
+    pub(super) fn apply_links(&mut self) {
+        for change in self.view.take_link_changes() {
+            let LinkChange { index, before, after } = change;
+            self.resolver.link_changed();
+            let tunnels: Vec<_> = self
+                .table
+                .group_ids()
+                .into_iter()
+                .filter(|id| self.table.group(*id).is_some_and(|g| matches!(g.key.outcome, Outcome::Tunnel(_))))
+                .collect();
+            self.dirty_groups.extend(tunnels);
+            if before == Some(LinkState::Up) && after != Some(LinkState::Up) {
+                self.objects_lost(index);
+            }
+            match after {
+                Some(LinkState::Down) if before != after => self.assume_gone(index, after),
+                None => self.assume_gone(index, after),
+                Some(LinkState::Up) => {
+                    self.retry_refused();
+                    self.objects_possible();
+                }
+                Some(LinkState::Down | LinkState::NoCarrier) => {}
+            }
+        }
+    }
+
+    /// Routes of ours over a link that went down are gone, as far as is known; a dump tells.
+    fn assume_gone(&mut self, index: IfIndex, after: Option<LinkState>) {
+        if !self.interfaces.remove(&index) {
+            return;
+        }
+        let mut still_used = false;
+        let mut touched: Vec<Slot> = Vec::new();
+        let mut lost = 0;
+        for slot in 0..self.table.slots() {
+            let Some((slot, entry)) = self.table.used(slot) else { continue };
+            if !entry.actual.iter().any(|known| known.target.uses(index)) {
+                continue;
+            }
+            let ipv4 = entry.prefix.addr().is_ipv4();
+            let view = &self.view;
+            let is_gone = |target: &Target| match (target, after) {
+                (Target::Legs(legs), None) => legs.iter().any(|leg| leg.interface == index),
+                (Target::Legs(legs), Some(_)) => {
+                    ipv4 && legs
+                        .iter()
+                        .all(|leg| matches!(view.link_state(leg.interface), Some(LinkState::Down) | None))
+                }
+                (Target::Object(_) | Target::Dead(_), _) => false,
+            };
+            let entry = self.table.entry_mut(slot);
+            let before = entry.actual.len();
+            entry.actual.retain(|known| !is_gone(&known.target));
+            lost += before - entry.actual.len();
+            still_used |= entry.actual.iter().any(|known| known.target.uses(index));
+            touched.push(slot);
+        }
+        if still_used {
+            self.interfaces.insert(index);
+        }
+        if !touched.is_empty() {
+            self.count_lost(lost);
+            self.dumps.want();
+        }
+        for slot in touched {
+            self.mark(slot);
+        }
+    }
+
+    /// Draws the consequences of all that was handed in.
+    pub(super) fn settle(&mut self) {
+        if !self.unsettled {
+            return;
+        }
+        self.unsettled = false;
+        let changes = self.view.take_changes();
+        let retry = !changes.addresses.is_empty();
+        for address in changes.addresses {
+            self.resolver.address_changed(address);
+        }
+        for prefix in changes.prefixes {
+            if let Some(output) = self.local.update(prefix, &self.view, &self.settings) {
+                self.outputs.push_back(output);
+            }
+            self.resolver.prefix_changed(prefix);
+            if let Some(slot) = self.table.find(prefix) {
+                self.mark(slot);
+            }
+        }
+        if retry {
+            self.retry_refused();
+        }
+        let routes = crate::resolver::Routes { view: &self.view, table: &self.table, own_table: self.settings.table };
+        for moved in self.resolver.settle(&routes) {
+            if let Some(state) = moved.report {
+                self.outputs.push_back(Output::NextHop(moved.next_hop, state));
+            }
+            if moved.legs {
+                let groups = self.hop_groups.range((moved.next_hop, crate::table::GroupId(0))..);
+                let groups = groups.take_while(|(next_hop, _)| *next_hop == moved.next_hop);
+                self.dirty_groups.extend(groups.map(|(_, group)| *group));
+            }
+        }
+        while let Some(group) = self.dirty_groups.pop_first() {
+            self.update_group(group);
+        }
+        self.settle_objects();
+    }
+
+    /// What the kernel refused may be possible now.
+    fn retry_refused(&mut self) {
+        for prefix in self.refused.take_all() {
+            if let Some(slot) = self.table.find(prefix) {
+                self.mark(slot);
+            }
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Time: what is held too long goes, what was refused is tried again, what is stale is swept.
+
+use std::time::Duration;
+
+use heddle_bgp_core::Timestamp;
+
+use super::FibSync;
+use crate::input::Output;
+use crate::plan::Stale;
+use crate::table::{GroupId, GroupState, Slot};
+
+impl FibSync {
+    /// When [`FibSync::handle_timeout`] wants to be called; none: not before something happens.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        let held = self.held_until.first().map(|(at, _)| *at);
+        let withdrawn = self.withdrawn_until.first().map(|(at, _)| *at);
+        [held, withdrawn, self.stale_until, self.refused.retry_at(), self.dumps.due()].into_iter().flatten().min()
+    }
+
+    /// It is that late.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        self.advance(now);
+        self.settle();
+        while let Some((at, group)) = self.held_until.first().copied()
+            && at <= self.now
+        {
+            self.held_until.pop_first();
+            self.give_up(group);
+        }
+        while let Some((at, prefix)) = self.withdrawn_until.first().copied()
+            && at <= self.now
+        {
+            self.withdrawn_until.pop_first();
+            if self.table.find(prefix).is_some_and(|slot| self.table.entry(slot).withdrawn) {
+                self.set_key(prefix, None);
+            }
+        }
+        if self.stale_until.is_some_and(|at| at <= self.now) {
+            self.sweep(now);
+        }
+        for prefix in self.refused.take_due(self.now) {
+            if let Some(slot) = self.table.find(prefix) {
+                self.mark(slot);
+            }
+        }
+    }
+
+    /// The time of a group that cannot be resolved is over.
+    fn give_up(&mut self, id: GroupId) {
+        let Some(group) = self.table.group_mut(id) else { return };
+        if let GroupState::Held { since, why } = &group.state {
+            group.state = GroupState::Unresolved { since: *since, why: why.clone() };
+            self.mark_group(id);
+        }
+    }
+
+    /// The initial tables of all peers are complete: routes of the run before that nobody asked for go.
+    pub fn sweep(&mut self, now: Timestamp) {
+        self.advance(now);
+        self.stale_until = None;
+        if self.stale == Stale::Swept {
+            return;
+        }
+        self.stale = Stale::Swept;
+        let stale: Vec<Slot> = (0..self.table.slots())
+            .filter_map(|slot| self.table.used(slot))
+            .filter(|(_, entry)| entry.actual.iter().any(|known| known.stale))
+            .map(|(slot, _)| slot)
+            .collect();
+        for slot in stale {
+            self.mark(slot);
+        }
+    }
+
+    /// Tells once that what was swept is gone.
+    pub(super) fn tell_swept(&mut self) {
+        let done = self.stale == Stale::Swept && self.dumps.is_ready() && self.is_quiet();
+        if done && !self.swept_told {
+            self.swept_told = true;
+            self.outputs.push_back(Output::Swept);
+        }
+    }
+
+    /// When stale routes go at the latest.
+    pub(super) fn start_stale_time(&mut self) {
+        if self.stale == Stale::Kept {
+            self.stale_until = Some(self.now + self.settings.stale_time);
+        }
+    }
+
+    /// How long what was refused waits before it is tried again, for the first time and at most.
+    pub(super) const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+}

@@ -1,0 +1,336 @@
+//! What is written to the kernel, and what becomes of it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use heddle_bgp_core::{Prefix, Timestamp};
+
+use super::FibSync;
+use crate::plan::{Stale, Step, plan};
+use crate::route::{KernelObject, RouteSpec};
+use crate::table::{Actual, Slot};
+
+/// The error of a key that is taken.
+pub(super) const EEXIST: i32 = 17;
+
+/// What a write does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum WriteKind {
+    /// Make it; refused when the key or number is taken.
+    Create,
+    /// Put it in place of what has the key or number; refused when there is nothing.
+    Replace,
+    /// Take it away.
+    Delete,
+}
+
+/// One request to the kernel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Write {
+    /// A route.
+    Route(WriteKind, RouteSpec),
+    /// A nexthop object.
+    Object(WriteKind, KernelObject),
+}
+
+/// Why a write was not done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    /// The key is taken (`EEXIST`).
+    Exists,
+    /// There is nothing (`ENOENT`, `ESRCH`).
+    Missing,
+    /// Another error of the kernel, by its number.
+    Errno(i32),
+    /// It may or may not have been done: the answer was lost.
+    Unknown,
+}
+
+/// When a destination is dealt with that only loses routes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Deletions {
+    Now,
+    Last,
+}
+
+#[derive(Debug)]
+pub(super) enum InFlight {
+    Route(Slot, Step),
+    Object(WriteKind, KernelObject),
+}
+
+/// Destinations that the kernel refused, with the error.
+#[derive(Debug, Default)]
+pub(super) struct Refused {
+    by_prefix: BTreeMap<Prefix, i32>,
+    retry_at: Option<Timestamp>,
+    wait: Option<Duration>,
+}
+
+impl Refused {
+    pub(super) fn len(&self) -> usize {
+        self.by_prefix.len()
+    }
+
+    pub(super) fn retry_at(&self) -> Option<Timestamp> {
+        self.retry_at
+    }
+
+    pub(super) fn get(&self, prefix: Prefix) -> Option<i32> {
+        self.by_prefix.get(&prefix).copied()
+    }
+
+    fn add(&mut self, prefix: Prefix, error: i32, now: Timestamp, (first, most): (Duration, Duration)) {
+        self.by_prefix.insert(prefix, error);
+        if self.retry_at.is_none() {
+            let wait = self.wait.map_or(first, |wait| wait.saturating_mul(2).min(most));
+            self.wait = Some(wait);
+            self.retry_at = Some(now + wait);
+        }
+    }
+
+    fn remove(&mut self, prefix: Prefix) {
+        if !self.by_prefix.is_empty() && self.by_prefix.remove(&prefix).is_some() && self.by_prefix.is_empty() {
+            self.retry_at = None;
+            self.wait = None;
+        }
+    }
+
+    /// Those of which it is not known what is in their way.
+    pub(super) fn taken(&self) -> Vec<Prefix> {
+        self.by_prefix.iter().filter(|(_, error)| **error == EEXIST).map(|(prefix, _)| *prefix).collect()
+    }
+
+    /// Those whose time has come.
+    pub(super) fn take_due(&mut self, now: Timestamp) -> Vec<Prefix> {
+        if self.retry_at.is_none_or(|at| at > now) {
+            return Vec::new();
+        }
+        self.retry_at = None;
+        self.by_prefix.keys().copied().collect()
+    }
+
+    /// Something happened: all are tried again at once.
+    pub(super) fn take_all(&mut self) -> Vec<Prefix> {
+        self.wait = None;
+        self.retry_at = None;
+        self.by_prefix.keys().copied().collect()
+    }
+}
+
+impl FibSync {
+    /// Appends writes, about `most` of them; [`FibSync::handle_results`] has to follow when there are any. Nothing is
+    /// written before the kernel was read once, and never while what is wanted is what is there.
+    pub fn poll_writes(&mut self, most: usize, writes: &mut Vec<Write>) {
+        if !self.dumps.is_ready() || !self.in_flight.is_empty() {
+            return;
+        }
+        self.settle();
+        self.poll_objects(most, writes);
+        while self.in_flight.len() < most
+            && let Some(slot) = self.dirty.pop_front()
+        {
+            self.plan_slot(slot, Deletions::Last, writes);
+        }
+        while self.in_flight.len() < most
+            && self.dirty.is_empty()
+            && let Some(slot) = self.deletions.pop_front()
+        {
+            self.plan_slot(slot, Deletions::Now, writes);
+        }
+        if self.in_flight.is_empty() {
+            self.poll_object_deletions(most, writes);
+            self.tell_swept();
+        }
+    }
+
+    /// Whether nothing is to be written.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.dirty.is_empty() && self.deletions.is_empty() && self.in_flight.is_empty()
+    }
+
+    /// Plans a destination. What is only to be taken away can wait until all that is to be made is there.
+    fn plan_slot(&mut self, slot: Slot, deletions: Deletions, writes: &mut Vec<Write>) {
+        let wanted = self.wanted(slot);
+        let entry = self.table.entry(slot);
+        let prefix = entry.prefix;
+        let stranger = match &wanted {
+            crate::plan::Wanted::Route { metric, .. } => {
+                self.view.stranger(self.settings.table, prefix, *metric).map(|route| route.protocol)
+            }
+            crate::plan::Wanted::Nothing | crate::plan::Wanted::Kept => None,
+        };
+        let plan = plan(&wanted, &entry.actual, stranger, self.settings.protocol, self.stale);
+        self.note_conflict(prefix, plan.conflict);
+        if let Some(known) = plan.wanted.and_then(|at| self.table.entry_mut(slot).actual.get_mut(at))
+            && known.stale
+        {
+            known.stale = false;
+            self.counters.stale = self.counters.stale.saturating_sub(1);
+        }
+        match plan.write {
+            Some(step) => self.send(slot, prefix, step, writes),
+            None if plan.deletions.is_empty() => {
+                self.table.entry_mut(slot).dirty = false;
+                self.refused.remove(prefix);
+                self.table.forget_if_empty(slot);
+                return;
+            }
+            None if deletions == Deletions::Last && !(self.dirty.is_empty() && self.in_flight.is_empty()) => {
+                self.deletions.push_back(slot);
+                return;
+            }
+            None => {}
+        }
+        self.table.entry_mut(slot).dirty = false;
+        for step in plan.deletions {
+            self.send(slot, prefix, step, writes);
+        }
+    }
+
+    fn note_conflict(&mut self, prefix: Prefix, conflict: Option<u8>) {
+        match conflict {
+            Some(protocol) => {
+                if self.conflicts.insert(prefix, protocol).is_none() {
+                    self.counters.conflicts_met += 1;
+                }
+            }
+            None if self.conflicts.is_empty() => {}
+            None => {
+                self.conflicts.remove(&prefix);
+            }
+        }
+    }
+
+    fn send(&mut self, slot: Slot, prefix: Prefix, step: Step, writes: &mut Vec<Write>) {
+        let spec = |metric: u32, target: &Arc<_>, tos, protocol| RouteSpec {
+            table: self.settings.table,
+            prefix,
+            tos,
+            metric,
+            protocol,
+            target: Arc::clone(target),
+        };
+        let own = self.settings.protocol;
+        writes.push(match &step {
+            Step::Create { metric, target } => Write::Route(WriteKind::Create, spec(*metric, target, 0, own)),
+            Step::Replace { metric, target } => Write::Route(WriteKind::Replace, spec(*metric, target, 0, own)),
+            Step::Delete(known) => {
+                Write::Route(WriteKind::Delete, spec(known.metric, &known.target, known.tos, known.protocol))
+            }
+        });
+        self.in_flight.push(InFlight::Route(slot, step));
+    }
+
+    /// What became of the writes of the last [`FibSync::poll_writes`]: those that were not done, by their place there, in
+    /// order; all others were.
+    pub fn handle_results(&mut self, now: Timestamp, refusals: &[(usize, Refusal)]) {
+        self.advance(now);
+        let mut refusals = refusals.iter().peekable();
+        let mut sent = std::mem::take(&mut self.in_flight);
+        for (at, write) in sent.drain(..).enumerate() {
+            let refusal = refusals.next_if(|(place, _)| *place == at).map(|(_, refusal)| *refusal);
+            match write {
+                InFlight::Route(slot, step) => self.route_result(slot, step, refusal),
+                InFlight::Object(kind, object) => self.object_result(kind, object, refusal),
+            }
+        }
+        self.in_flight = sent;
+    }
+
+    fn route_result(&mut self, slot: Slot, step: Step, refusal: Option<Refusal>) {
+        let prefix = self.table.entry(slot).prefix;
+        match (step, refusal) {
+            (_, Some(Refusal::Unknown)) => {
+                self.counters.unknown += 1;
+                self.dumps.want();
+            }
+            (Step::Create { metric, target } | Step::Replace { metric, target }, None) => {
+                self.written(slot, metric, target);
+            }
+            (Step::Delete(known), None) => {
+                self.counters.deleted += 1;
+                self.deleted(slot, &known);
+            }
+            (Step::Delete(known), Some(Refusal::Missing)) => self.deleted(slot, &known),
+            (Step::Replace { metric, .. }, Some(Refusal::Missing)) => {
+                let entry = self.table.entry_mut(slot);
+                if let Some(at) = entry.actual.iter().position(|known| known.tos == 0 && known.metric == metric) {
+                    let known = entry.actual.remove(at);
+                    self.uncount(&known);
+                    self.counters.repairs += 1;
+                }
+                self.mark(slot);
+            }
+            (Step::Create { .. }, Some(Refusal::Exists)) => {
+                // Nobody was known there: what it is comes as an event, or by the dump.
+                if self.refused.get(prefix) != Some(EEXIST) {
+                    self.dumps.want();
+                }
+                let now = self.now;
+                self.refused.add(prefix, EEXIST, now, Self::RETRY);
+            }
+            (
+                Step::Create { .. } | Step::Replace { .. } | Step::Delete(_),
+                Some(refusal @ (Refusal::Exists | Refusal::Missing | Refusal::Errno(_))),
+            ) => {
+                let error = match refusal {
+                    Refusal::Errno(error) => error,
+                    Refusal::Exists | Refusal::Missing | Refusal::Unknown => 0,
+                };
+                self.counters.failures += 1;
+                let now = self.now;
+                self.refused.add(prefix, error, now, Self::RETRY);
+            }
+        }
+    }
+
+    fn written(&mut self, slot: Slot, metric: u32, target: Arc<crate::route::Target>) {
+        self.note_interfaces(&target);
+        let protocol = self.settings.protocol;
+        let entry = self.table.entry_mut(slot);
+        let prefix = entry.prefix;
+        let now = Actual { metric, target, tos: 0, protocol, stale: false, seen: true };
+        match entry.actual.iter_mut().find(|known| known.tos == 0 && known.metric == metric) {
+            Some(known) => {
+                let before = std::mem::replace(known, now);
+                self.counters.stale = self.counters.stale.saturating_sub(u64::from(before.stale));
+                self.counters.replaced += 1;
+            }
+            None => {
+                entry.actual.push(now);
+                self.counters.created += 1;
+                self.counters.installed += 1;
+            }
+        }
+        // What lies under another key of ours goes now that this one is there.
+        if self.table.entry(slot).actual.len() > 1 {
+            self.mark(slot);
+        }
+        self.refused.remove(prefix);
+    }
+
+    fn deleted(&mut self, slot: Slot, gone: &Actual) {
+        let entry = self.table.entry_mut(slot);
+        let at = entry.actual.iter().position(|known| known.tos == gone.tos && known.metric == gone.metric);
+        if let Some(at) = at {
+            let known = entry.actual.remove(at);
+            self.uncount(&known);
+        }
+        let prefix = self.table.entry(slot).prefix;
+        self.refused.remove(prefix);
+        self.table.forget_if_empty(slot);
+    }
+
+    fn uncount(&mut self, gone: &Actual) {
+        self.counters.installed = self.counters.installed.saturating_sub(1);
+        self.counters.stale = self.counters.stale.saturating_sub(u64::from(gone.stale));
+    }
+
+    /// The routes of the run before may not go yet, or may.
+    #[must_use]
+    pub fn is_swept(&self) -> bool {
+        self.stale == Stale::Swept
+    }
+}

@@ -1,0 +1,204 @@
+//! The sockets to the kernel, and what is done with them.
+
+use heddle_bgp_core::Timestamp;
+use heddle_netlink::{
+    Cookie, DumpError, DumpSocket, Dumped, Errno, Event, Family, Monitor, MonitorOptions, OpenError, Pending,
+    QueueError, RequestSocket, Results, RouteFilter, Table,
+};
+
+use super::convert;
+use crate::engine::{DumpEnd, FibSync, Refusal, Write, WriteKind};
+use crate::route::{KernelEvent, MAIN_TABLE};
+
+/// How many writes are planned at once: about what 64 KiB hold.
+const BATCH: usize = 1000;
+
+/// The three sockets: requests, what is heard, dumps.
+pub(super) struct Sockets {
+    request: RequestSocket,
+    pub(super) monitor: Monitor,
+    dump: DumpSocket,
+    events: Vec<Event>,
+    writes: Vec<Write>,
+    refusals: Vec<(usize, Refusal)>,
+}
+
+/// Whether all was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Work {
+    Done,
+    More,
+    /// The sockets are of no more use.
+    Broken,
+}
+
+impl Sockets {
+    /// Sockets in the network namespace of the calling thread. The monitor is there before the first dump.
+    pub(super) fn open() -> Result<Self, OpenError> {
+        let request = RequestSocket::open()?;
+        let options = MonitorOptions { deaf_to: vec![request.port()], ..MonitorOptions::default() };
+        let monitor = Monitor::open(&options)?;
+        let dump = DumpSocket::open()?;
+        let (events, writes, refusals) = (Vec::new(), Vec::new(), Vec::new());
+        Ok(Self { request, monitor, dump, events, writes, refusals })
+    }
+
+    /// Hands what the kernel reports to the engine.
+    pub(super) fn listen(&mut self, fib: &mut FibSync, now: Timestamp) -> Work {
+        let work = match self.monitor.receive(&mut self.events) {
+            Ok(Pending::None) => Work::Done,
+            Ok(Pending::More) => Work::More,
+            Err(error) => {
+                tracing::error!(%error, "the kernel's reports cannot be read; the socket is opened again");
+                Work::Broken
+            }
+        };
+        let (tables, own) = ([MAIN_TABLE, fib.settings().table], fib.settings().protocol);
+        for event in self.events.drain(..) {
+            if let Some(event) = convert::event(event, tables, own) {
+                fib.handle_kernel(now, event);
+            }
+        }
+        work
+    }
+
+    /// Writes one batch.
+    pub(super) fn write(&mut self, fib: &mut FibSync, clock: &dyn Fn() -> Timestamp) -> Work {
+        self.writes.clear();
+        fib.poll_writes(BATCH, &mut self.writes);
+        if self.writes.is_empty() {
+            return Work::Done;
+        }
+        self.refusals.clear();
+        let mut broken = false;
+        for (at, write) in self.writes.iter().enumerate() {
+            match queue(&mut self.request, Cookie(crate::engine::count(at)), write) {
+                Ok(()) => {}
+                Err(Refused::Cannot(error)) => {
+                    tracing::warn!(%error, ?write, "a route cannot be said to the kernel");
+                    self.refusals.push((at, Refusal::Errno(Errno::EINVAL as i32)));
+                }
+                Err(Refused::Broken) => broken = true,
+            }
+        }
+        let results = self.request.flush();
+        match results {
+            Ok(results) if !broken => self.judge(&results),
+            Ok(_) => self.all_unknown(),
+            Err(error) => {
+                tracing::error!(%error, "the sockets to the kernel are opened again");
+                broken = true;
+                self.all_unknown();
+            }
+        }
+        fib.handle_results(clock(), &self.refusals);
+        if broken { Work::Broken } else { Work::More }
+    }
+
+    fn all_unknown(&mut self) {
+        self.refusals = (0..self.writes.len()).map(|at| (at, Refusal::Unknown)).collect();
+    }
+
+    fn judge(&mut self, results: &Results) {
+        for failure in &results.failures {
+            let Ok(at) = usize::try_from(failure.cookie.0) else { continue };
+            let refusal = match failure.error {
+                Errno::EEXIST => Refusal::Exists,
+                Errno::ENOENT | Errno::ESRCH => Refusal::Missing,
+                error => {
+                    let text = failure.text.as_deref().unwrap_or_default();
+                    tracing::debug!(%error, text, write = ?self.writes.get(at), "the kernel refuses");
+                    Refusal::Errno(error as i32)
+                }
+            };
+            self.refusals.push((at, refusal));
+        }
+        for cookie in &results.unknown {
+            if let Ok(at) = usize::try_from(cookie.0) {
+                self.refusals.push((at, Refusal::Unknown));
+            }
+        }
+        self.refusals.sort_unstable_by_key(|(at, _)| *at);
+    }
+
+    /// Reads everything that is there.
+    pub(super) fn dump(&mut self, fib: &mut FibSync, clock: &dyn Fn() -> Timestamp) {
+        fib.begin_dump(clock());
+        let end = match self.read(fib) {
+            Ok(Dumped::Complete) => DumpEnd::Complete,
+            Ok(Dumped::Interrupted) => DumpEnd::Interrupted,
+            Err(error) => {
+                tracing::warn!(%error, "the kernel's tables cannot be read; trying again");
+                DumpEnd::Interrupted
+            }
+        };
+        fib.end_dump(clock(), end);
+    }
+
+    fn read(&mut self, fib: &mut FibSync) -> Result<Dumped, DumpError> {
+        let own = fib.settings().protocol;
+        let mut whole = Dumped::Complete;
+        let mut note = |dumped: Dumped| {
+            if dumped == Dumped::Interrupted {
+                whole = Dumped::Interrupted;
+            }
+        };
+        note(self.dump.links(|link| fib.handle_dumped(KernelEvent::Link(convert::link(link))))?);
+        note(self.dump.addresses(|address| {
+            if let Some(address) = convert::address(&address) {
+                fib.handle_dumped(KernelEvent::Address(address));
+            }
+        })?);
+        match self.dump.nexthops(|object| fib.handle_dumped(KernelEvent::Object(convert::object(object)))) {
+            Ok(dumped) => note(dumped),
+            Err(DumpError::Refused { error: Errno::EOPNOTSUPP, .. }) => {}
+            Err(error) => return Err(error),
+        }
+        let table = fib.settings().table;
+        let tables = [Some(MAIN_TABLE), Some(table).filter(|table| *table != MAIN_TABLE)];
+        for family in [Family::Ipv4, Family::Ipv6] {
+            for table in tables.into_iter().flatten() {
+                note(self.dump.routes(&RouteFilter::table(family, Table(table)), |heard| {
+                    if let Some(route) = convert::route(heard, own) {
+                        fib.handle_dumped(KernelEvent::Route(route, crate::route::Placed::Added));
+                    }
+                })?);
+            }
+        }
+        Ok(whole)
+    }
+}
+
+enum Refused {
+    Cannot(heddle_netlink::EncodeError),
+    Broken,
+}
+
+fn queue(socket: &mut RequestSocket, cookie: Cookie, write: &Write) -> Result<(), Refused> {
+    let missing = Refused::Cannot(heddle_netlink::EncodeError::NoLeg);
+    let queued = match write {
+        Write::Route(kind, spec) => {
+            let route = convert::route_request(spec).ok_or(missing)?;
+            match kind {
+                WriteKind::Create => socket.add(cookie, &route),
+                WriteKind::Replace => socket.replace(cookie, &route),
+                WriteKind::Delete => socket.delete(cookie, &route),
+            }
+        }
+        Write::Object(WriteKind::Delete, object) => socket.delete_nexthop(cookie, heddle_netlink::NexthopId(object.id)),
+        Write::Object(kind @ (WriteKind::Create | WriteKind::Replace), object) => {
+            let object = convert::object_request(object).ok_or(missing)?;
+            match kind {
+                WriteKind::Create => socket.add_nexthop(cookie, &object),
+                WriteKind::Replace | WriteKind::Delete => socket.replace_nexthop(cookie, &object),
+            }
+        }
+    };
+    queued.map_err(|error| match error {
+        QueueError::Encode(error) => Refused::Cannot(error),
+        QueueError::Send(error) => {
+            tracing::error!(%error, "the sockets to the kernel are opened again");
+            Refused::Broken
+        }
+    })
+}
