@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use heddle_resources::{Document, decode_documents};
 
 fn inputs(folder: &Path, found: &mut Vec<PathBuf>) {
-    let mut entries: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut entries: Vec<PathBuf> = std::fs::read_dir(folder)
+        .expect("the folder is there")
+        .map(|entry| entry.expect("it can be read").path())
+        .collect();
     entries.sort();
     for path in entries {
         if path.is_dir() {
