@@ -25,6 +25,7 @@ mod member;
 mod model;
 mod next_hop_ids;
 pub mod nexthop;
+mod output;
 pub mod policy;
 pub mod query;
 mod regroup;

@@ -363,12 +363,12 @@ impl Group {
         self.memo.clear();
     }
 
-    /// The block of something said since the last [`finish`](Self::finish).
+    /// The block of something said since the last [`encode`](Self::encode).
     pub(crate) fn block(&self, said: Said) -> &[u8] {
         self.memo.block(said.block)
     }
 
-    /// Notes an advert for [`finish`](Self::finish).
+    /// Notes an advert for [`encode`](Self::encode).
     pub(crate) fn advertise(&mut self, said: Said, slot: u32, tx: u16) {
         self.adverts.push((said, slot, tx));
     }

@@ -15,7 +15,7 @@ use crate::model::peer::Receiver;
 use crate::policy::{Policy, Then};
 use crate::query::{Cursor, Reading, Scope, Standing, View};
 use crate::route::{Ineligible, NextHopState};
-use crate::session::{Beyond, DefaultOriginate};
+use crate::session::{Beyond, DefaultOriginate, PrefixLimit};
 use crate::test_route::OWN;
 
 mod local;

@@ -7,6 +7,7 @@ use heddle_bgp_core::nlri::PathIds;
 
 use super::{HOPS, PEERS, Side, World};
 use crate::feed::Paths;
+use crate::journal::TakeStatus;
 use crate::model::peer::Receiver;
 use crate::nexthop::{NextHopEvent, Resolve};
 use crate::rib::Begin;
@@ -29,7 +30,7 @@ impl<A: Side> World<A> {
 
     /// What concerns the paths that share traffic.
     pub(super) fn multipath_event(&mut self) {
-        match self.random.below(8) {
+        match self.random.below(12) {
             0 => match self.multipath.take() {
                 Some((peer, _)) => self.rib.unsubscribe(self.now, peer),
                 None => self.subscribe(),
@@ -48,6 +49,17 @@ impl<A: Side> World<A> {
             4 => {
                 self.resolve = if self.resolve == Resolve::On { Resolve::Off } else { Resolve::On };
                 self.rib.set_resolve(self.now, self.resolve);
+            }
+            // It catches up, so that it owes itself nothing when it falls behind next.
+            5..9 => {
+                for _ in 0..8 {
+                    self.run();
+                    if let Some((_, receiver)) = &mut self.multipath
+                        && receiver.write(5000, 100_000).0 == TakeStatus::Detached
+                    {
+                        let _ = receiver.reader.ready();
+                    }
+                }
             }
             _ => {
                 let n = self.random.below(HOPS);

@@ -100,13 +100,19 @@ fn all_paths_that_share_traffic() {
     assert_eq!(lab.rib.stats().attributes, 0);
 }
 
-/// Who subscribes to a table that is there is told of all paths before the table is called complete.
+/// Who subscribes to a table that is there is told of all paths before the table is called complete, be it written in one
+/// step or in many.
 #[test]
 fn a_late_reader_is_complete_with_all_paths() {
+    for size in [10, 9000] {
+        late_reader(size);
+    }
+}
+
+fn late_reader(size: u32) {
     let mut lab = Lab::new(RibConfig { decision: limits(8), ..config() });
     let (mut a, mut b) = (lab.peer(1, |_| ()), lab.peer(2, |_| ()));
-    // More than one step of a pass.
-    let prefixes: Vec<String> = (0..9000_u32).map(|n| format!("{}/32", Ipv4Addr::from(0x0a00_0000 + n))).collect();
+    let prefixes: Vec<String> = (0..size).map(|n| format!("{}/32", Ipv4Addr::from(0x0a00_0000 + n))).collect();
     for prefix in &prefixes {
         lab.advertise_by(&a, prefix, 1);
         lab.advertise_by(&b, prefix, 2);
@@ -278,4 +284,33 @@ fn resolution_begins_and_ends_at_run_time() {
     lab.settle(&mut [&mut a, &mut b]);
     assert_eq!(b.has().len(), 2);
     assert!(lab.seen.contains(&Output::NextHop { next_hop, usage: Usage::Unused }));
+}
+
+/// Who gets the two best paths gets the others when costs count no more.
+#[test]
+fn ranks_follow_the_resolution() {
+    let mut lab = Lab::new(RibConfig { resolve: Resolve::On, ..config() });
+    let (mut a, mut b, mut c) = (lab.peer(1, |_| ()), lab.peer(2, |_| ()), lab.peer(3, |_| ()));
+    let mut to = lab.peer(4, |f| f.export.add_path = crate::export::AddPathSend::Best(2));
+    lab.rib.peer_down(lab.now, to.id, &[]);
+    to.id.serial += 1;
+    let mut handles = lab.rib.peer_up(lab.now, to.id, &to.params).expect("known");
+    to.receiver = Receiver::new(handles.readers.pop().expect("one").1, 4, PathIds::Present, false);
+    for (peer, hop) in [(&a, 1), (&b, 2), (&c, 3)] {
+        lab.advertise_by(peer, P, hop);
+    }
+    let has = |to: &Peer| {
+        let mut hops: Vec<u8> = to.receiver.has.values().filter_map(|b| hop_of(b)).collect();
+        hops.sort_unstable();
+        hops
+    };
+    lab.settle(&mut [&mut a, &mut b, &mut c, &mut to]);
+    for (hop, cost) in [(1, 9), (2, 1), (3, 1)] {
+        lab.cost(hop, Some(cost));
+        lab.settle(&mut [&mut a, &mut b, &mut c, &mut to]);
+    }
+    assert_eq!(has(&to), [2, 3]);
+    lab.rib.set_resolve(lab.now, Resolve::Off);
+    lab.settle(&mut [&mut a, &mut b, &mut c, &mut to]);
+    assert_eq!(has(&to), [1, 2]);
 }
