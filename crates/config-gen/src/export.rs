@@ -33,12 +33,12 @@ pub(crate) struct Material<'a> {
 #[derive(Debug, Default)]
 struct Rules {
     rules: Vec<Rule>,
-    sources: Vec<Source>,
+    sources: Vec<Vec<Source>>,
 }
 
 impl Rules {
-    fn add(&mut self, name: String, conditions: Conditions, action: RuleAction, source: Source) {
-        self.change(name, conditions, Modifications::default(), action, source);
+    fn add(&mut self, name: String, conditions: Conditions, action: RuleAction, sources: Vec<Source>) {
+        self.change(name, conditions, Modifications::default(), action, sources);
     }
 
     fn change(
@@ -47,10 +47,10 @@ impl Rules {
         conditions: Conditions,
         modifications: Modifications,
         action: RuleAction,
-        source: Source,
+        sources: Vec<Source>,
     ) {
         self.rules.push(Rule { name: Some(name), conditions, modifications, action });
-        self.sources.push(source);
+        self.sources.push(sources);
     }
 }
 
@@ -82,13 +82,13 @@ pub(crate) fn policy(material: &Material<'_>, peer_type: PeerType) -> Traced {
         let add = Add { communities: entry.communities.clone(), ..Add::default() };
         let modifications = Modifications { add, ..Modifications::default() };
         let name = format!("communities of {}", entry.cidr);
-        rules.change(name, within([&entry.cidr]), modifications, RuleAction::Next, entry.source.clone());
+        rules.change(name, within([&entry.cidr]), modifications, RuleAction::Next, vec![entry.source.clone()]);
     }
     aggregation(material, &mut rules);
     services(material, &mut rules);
     for pool in material.pools.iter().filter(|p| p.spec.bgp_export == BgpExport::Enabled) {
         let name = format!("IPPool {}", pool.metadata.name);
-        rules.add(name, within([&pool.spec.cidr]), RuleAction::Accept, Source::whole(pool_key(pool)));
+        rules.add(name, within([&pool.spec.cidr]), RuleAction::Accept, vec![Source::whole(pool_key(pool))]);
     }
     let name = policy_name(material.family, peer_type);
     (Policy { name, default: PolicyDefault::Reject, rules: rules.rules }, rules.sources)
@@ -103,7 +103,7 @@ fn pools_without_export(material: &Material<'_>, rules: &mut Rules) {
     for pool in material.pools.iter().filter(|p| p.spec.bgp_export == BgpExport::Disabled) {
         let name = format!("IPPool {}: disableBGPExport", pool.metadata.name);
         let source = Source::field(pool_key(pool), "disableBGPExport");
-        rules.add(name, within([&pool.spec.cidr]), RuleAction::Reject, source);
+        rules.add(name, within([&pool.spec.cidr]), RuleAction::Reject, vec![source]);
     }
 }
 
@@ -117,12 +117,12 @@ fn interfaces(cluster: &Cluster<'_>, peer_type: PeerType, rules: &mut Rules) {
             } else {
                 (&["*.cali", "*.calico", "tunl0"], cluster.global_or_default("programClusterRoutes"))
             };
-            rules.add(name, on_interfaces(names), RuleAction::Reject, source);
+            rules.add(name, on_interfaces(names), RuleAction::Reject, vec![source]);
         }
         PeerType::Ebgp => {}
     }
     let name = "routes of the eBPF data plane".to_owned();
-    rules.add(name, on_interfaces(&["bpf*.cali"]), RuleAction::Reject, Source::Default);
+    rules.add(name, on_interfaces(&["bpf*.cali"]), RuleAction::Reject, vec![Source::Default]);
 }
 
 /// `calico_aggr`: own blocks are advertised, what is in them is not, unless its priority is better than the normal one.
@@ -139,7 +139,6 @@ fn aggregation(material: &Material<'_>, rules: &mut Rules) {
 }
 
 fn aggregate(material: &Material<'_>, blocks: &[&Block], rules: &mut Rules) {
-    let Some(first) = blocks.first() else { return };
     let inside = || within(blocks.iter().map(|b| &b.cidr));
     let itself = Conditions {
         prefixes: blocks.iter().filter_map(|b| prefix(b.cidr)).map(PrefixRange::exact).collect(),
@@ -151,19 +150,23 @@ fn aggregate(material: &Material<'_>, blocks: &[&Block], rules: &mut Rules) {
         [block] => format!("block {}", block.cidr),
         _ => "blocks of this node".to_owned(),
     };
-    let source = &first.source;
-    rules.add(names.clone(), itself, RuleAction::Accept, source.clone());
-    rules.add(format!("{names}: elevated priority"), elevated, RuleAction::Accept, source.clone());
-    rules.add(format!("{names}: aggregated"), inside(), RuleAction::Reject, source.clone());
+    let sources: Vec<Source> = blocks.iter().map(|b| b.source.clone()).collect();
+    rules.add(names.clone(), itself, RuleAction::Accept, sources.clone());
+    rules.add(format!("{names}: elevated priority"), elevated, RuleAction::Accept, sources.clone());
+    rules.add(format!("{names}: aggregated"), inside(), RuleAction::Reject, sources);
 }
 
 /// Routes of services; on a reflector those of other nodes too.
 fn services(material: &Material<'_>, rules: &mut Rules) {
     let of_family = |cidr: &&Cidr| cidr.family() == material.family;
-    let cidrs: Vec<&Cidr> = material.services.routes.keys().filter(of_family).collect();
-    let source = cidrs.first().and_then(|c| material.services.routes.get(*c)).and_then(|s| s.first());
-    if let Some(source) = source {
-        rules.add("services".to_owned(), within(cidrs), RuleAction::Accept, source.clone());
+    let (mut cidrs, mut sources) = (Vec::new(), std::collections::BTreeSet::new());
+    for (cidr, of_route) in material.services.routes.iter().filter(|(cidr, _)| of_family(cidr)) {
+        cidrs.push(cidr);
+        sources.extend(of_route.iter().cloned());
+    }
+    if !cidrs.is_empty() {
+        let sources = sources.into_iter().collect();
+        rules.add("services".to_owned(), within(cidrs), RuleAction::Accept, sources);
     }
     if material.cluster.own().cluster_id.is_none() {
         return;
@@ -173,7 +176,7 @@ fn services(material: &Material<'_>, rules: &mut Rules) {
         let conditions = within(cidrs.iter().filter(of_family));
         if !conditions.prefixes.is_empty() {
             let source = material.cluster.global_or_default(field);
-            rules.add(format!("{field}, as a reflector"), conditions, RuleAction::Accept, source);
+            rules.add(format!("{field}, as a reflector"), conditions, RuleAction::Accept, vec![source]);
         }
     };
     reflect(&global.service_load_balancer_ips, "serviceLoadBalancerIPs");

@@ -28,7 +28,7 @@ pub(crate) enum Direction {
 }
 
 /// A policy with the sources of its rules.
-pub(crate) type Traced = (Policy, Vec<Source>);
+pub(crate) type Traced = (Policy, Vec<Vec<Source>>);
 
 /// One of the four lists of a filter, for one kind of session.
 #[derive(Clone, Copy, Debug)]
@@ -81,7 +81,7 @@ impl<'a> List<'a> {
                 && let Some(converted) = self.rule(index, rule)
             {
                 rules.push(converted);
-                sources.push(Source::field(key.clone(), format!("{}[{index}]", self.name())));
+                sources.push(vec![Source::field(key.clone(), format!("{}[{index}]", self.name()))]);
             }
         }
         if rules.is_empty() {

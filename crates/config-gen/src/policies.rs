@@ -1,6 +1,6 @@
 //! The policies of all sessions: each made once, and shared by the sessions that have the same.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use heddle_bgp_core::PeerType;
@@ -137,7 +137,7 @@ impl<'c, 'a> Policies<'c, 'a> {
             action: RuleAction::Next,
         };
         let policy = Policy { name: NEXT_HOP_SELF.to_owned(), default: PolicyDefault::Next, rules: vec![rule] };
-        self.made.entry(NEXT_HOP_SELF.to_owned()).or_insert_with(|| (policy, vec![Source::Default]));
+        self.made.entry(NEXT_HOP_SELF.to_owned()).or_insert_with(|| (policy, vec![vec![Source::Default]]));
         NEXT_HOP_SELF.to_owned()
     }
 
@@ -145,9 +145,10 @@ impl<'c, 'a> Policies<'c, 'a> {
     pub(crate) fn into_policies(self, origins: &mut Origins) -> Vec<Policy> {
         let trace = |(policy, sources): Traced| {
             let name: Arc<str> = policy.name.as_str().into();
-            for (index, source) in sources.into_iter().enumerate() {
-                origins.add(Subject::Policy(Arc::clone(&name)), whole(&source));
-                origins.add(Subject::Rule(Arc::clone(&name), index), source);
+            let resources: BTreeSet<Source> = sources.iter().flatten().map(whole).collect();
+            origins.set(Subject::Policy(Arc::clone(&name)), resources.into_iter().collect());
+            for (index, sources) in sources.into_iter().enumerate() {
+                origins.set(Subject::Rule(Arc::clone(&name), index), sources);
             }
             policy
         };
