@@ -18,5 +18,5 @@ pub use counters::Counters;
 pub use engine::FibSync;
 pub use input::{Best, BestPath, LocalKind, LocalRoute, NextHop, NextHopState, Output, Source, Usage};
 pub use resolver::Unresolved;
-pub use runner::{BestPathSource, More, Runner, StartError, Waker};
+pub use runner::{BestPathSource, Complete, More, News, Runner, StartError, Waker};
 pub use settings::Settings;

@@ -34,7 +34,28 @@ const REOPEN: Duration = Duration::from_secs(1);
 /// after each [`Waker::wake`], and again until it has no more.
 pub trait BestPathSource: Send {
     /// Appends some changes, a few thousand at most.
-    fn take(&mut self, paths: &mut Vec<BestPath>) -> More;
+    fn take(&mut self, news: &mut News) -> More;
+}
+
+/// What a [`BestPathSource`] has.
+#[derive(Debug, Default)]
+pub struct News {
+    /// Next hops that came into use or went out of it.
+    pub usages: Vec<(NextHop, Usage)>,
+    /// Changes of best paths.
+    pub paths: Vec<BestPath>,
+    /// Whether the initial tables of all peers are complete.
+    pub complete: Complete,
+}
+
+/// Whether the initial tables of all peers are complete.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Complete {
+    /// Not yet, or it was said before.
+    #[default]
+    No,
+    /// They are, all best paths that came of them having been taken.
+    Yes,
 }
 
 /// Whether a source has more.
@@ -171,7 +192,7 @@ impl Runner {
                 clock: Box::new(clock),
                 source,
                 sink: Box::new(sink),
-                paths: Vec::new(),
+                news: News::default(),
                 outputs: Vec::new(),
             };
             worker.run();
@@ -278,7 +299,7 @@ struct Worker {
     clock: Box<dyn Fn() -> Timestamp + Send>,
     source: Option<Box<dyn BestPathSource>>,
     sink: Box<dyn FnMut(&mut Vec<Output>) + Send>,
-    paths: Vec<BestPath>,
+    news: News,
     outputs: Vec<Output>,
 }
 
@@ -356,11 +377,18 @@ impl Worker {
         if !self.shared.source.swap(false, Ordering::SeqCst) {
             return More::No;
         }
-        let more = source.take(&mut self.paths);
+        let more = source.take(&mut self.news);
         if more == More::Yes {
             self.shared.source.store(true, Ordering::SeqCst);
         }
-        self.fib.handle_best_paths(now, self.paths.drain(..));
+        if !self.news.usages.is_empty() {
+            self.fib.handle_usage(now, self.news.usages.drain(..));
+        }
+        self.fib.handle_best_paths(now, self.news.paths.drain(..));
+        match mem::take(&mut self.news.complete) {
+            Complete::Yes => self.fib.sweep(now),
+            Complete::No => {}
+        }
         more
     }
 

@@ -1,0 +1,5 @@
+//! Whose routes are whose.
+
+use crate::Case;
+
+pub(crate) const CASES: &[Case] = &[];
