@@ -105,9 +105,12 @@ fn tor(
             let bgpd = host.write("bgpd.conf", &frr::config(planned, asn, hold_time, &sessions))?;
             let socket = host.path(ZEBRA_SOCKET);
             let daemon = |name, executable, file: PathBuf, ready| {
-                let arguments: [OsString; 15] = [
-                    // No change of user, no telnet port.
-                    "-S".into(),
+                let arguments: [OsString; 18] = [
+                    "-u".into(),
+                    "root".into(),
+                    "-g".into(),
+                    "root".into(),
+                    // No telnet port.
                     "-P".into(),
                     "0".into(),
                     "--log".into(),

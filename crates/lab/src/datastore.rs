@@ -88,7 +88,7 @@ fn file(name: &'static str, documents: &[Value]) -> File {
     for document in documents {
         let yaml = serde_saphyr::to_string(document).expect("invariant: a JSON value is YAML");
         let separator = if text.is_empty() { "" } else { "---\n" };
-        let _ = write!(text, "{separator}{}\n", yaml.trim_end());
+        let _ = writeln!(text, "{separator}{}", yaml.trim_end());
     }
     File { name, text }
 }

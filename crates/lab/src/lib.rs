@@ -32,10 +32,11 @@
 //! | [`command`] | `heddle lab` |
 
 pub mod addressing;
-
+pub mod command;
 mod daemons;
 pub mod datastore;
 pub mod fabric;
+mod groups;
 pub mod host;
 pub mod namespace;
 pub mod ping;
@@ -44,6 +45,8 @@ pub mod pod;
 pub mod prober;
 pub mod process;
 pub mod reflector;
-
+mod report;
+mod rootless;
+mod state;
 pub mod topology;
 pub mod tor;

@@ -46,12 +46,11 @@ pub fn ping(from: &Pod, targets: &[(String, IpAddr)], patience: Duration) -> Vec
     let mut answers = BTreeMap::new();
     // Without a socket nothing is answered, which the result says.
     if let Ok(sockets) = from.namespace().run(|| [open(Domain::IPV4), open(Domain::IPV6)]) {
-        let deadline = Instant::now() + patience;
         for (socket, v6) in sockets.into_iter().zip([false, true]) {
             let wanted: Vec<IpAddr> =
                 targets.iter().map(|(_, address)| *address).filter(|address| address.is_ipv6() == v6).collect();
             if let Ok(socket) = socket {
-                answers.extend(exchange(&socket, &wanted, deadline));
+                answers.extend(exchange(&socket, &wanted, Instant::now() + patience));
             }
         }
     }

@@ -17,6 +17,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, getppid};
 use thiserror::Error;
 
+use crate::groups;
 use crate::namespace::{Namespace, NamespaceError, Worker};
 
 /// How long a process that was told to end may take before it is killed.
@@ -64,6 +65,14 @@ pub enum ProcessError {
         /// Why.
         source: io::Error,
     },
+    /// FRR's group could not be given to root.
+    #[error("cannot cover /etc/group with {}, which FRR needs: {source}", path.display())]
+    Groups {
+        /// The copy.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// A signal could not be sent.
     #[error("cannot signal process {pid}: {source}")]
     Signal {
@@ -96,6 +105,13 @@ pub(crate) struct Starter {
 impl Starter {
     pub(crate) fn new(launcher: &Path) -> Result<Self, NamespaceError> {
         Ok(Self { worker: Worker::start()?, launcher: launcher.to_owned() })
+    }
+
+    /// Has all programs see `copy` instead of the groups file.
+    pub(crate) fn cover_groups(&self, copy: PathBuf) -> Result<(), ProcessError> {
+        let path = copy.clone();
+        let covered = self.worker.run(move || groups::cover(&copy))?;
+        covered.map_err(|source| ProcessError::Groups { path, source })
     }
 
     /// Starts a program; what it writes is appended to `log`.

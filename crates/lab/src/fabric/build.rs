@@ -8,11 +8,12 @@ use std::sync::atomic::AtomicU64;
 use super::{Fabric, FabricError, Interrupted, Options, Step};
 use crate::daemons;
 use crate::datastore as files;
+use crate::groups;
 use crate::host::{Host, HostError, lay};
 use crate::plan::{Plan, Role};
 use crate::pod::{Allocator, Borrow, answer_for_gateway};
-use crate::process::Starter;
-use crate::topology::Topology;
+use crate::process::{ProcessError, Starter};
+use crate::topology::{Topology, TorDaemon};
 use crate::tor;
 
 /// The datastore of the nodes, below the directory of a fabric.
@@ -35,11 +36,12 @@ pub(super) fn build(
     let daemons = builder.files(&hosts, options)?;
     let blocks = plan.nodes().filter_map(|node| node.blocks().map(|blocks| (node.name.clone(), blocks)));
     let allocator = Allocator::new(blocks.collect::<Vec<_>>());
+    let starter = starter(&plan, options)?;
     let fabric = Fabric {
         directory: options.directory.clone(),
         processes: Mutex::default(),
         daemons,
-        starter: Starter::new(&options.program)?,
+        starter,
         pods: Mutex::default(),
         allocator: Mutex::new(allocator),
         serial: AtomicU64::new(1),
@@ -50,6 +52,17 @@ pub(super) fn build(
     };
     pods(&fabric, progress, interrupted)?;
     Ok(fabric)
+}
+
+/// What starts the programs, in a mount namespace where FRR wants one.
+fn starter(plan: &Plan, options: &Options) -> Result<Starter, FabricError> {
+    let starter = Starter::new(&options.program)?;
+    if plan.hosts.iter().any(|host| matches!(host.role, Role::Tor { daemon: TorDaemon::Frr, .. })) {
+        let path = options.directory.clone();
+        let copy = groups::write(&path).map_err(|source| ProcessError::Groups { path, source })?;
+        copy.map_or(Ok(()), |copy| starter.cover_groups(copy))?;
+    }
+    Ok(starter)
 }
 
 struct Builder<'a> {

@@ -79,7 +79,8 @@ fn what_is_built_in_code_passes_the_rules() {
 
 #[test]
 fn each_rule_is_found_broken() {
-    let broken: [(fn(&mut Topology), &str); 10] = [
+    type Change = fn(&mut Topology);
+    let broken: [(Change, &str); 10] = [
         (|t| t.racks[0].nodes[0].name = "eth0".to_owned(), "the lab makes itself"),
         (|t| t.racks[0].nodes[0].name = "a-name-that-is-long".to_owned(), "cannot be a name"),
         (|t| t.racks[1].name = "rack1".to_owned(), "used twice"),

@@ -1,0 +1,60 @@
+//! What something costs: packets between pods while it is done.
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use super::server::Answer;
+use crate::fabric::{Fabric, FabricError};
+use crate::report;
+
+/// How long packets flow before something is done.
+const BEFORE: Duration = Duration::from_millis(500);
+/// How long nothing may be lost before it counts as over.
+const QUIET: Duration = Duration::from_secs(1);
+/// Between two lines about loss that goes on.
+const LINE: Duration = Duration::from_secs(1);
+/// How long a packet may be on its way.
+const SETTLING: Duration = Duration::from_millis(50);
+
+/// Does something while probing, then watches until nothing has been lost for a second, or for `seconds`.
+pub(super) fn watch(
+    fabric: &Fabric,
+    seconds: u64,
+    answer: &mut Answer<'_>,
+    work: impl FnOnce() -> Result<String, FabricError>,
+) -> Result<(), FabricError> {
+    let pairs = fabric.probe_pairs();
+    if seconds == 0 || pairs.is_empty() {
+        answer.say(format!("{}\n", work()?));
+        return Ok(());
+    }
+    let prober = fabric.probe(&pairs)?;
+    sleep(BEFORE);
+    let mark = prober.mark();
+    let start = Instant::now();
+    answer.say(format!("{}; {} flows of a packet each millisecond\n", work()?, pairs.len() * 2));
+    let limit = Duration::from_secs(seconds);
+    let mut next_line = LINE;
+    loop {
+        sleep(Duration::from_millis(50));
+        let passed = start.elapsed();
+        let whole = passed > QUIET + SETTLING && prober.is_whole(QUIET);
+        if whole || passed >= limit {
+            break;
+        }
+        if passed >= next_line {
+            next_line += LINE;
+            let flows = prober.since(&mark, SETTLING);
+            let losers: Vec<u64> = flows.iter().map(|flow| flow.lost).filter(|lost| *lost > 0).collect();
+            let worst = losers.iter().max().copied().unwrap_or(0);
+            let text = format!("{:>5.1} s  {} flows have lost up to {worst} ms\n", passed.as_secs_f64(), losers.len());
+            answer.say(text);
+        }
+    }
+    let over = prober.is_whole(QUIET);
+    let flows = prober.since(&mark, SETTLING);
+    drop(prober);
+    answer.say(report::loss(&flows));
+    answer.say(if over { "Every flow is whole again.\n" } else { "Packets are still being lost.\n" });
+    Ok(())
+}
