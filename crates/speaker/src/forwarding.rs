@@ -10,11 +10,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use heddle_bgp_core::attr::{AsPath, NextHop, Origin, PathAttributes};
 use heddle_bgp_core::{Family, Prefix};
-use heddle_rib::rib::Usage;
 
-pub use heddle_rib::feed::Record;
+pub use heddle_rib::feed::{PathRecord, Record};
 pub use heddle_rib::nexthop::NextHopEvent;
-pub use heddle_rib::route::NextHopState;
+pub use heddle_rib::rib::Usage;
+pub use heddle_rib::route::{NextHopState, SourceKind};
 
 use crate::change_reader::{ChangeReader, Found};
 use crate::rib_thread::RibHandle;

@@ -141,6 +141,12 @@ impl PeerLink {
         Self { wake: Some(wake), ..Self::default() }
     }
 
+    /// Whether who reads is a thread.
+    #[must_use]
+    pub(crate) const fn is_of_thread(&self) -> bool {
+        self.wake.is_some()
+    }
+
     /// There are news in a journal.
     pub(crate) fn wake(&self) {
         match &self.wake {

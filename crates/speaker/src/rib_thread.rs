@@ -35,6 +35,8 @@ const REQUESTS: usize = 64;
 const QUANTUM: Duration = Duration::from_millis(1);
 /// Destinations flushed at a stretch.
 const SLOTS: usize = 4096;
+/// How soon it is looked again whether the forwarding table has taken all there was.
+const LEVEL: Duration = Duration::from_millis(10);
 /// The longest rest: work is always announced, so this is for the case of a mistake.
 const REST: Duration = Duration::from_secs(10);
 
@@ -135,6 +137,8 @@ impl RibHandle {
             requests: receiver,
             links: Vec::new(),
             feeds: Vec::new(),
+            table_feeds: Vec::new(),
+            completing: Vec::new(),
             local_routes: LocalRoutes::default(),
             deferral: new.deferral,
             tables: new.tables,
@@ -263,6 +267,10 @@ struct Owner {
     links: Vec<Option<Arc<PeerLink>>>,
     /// Numbers of readers of changes.
     feeds: Vec<PeerId>,
+    /// Those of them that fill the forwarding table.
+    table_feeds: Vec<PeerId>,
+    /// Families whose initial tables have come, of which the forwarding table is to be told.
+    completing: Vec<Family>,
     local_routes: LocalRoutes,
     deferral: Deferral,
     tables: Option<Arc<TablesLink>>,
@@ -276,13 +284,15 @@ impl Owner {
             let status = self.rib.run(self.shared.clock.now(), SLOTS);
             self.outputs();
             self.gate();
+            self.tell_complete(status);
             if worked || status == RunStatus::More {
                 continue;
             }
             let RunStatus::Idle(until) = status else { continue };
             let now = self.shared.clock.now();
             let until = [until, self.deferral.deadline()].into_iter().flatten().min();
-            let rest = until.map_or(REST, |t| t.since(now)).min(REST);
+            let most = if self.completing.is_empty() { REST } else { LEVEL };
+            let rest = until.map_or(most, |t| t.since(now)).min(most);
             if self.queues.is_empty() && self.requests.is_empty() && !rest.is_zero() {
                 std::thread::park_timeout(rest);
             }
@@ -321,6 +331,9 @@ impl Owner {
         reply: oneshot::Sender<(PeerId, JournalReader)>,
     ) {
         let Ok((peer, reader)) = self.rib.subscribe(now, wanted.family, wanted.begin, wanted.paths) else { return };
+        if link.is_of_thread() {
+            self.table_feeds.push(peer);
+        }
         self.set_link(peer, link);
         self.feeds.push(peer);
         if reply.send((peer, reader)).is_err() {
@@ -343,6 +356,7 @@ impl Owner {
         self.rib.remove_peer(now, peer);
         self.deferral.forget(peer);
         self.feeds.retain(|f| *f != peer);
+        self.table_feeds.retain(|f| *f != peer);
         if let Some(link) = self.links.get_mut(usize::from(peer.0)) {
             *link = None;
         }
@@ -455,15 +469,30 @@ impl Owner {
         }
     }
 
+    /// Tells the owner of the forwarding table that the initial tables are complete, when all that came of them is decided
+    /// and taken.
+    fn tell_complete(&mut self, status: RunStatus) {
+        let (Some(tables), RunStatus::Idle(_)) = (&self.tables, status) else { return };
+        if self.completing.is_empty() || !self.table_feeds.iter().all(|f| self.is_level(*f)) {
+            return;
+        }
+        self.shared.kernel_holds_routes.store(true, Ordering::Release);
+        self.completing.drain(..).for_each(|family| tables.complete(family));
+    }
+
+    /// Whether a reader has all there is.
+    fn is_level(&self, feed: PeerId) -> bool {
+        self.rib.peer_stats(feed).iter().all(|s| s.backlog == Some(0) && s.end_of_rib_sent)
+    }
+
     /// RFC 4724 §4.1: routes of peers are selected when all of them have sent theirs, or their time is over.
     fn gate(&mut self) {
         let now = self.shared.clock.now();
         for family in self.deferral.opened(now) {
             info!(%family, "graceful restart: route selection begins");
             self.rib.open_gate(now, family);
-            if let Some(tables) = &self.tables {
-                self.shared.kernel_holds_routes.store(true, Ordering::Release);
-                tables.complete(family);
+            if self.tables.is_some() {
+                self.completing.push(family);
             }
         }
     }
