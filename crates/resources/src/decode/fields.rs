@@ -114,10 +114,16 @@ impl<'v> Value<'v> {
         None
     }
 
-    /// Text. Numbers and truth values without quotation marks are the text that they are written as.
+    /// Text. Numbers without quotation marks are the text that they are written as; truth values are `true` or `false`,
+    /// however they are written: that is what Calico's tools make of `label: yes`.
     pub(super) fn text(&self) -> Option<&'v str> {
         match &self.tree.data {
-            Data::Text(text) | Data::Plain(text) => Some(text),
+            Data::Text(text) => Some(text),
+            Data::Plain(text) => Some(match plain_truth(text) {
+                Some(Truth::True) => "true",
+                Some(Truth::False) => "false",
+                None => text,
+            }),
             Data::Null => Some(""),
             Data::Bool(_) | Data::Number(_) | Data::List(_) | Data::Map(_) => self.fail(Problem::Type(ValueType::Text)),
         }
@@ -157,11 +163,7 @@ impl<'v> Value<'v> {
     pub(super) fn truth(&self) -> Option<Truth> {
         match &self.tree.data {
             Data::Bool(truth) => Some(*truth),
-            Data::Plain(text) => match &**text {
-                "true" | "True" | "TRUE" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => Some(Truth::True),
-                "false" | "False" | "FALSE" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => Some(Truth::False),
-                _ => self.fail(Problem::Type(ValueType::Bool)),
-            },
+            Data::Plain(text) => plain_truth(text).or_else(|| self.fail(Problem::Type(ValueType::Bool))),
             Data::Null | Data::Number(_) | Data::Text(_) | Data::List(_) | Data::Map(_) => {
                 self.fail(Problem::Type(ValueType::Bool))
             }
@@ -380,5 +382,14 @@ impl<'f> Fields<'f> {
                 });
             }
         }
+    }
+}
+
+/// A truth value in any of the ways in which YAML 1.1 writes one without quotation marks.
+fn plain_truth(text: &str) -> Option<Truth> {
+    match text {
+        "true" | "True" | "TRUE" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => Some(Truth::True),
+        "false" | "False" | "FALSE" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => Some(Truth::False),
+        _ => None,
     }
 }
