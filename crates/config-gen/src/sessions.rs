@@ -58,20 +58,20 @@ pub(crate) fn peers<'a>(
     let mut made = Made::default();
     let mut passwords = Passwords::new(cluster.snapshot, &context.secrets_namespace);
     for (address, session) in resolved(cluster, context, warnings) {
-        let address = match address.to_string().parse::<PeerAddress>() {
-            Ok(address) => address,
-            Err(reason) => {
-                let (peer, reason) = (session.asked_by, reason.to_string());
-                warnings.push(Warning::UnusableAddress { peer, address, reason });
-                continue;
-            }
-        };
+        // A session that can never come up stands in the list with the reason, as in Calico it would without one.
+        let unusable = address.to_string().parse::<PeerAddress>().err().map(|reason| reason.to_string());
+        if let Some(reason) = &unusable {
+            let (peer, reason) = (session.asked_by.clone(), reason.clone());
+            warnings.push(Warning::UnusableAddress { peer, address, reason });
+        }
+        let address = PeerAddress::from(address);
         made.identities.push(PeerIdentity { address: address.clone(), name: name(&session), kind: session.kind });
         if let (Some(via), Some(prefix)) = (session.reachable_by, prefix(Cidr::host(session.address))) {
             let source = Source::field(session.asked_by.clone(), "reachableBy");
             made.static_routes.insert(StaticRoute { prefix, via }, source);
         }
-        let settings = settings(cluster, &session, policies, &mut passwords, warnings);
+        let mut settings = settings(cluster, &session, policies, &mut passwords, warnings);
+        settings.blocked = unusable.or(settings.blocked);
         origins.set(Subject::Peer(address.clone()), session.sources);
         made.peers.push(Peer { address, asn: PeerAs::Asn(session.asn), group: None, settings });
     }
