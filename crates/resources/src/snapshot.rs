@@ -226,3 +226,6 @@ impl FromIterator<Object> for Snapshot {
         snapshot
     }
 }
+
+#[cfg(test)]
+mod tests;

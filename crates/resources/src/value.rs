@@ -13,3 +13,6 @@ pub use community::{Community, CommunityError};
 pub use duration::{DurationError, parse_duration};
 pub use pattern::{InterfacePattern, InterfacePatternError};
 pub use route_priority::{RoutePriority, RoutePriorityError};
+
+#[cfg(test)]
+mod tests;
