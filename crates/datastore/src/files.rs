@@ -1,0 +1,11 @@
+//! A folder of manifests as a source.
+
+mod merge;
+mod name;
+mod scan;
+mod source;
+mod tree;
+
+pub(crate) use name::any_visible;
+pub use source::{FileOptions, FileSource};
+pub(crate) use tree::{Batch, Change, FileTree, Pace, Root};
