@@ -3,4 +3,5 @@
 pub mod config;
 pub mod mrt;
 pub mod policy;
+pub mod resources;
 pub mod wire;
