@@ -33,8 +33,8 @@ pub enum Event {
     ///
     /// The kernel does not report all that happens to routes; links, addresses and nexthop objects are the sign to look again.
     ///
-    /// - IPv4 routes go silently with their link when it is switched off or deleted, with an address that they prefer as
-    ///   source, and with their nexthop object. (IPv6 routes go aloud, except those with an object that goes by itself.)
+    /// - IPv4 routes go silently with their link when it is switched off or deleted, with their nexthop object, and before Linux
+    ///   6.6 with the address that they prefer as source. IPv6 routes go aloud, as long as `net.ipv4.nexthop_compat_mode` is 1.
     /// - The loss of carrier alone leaves routes with legs in place.
     /// - A route that was replaced is not reported as deleted; one that is replaced by the same is not reported at all
     ///   (IPv4).

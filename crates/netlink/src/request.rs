@@ -190,7 +190,8 @@ impl RequestSocket {
     }
 
     /// Queues the replacement of the route with the same key. It fails with `ENOENT` if there is none. The kernel takes the
-    /// first route of the key, whoever owns it: it is for keys that are known as ours.
+    /// first route of the key, whoever owns it, and for IPv6 the legs that strangers appended to it: it is for keys that are
+    /// known as ours.
     ///
     /// # Errors
     ///
@@ -202,7 +203,8 @@ impl RequestSocket {
     /// Queues the deletion of a route. It fails with `ESRCH` if no route has the key, the protocol and, as far as they can
     /// be named, the legs or the nexthop object.
     ///
-    /// IPv4 metric 0 stands for any metric here.
+    /// IPv4 metric 0 stands for any metric here. A nexthop object that is no more makes it fail with `EINVAL` (its routes
+    /// are no more either).
     ///
     /// # Errors
     ///

@@ -1,22 +1,22 @@
 use std::net::Ipv4Addr;
 
 use super::*;
-use crate::number::{LinkIndex, Protocol};
-use crate::route::Leg;
-use crate::{IpNetwork, namespace};
+use crate::wire::NLM_F_APPEND;
+use crate::{Control, DumpSocket, Family, IpNetwork, Leg, LinkIndex, Protocol, RouteFilter, Table, VethEnd, namespace};
+
+/// Runs something in a network namespace of its own, or says why not.
+fn in_namespace(work: impl FnOnce() + Send) {
+    match namespace::create() {
+        Ok(namespace) => namespace::within(&namespace, work).expect("within"),
+        Err(error) => eprintln!("skipped: network namespaces cannot be made, run as root: {error}"),
+    }
+}
 
 /// Answers are lost only when the window lets too many through, so this test opens it.
 #[test]
 fn answers_that_are_lost_make_their_requests_unknown() {
     const REQUESTS: u64 = 500;
-    let namespace = match namespace::create() {
-        Ok(namespace) => namespace,
-        Err(error) => {
-            eprintln!("skipped: network namespaces cannot be made, run as root: {error}");
-            return;
-        }
-    };
-    let work = || {
+    in_namespace(|| {
         let mut socket = RequestSocket::with_receive_buffer(16 << 10).expect("request socket");
         socket.window = usize::MAX;
         let queue = |socket: &mut RequestSocket| {
@@ -39,6 +39,38 @@ fn answers_that_are_lost_make_their_requests_unknown() {
         socket.window = 8;
         let results = queue(&mut socket);
         assert_eq!((results.failures.len(), results.unknown.len()), (500, 0));
-    };
-    namespace::within(&namespace, work).expect("within");
+    });
+}
+
+/// A stranger who appends to our route (`ip -6 route append`) makes his leg one of it, as all legs of a metric are. The
+/// deletion of ours names our legs and leaves his; without names it would take the whole.
+#[test]
+fn a_leg_that_a_stranger_appended_to_our_ipv6_route_stays() {
+    in_namespace(|| {
+        let mut control = Control::open().expect("control socket");
+        control.create_veth(&VethEnd::new("a0"), &VethEnd::new("a1")).expect("veth pair");
+        let link = control.link("a0").expect("a0").index;
+        control.set_up(link).expect("up");
+        control.add_address(link, "2001:db8:1::1/64".parse().expect("a prefix")).expect("address");
+        let prefix: IpNetwork = "2001:db8:55::/48".parse().expect("a prefix");
+        let leg = |last: u16| Leg::via([0x2001, 0xdb8, 1, 0, 0, 0, 0, last].into(), link);
+        let mine = Route::new(prefix, Protocol::HEDDLE).leg(leg(2)).leg(leg(3));
+        let theirs = Route::new(prefix, Protocol::STATIC).leg(leg(4));
+        let mut socket = RequestSocket::open().expect("request socket");
+        socket.add(Cookie(1), &mine).expect("queued");
+        let append = |buffer: &mut Vec<u8>| route::encode::route(buffer, &theirs);
+        socket.queue(Cookie(2), RTM_NEWROUTE, NLM_F_CREATE | NLM_F_APPEND, append).expect("queued");
+        assert_eq!(socket.flush().expect("sent"), Results::default());
+        let left = || {
+            let mut left = Vec::new();
+            let filter = RouteFilter::table(Family::Ipv6, Table::MAIN);
+            let tell = |route: Route| left.extend(Some(route.canonical()).filter(|route| route.prefix == prefix));
+            let _ = DumpSocket::open().expect("dump socket").routes(&filter, tell).expect("dump");
+            left
+        };
+        assert_eq!(left().iter().map(|route| route.legs.len()).collect::<Vec<_>>(), [3]);
+        socket.delete(Cookie(3), &mine).expect("queued");
+        assert_eq!(socket.flush().expect("sent"), Results::default());
+        assert_eq!(left(), [theirs.clone().canonical()]);
+    });
 }

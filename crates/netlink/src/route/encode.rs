@@ -53,8 +53,8 @@ pub(crate) fn route(buffer: &mut Vec<u8>, route: &Route) -> Result<(), EncodeErr
 /// - IPv4: key, kind, protocol; the leg, if there is one, or the nexthop object. Several legs are not named: the kernel
 ///   compares them in the order in which they were written, which nobody knows who only read them. They are one route
 ///   and go together.
-/// - IPv6: likewise, but several legs are named, because without them the first leg of the metric is taken, whoever
-///   owns it. The kernel takes them away one after the other.
+/// - IPv6: likewise, but several legs are named: the kernel makes one route of all legs of a metric, also of those that a
+///   stranger appended, and would delete them all. It takes the named ones away one after the other.
 pub(crate) fn deletion(buffer: &mut Vec<u8>, route: &Route) -> Result<(), EncodeError> {
     check(route)?;
     header(buffer, route, Scope::Nowhere, 0);

@@ -112,19 +112,20 @@ fn different_routes_stay_different() {
     heavier.legs[0].weight = Weight::new(2).expect("not 0");
     let mut with_mtu = one.clone();
     with_mtu.mtu = Some(1400);
+    let with_source = Route { preferred_source: Some(gateway(9)), ..one.clone() };
     let all = [
-        one.clone(),
         both,
         twice,
         heavier,
         with_mtu,
+        with_source,
         one.clone().metric(1),
         one.clone().table(Table(100)),
         one.clone().via_nexthop(NexthopId(1)),
         one.clone().blackhole(),
         Route { protocol: Protocol::BIRD, ..one.clone() },
         Route { tos: 4, ..one.clone() },
-        Route { preferred_source: Some(gateway(9)), ..one.clone() },
+        one,
         Route::new(prefix, Protocol::HEDDLE).leg(Leg::via(gateway(1), LinkIndex(4))),
         Route::new(prefix, Protocol::HEDDLE).leg(Leg::via(gateway(1), LinkIndex(3)).onlink()),
         Route::new(prefix, Protocol::HEDDLE).leg(Leg::device(LinkIndex(3))),

@@ -13,6 +13,7 @@ pub(crate) const CASES: &[Case] = &[
     ("carrier::its_loss_leaves_routes_and_takes_objects_with_their_ipv4_routes_silently", loss),
     ("carrier::an_object_cannot_be_made_without_it", object_without),
     ("carrier::a_link_switched_off_takes_ipv4_routes_silently_and_ipv6_routes_aloud", switched_off),
+    ("carrier::a_deleted_object_takes_ipv4_routes_silently_and_ipv6_routes_aloud", object_deleted),
     ("carrier::a_removed_address_leaves_routes_whose_gateway_is_no_longer_on_the_link", address_removed),
 ];
 
@@ -57,7 +58,7 @@ fn loss(mut lab: Net) {
         "a later route",
         |event| matches!(event, Event::Route(_, route) if route.prefix == net("10.99.0.0/16")),
     );
-    assert!(!deleted_routes(&ear).contains(&"10.2.0.0/16".to_owned()), "{:?}", ear.heard);
+    assert_eq!(deleted_routes(&ear), vec!["2001:db8:55:2::/64"]);
     assert!(!ear.heard.iter().any(|event| matches!(event, Event::Nexthop(..))), "{:?}", ear.heard);
 }
 
@@ -94,8 +95,35 @@ fn switched_off(mut lab: Net) {
 fn address_removed(mut lab: Net) {
     let mut socket = RequestSocket::open().expect("request socket");
     let mine = route("10.1.0.0/16").leg(Leg::via(ip("192.0.2.2"), lab.a));
-    done(&mut socket, |socket| socket.add(COOKIE, &mine).expect("queued"));
+    let mut with_source = route("10.2.0.0/16").leg(Leg::via(ip("198.51.100.2"), lab.b));
+    with_source.preferred_source = Some(ip("192.0.2.1"));
+    done(&mut socket, |socket| {
+        socket.add(COOKIE, &mine).expect("queued");
+        socket.add(COOKIE, &with_source).expect("queued");
+    });
     lab.control.add_address(lab.a, net("203.0.113.1/24")).expect("added");
+    let mut ear = Ear::open(&MonitorOptions::default());
     lab.control.delete_address(lab.a, net("192.0.2.1/24")).expect("deleted");
+    // What prefers the address as source goes. That is told since Linux 6.6.
     assert_eq!(ours(), vec![mine.canonical()]);
+    ear.wait_for("the address", |event| matches!(event, Event::Address(Change::Deleted, _)));
+    ear.listen();
+}
+
+fn object_deleted(mut lab: Net) {
+    let mut socket = RequestSocket::open().expect("request socket");
+    done(&mut socket, |socket| {
+        socket.add_nexthop(COOKIE, &object(&lab, 2, "2001:db8:1::2")).expect("queued");
+        socket.add(COOKIE, &route("10.2.0.0/16").via_nexthop(NexthopId(2))).expect("queued");
+        socket.add(COOKIE, &route("2001:db8:55:2::/64").via_nexthop(NexthopId(2))).expect("queued");
+    });
+    let mut ear = Ear::open(&MonitorOptions::default());
+    lab.control.delete_nexthop(NexthopId(2)).expect("deleted");
+    assert_eq!(ours(), vec![]);
+    ear.wait_for(
+        "the object deleted",
+        |event| matches!(event, Event::Nexthop(Change::Deleted, object) if object.id == NexthopId(2)),
+    );
+    ear.listen();
+    assert_eq!(deleted_routes(&ear), vec!["2001:db8:55:2::/64"]);
 }

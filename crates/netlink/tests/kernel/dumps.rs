@@ -1,5 +1,8 @@
 //! Dumps: the kernel filters, and says when they were disturbed.
 
+use std::collections::HashSet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
 use heddle_netlink::{
     Control, DumpSocket, Dumped, Family, IpNetwork, Leg, LinkIndex, NexthopId, NexthopObject, NexthopTarget, Protocol,
     RequestSocket, Route, RouteFilter, Scope, Table,
@@ -12,6 +15,7 @@ use crate::nexthops::objects;
 pub(crate) const CASES: &[Case] = &[
     ("dumps::routes_by_table_protocol_and_link", filters),
     ("dumps::twenty_thousand_routes_one_by_one", many),
+    ("dumps::deletions_meanwhile_interrupt_a_dump_of_ipv6_routes", deletions),
     ("dumps::links_and_addresses", links_and_addresses),
     ("dumps::one_that_was_disturbed_says_so", interrupted),
 ];
@@ -54,10 +58,7 @@ fn filters(lab: Net) {
 fn many(lab: Net) {
     const COUNT: u32 = 20_000;
     let mut socket = RequestSocket::open().expect("request socket");
-    let nth = |n: u32| {
-        let prefix = IpNetwork::new(std::net::Ipv4Addr::from(0x0a00_0000 + (n << 8)).into(), 24).expect("a prefix");
-        Route::new(prefix, Protocol::HEDDLE).leg(Leg::via(ip("192.0.2.2"), lab.a))
-    };
+    let nth = |n| nth(&lab, Family::Ipv4, n);
     done(&mut socket, |socket| (0..COUNT).for_each(|n| socket.add(COOKIE, &nth(n)).expect("queued")));
     let mut dump = DumpSocket::open().expect("dump socket");
     let mut next = 0;
@@ -119,4 +120,54 @@ fn interrupted(_: Net) {
     told = 0;
     assert_eq!(dump.nexthops(|_| told += 1).expect("dump"), Dumped::Complete);
     assert_eq!((told, objects().len()), (COUNT + 1, 5001));
+}
+
+/// The n-th of many routes of a family.
+fn nth(lab: &Net, family: Family, n: u32) -> Route {
+    let (address, length, gateway) = match family {
+        Family::Ipv4 => (IpAddr::from(Ipv4Addr::from(0x0a00_0000 + (n << 8))), 24, "192.0.2.2"),
+        Family::Ipv6 => {
+            let network: u128 = 0x2001_0db8_0055_0000_0000_0000_0000_0000;
+            (Ipv6Addr::from(network + (u128::from(n) << 32)).into(), 96, "2001:db8:1::2")
+        }
+    };
+    Route::new(IpNetwork::new(address, length).expect("a prefix"), Protocol::HEDDLE).leg(Leg::via(ip(gateway), lab.a))
+}
+
+/// Deletes the first routes, and adds one, while the later ones are told: IPv4 tells all that stays, IPv6 that it was interrupted.
+fn deletions(lab: Net) {
+    const COUNT: u32 = 5000;
+    const DELETED: u32 = 50;
+    let mut socket = RequestSocket::open().expect("request socket");
+    let mut dump = DumpSocket::open().expect("dump socket");
+    for (family, want) in [(Family::Ipv4, Dumped::Complete), (Family::Ipv6, Dumped::Interrupted)] {
+        done(&mut socket, |socket| {
+            (0..COUNT).for_each(|n| socket.add(COOKIE, &nth(&lab, family, n)).expect("queued"));
+        });
+        let filter = RouteFilter::table(family, Table::MAIN).protocol(Protocol::HEDDLE);
+        let mut told = HashSet::new();
+        let dumped = dump.routes(&filter, |route| {
+            if told.is_empty() {
+                done(&mut socket, |socket| {
+                    (0..DELETED).for_each(|n| socket.delete(COOKIE, &nth(&lab, family, n)).expect("queued"));
+                    socket.add(COOKIE, &nth(&lab, family, COUNT)).expect("queued");
+                });
+            }
+            told.insert(route.prefix);
+        });
+        assert_eq!(dumped.expect("dump"), want);
+        let missing = (DELETED..COUNT).filter(|n| !told.contains(&nth(&lab, family, *n).prefix)).count();
+        assert_eq!(missing == 0, want == Dumped::Complete, "{missing} untouched {family} routes are missing");
+        // A deletion in another table does no harm, nor does anything that happened before.
+        let elsewhere = nth(&lab, family, 0).table(Table(100));
+        done(&mut socket, |socket| socket.add(COOKIE, &elsewhere).expect("queued"));
+        let mut told = 0;
+        let dumped = dump.routes(&filter, |_| {
+            if told == 0 {
+                done(&mut socket, |socket| socket.delete(COOKIE, &elsewhere).expect("queued"));
+            }
+            told += 1;
+        });
+        assert_eq!((dumped.expect("dump"), told), (Dumped::Complete, COUNT - DELETED + 1));
+    }
 }
