@@ -10,6 +10,7 @@ mod dump;
 mod inputs;
 mod kernel;
 mod objects;
+mod show;
 mod timers;
 mod writes;
 

@@ -246,12 +246,12 @@ impl KernelView {
     pub(crate) fn remove_route(&mut self, route: &KernelRoute) {
         self.retain_routes(route.prefix, |known| {
             let same = known.is_at(route) && known.protocol == route.protocol;
-            !(same && (known.target == route.target || without(&known.target, &route.target).is_none()))
+            !(same && (known.target == route.target || known.target.without(&route.target).is_none()))
         });
         // IPv6 reports the loss of one leg of several as the removal of that leg.
         let Some(routes) = self.routes.get_mut(&route.prefix) else { return };
         for known in routes.iter_mut().filter(|known| known.is_at(route) && known.protocol == route.protocol) {
-            if let Some(rest) = without(&known.target, &route.target)
+            if let Some(rest) = known.target.without(&route.target)
                 && rest != known.target
             {
                 known.target = rest;
@@ -327,17 +327,4 @@ fn interfaces(target: &Target) -> SmallVec<[IfIndex; 4]> {
         Target::Legs(legs) => legs.iter().map(|leg| leg.interface).collect(),
         Target::Object(_) | Target::Dead(_) => SmallVec::new(),
     }
-}
-
-/// The target without the legs of another; none when nothing is left, or when they have no legs to compare.
-fn without(target: &Target, gone: &Target) -> Option<Target> {
-    let (Target::Legs(legs), Target::Legs(gone)) = (target, gone) else {
-        return (target != gone).then(|| target.clone());
-    };
-    let rest: crate::route::Legs = legs
-        .iter()
-        .filter(|leg| !gone.iter().any(|g| g.interface == leg.interface && g.gateway == leg.gateway))
-        .copied()
-        .collect();
-    (!rest.is_empty()).then(|| Target::legs(rest))
 }

@@ -12,6 +12,8 @@ mod resolver;
 pub mod route;
 pub mod runner;
 pub mod settings;
+pub mod status;
+pub mod sysctl;
 mod table;
 
 pub use counters::Counters;

@@ -91,6 +91,18 @@ impl Target {
         }
     }
 
+    /// What is left of it without the legs of another; none when that is nothing. Targets that have no legs to compare are
+    /// the same or not.
+    #[must_use]
+    pub fn without(&self, gone: &Self) -> Option<Self> {
+        let (Self::Legs(legs), Self::Legs(gone)) = (self, gone) else {
+            return (self != gone).then(|| self.clone());
+        };
+        let same = |a: &Leg, b: &Leg| a.interface == b.interface && a.gateway == b.gateway;
+        let rest: Legs = legs.iter().filter(|leg| !gone.iter().any(|gone| same(leg, gone))).copied().collect();
+        (!rest.is_empty()).then(|| Self::legs(rest))
+    }
+
     /// Whether it has legs, and all of them go out of these interfaces.
     #[must_use]
     pub fn is_only_on(&self, interfaces: &[IfIndex]) -> bool {

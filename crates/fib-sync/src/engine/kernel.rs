@@ -106,15 +106,20 @@ impl FibSync {
             known.metric == route.metric && known.tos == route.tos && known.protocol == route.protocol
         });
         if let Some(at) = known.filter(|_| route.table == self.settings.table) {
-            let entry = self.table.entry_mut(slot);
-            if *entry.actual[at].target == route.target {
-                let gone = entry.actual.remove(at);
-                self.counters.repairs += 1;
-                self.counters.installed = self.counters.installed.saturating_sub(1);
-                self.counters.stale = self.counters.stale.saturating_sub(u64::from(gone.stale));
-            } else {
-                // A part of it, or what it was before: not worth a guess.
-                self.dumps.want();
+            match self.table.entry(slot).actual[at].target.without(&route.target) {
+                None => {
+                    let gone = self.table.entry_mut(slot).actual.remove(at);
+                    self.counters.repairs += 1;
+                    self.uncount(&gone);
+                }
+                // What it was before: not worth a guess.
+                Some(rest) if rest == *self.table.entry(slot).actual[at].target => self.dumps.want(),
+                // IPv6 takes several legs away one after the other.
+                Some(rest) => {
+                    let rest = self.intern(rest);
+                    self.table.entry_mut(slot).actual[at].target = rest;
+                    self.counters.repairs += 1;
+                }
             }
         }
         self.mark(slot);

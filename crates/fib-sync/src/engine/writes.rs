@@ -323,7 +323,7 @@ impl FibSync {
         self.table.forget_if_empty(slot);
     }
 
-    fn uncount(&mut self, gone: &Actual) {
+    pub(super) fn uncount(&mut self, gone: &Actual) {
         self.counters.installed = self.counters.installed.saturating_sub(1);
         self.counters.stale = self.counters.stale.saturating_sub(u64::from(gone.stale));
     }

@@ -1,5 +1,98 @@
-//! Links that lose their carrier, go down, and come back.
+//! Links that lose their carrier, go down, lose an address, and come back.
+
+use std::time::Duration;
+
+use heddle_fib_sync::settings::NexthopObjects;
+use heddle_fib_sync::{NextHop, Settings, Usage};
+use heddle_netlink::Leg;
 
 use crate::Case;
+use crate::common::{Fib, Net, ip, net, ours, route, wait_for_routes};
 
-pub(crate) const CASES: &[Case] = &[];
+pub(crate) const CASES: &[Case] = &[
+    ("links::a_leg_without_carrier_leaves_the_set_and_comes_back", carrier),
+    ("links::a_link_that_was_switched_off_gets_its_routes_back", switched_off),
+    ("links::without_any_way_the_last_good_route_stays_for_its_time", held),
+    ("links::an_address_that_goes_moves_routes", address),
+    ("links::a_link_that_is_made_again", made_again),
+];
+
+fn carrier(mut lab: Net) {
+    let mut fib = Fib::start(Settings { nexthop_objects: NexthopObjects::Never, ..Settings::default() });
+    let (a, b) = (Leg::via(ip("192.0.2.2"), lab.a), Leg::via(ip("198.51.100.2"), lab.b));
+    fib.runner.next_hops(vec![(NextHop::new(ip("192.0.2.2")), Usage::Used)]);
+    fib.wait_for_hop("192.0.2.2", Some(0));
+    fib.learn(&[("10.1.0.0/16", &["192.0.2.2", "198.51.100.2"])]);
+    wait_for_routes([route("10.1.0.0/16").leg(a).leg(b)]);
+    lab.control.set_down(lab.a_peer).expect("down");
+    fib.wait_for_hop("192.0.2.2", None);
+    wait_for_routes([route("10.1.0.0/16").leg(b)]);
+    lab.control.set_up(lab.a_peer).expect("up");
+    fib.wait_for_hop("192.0.2.2", Some(0));
+    wait_for_routes([route("10.1.0.0/16").leg(a).leg(b)]);
+    assert_eq!(fib.counters().deleted, 0);
+}
+
+fn switched_off(mut lab: Net) {
+    let fib = Fib::start(Settings::default());
+    let a = Leg::via(ip("192.0.2.2"), lab.a);
+    let a6 = Leg::via(ip("2001:db8:1::2"), lab.a);
+    fib.learn(&[("10.1.0.0/16", &["192.0.2.2"]), ("2001:db8:55::/64", &["2001:db8:1::2"])]);
+    let both = [route("10.1.0.0/16").leg(a), route("2001:db8:55::/64").leg(a6)];
+    wait_for_routes(both.clone());
+    for _ in 0..3 {
+        lab.control.set_down(lab.a).expect("down");
+        lab.control.set_up(lab.a).expect("up");
+        // IPv6 addresses go with the link.
+        let _ = lab.control.add_address(lab.a, net("2001:db8:1::1/64"));
+        wait_for_routes(both.clone());
+    }
+}
+
+fn held(mut lab: Net) {
+    let settings = Settings { unresolved_time: Duration::from_millis(300), ..Settings::default() };
+    let mut fib = Fib::start(settings);
+    let a = Leg::via(ip("192.0.2.2"), lab.a);
+    fib.runner.next_hops(vec![(NextHop::new(ip("192.0.2.2")), Usage::Used)]);
+    fib.learn(&[("10.1.0.0/16", &["192.0.2.2"]), ("10.2.0.0/16", &["192.0.2.2"])]);
+    let both = [route("10.1.0.0/16").leg(a), route("10.2.0.0/16").leg(a)];
+    wait_for_routes(both.clone());
+    lab.control.set_down(lab.a_peer).expect("down");
+    fib.wait_for_hop("192.0.2.2", None);
+    // The RIB has no route any more, and says so of one of them.
+    fib.learn(&[("10.1.0.0/16", &[])]);
+    let held = fib.ask(|fib| (fib.counters().held, fib.counters().installed));
+    // Unless the machine was so slow that the time is over.
+    assert!(held == (2, 2) || ours().is_empty(), "{held:?}");
+    wait_for_routes([]);
+    lab.control.set_up(lab.a_peer).expect("up");
+    wait_for_routes([both[1].clone()]);
+}
+
+fn address(mut lab: Net) {
+    let fib = Fib::start(Settings::default());
+    lab.control.add_address(lab.b, net("192.0.2.129/25")).expect("added");
+    let (a, b) = (Leg::via(ip("192.0.2.130"), lab.a), Leg::via(ip("192.0.2.130"), lab.b));
+    fib.learn(&[("10.1.0.0/16", &["192.0.2.130"])]);
+    wait_for_routes([route("10.1.0.0/16").leg(b)]);
+    lab.control.delete_address(lab.b, net("192.0.2.129/25")).expect("deleted");
+    wait_for_routes([route("10.1.0.0/16").leg(a)]);
+    lab.control.add_address(lab.b, net("192.0.2.129/25")).expect("added");
+    wait_for_routes([route("10.1.0.0/16").leg(b)]);
+}
+
+fn made_again(mut lab: Net) {
+    use heddle_netlink::VethEnd;
+    let fib = Fib::start(Settings::default());
+    fib.learn(&[("10.1.0.0/16", &["203.0.113.2"])]);
+    for _ in 0..3 {
+        lab.control.create_veth(&VethEnd::new("c0"), &VethEnd::new("c1")).expect("veth pair");
+        let (c0, c1) = (lab.control.link("c0").expect("link").index, lab.control.link("c1").expect("link").index);
+        lab.control.add_address(c0, net("203.0.113.1/24")).expect("added");
+        lab.control.set_up(c0).expect("up");
+        lab.control.set_up(c1).expect("up");
+        wait_for_routes([route("10.1.0.0/16").leg(Leg::via(ip("203.0.113.2"), c0))]);
+        lab.control.delete_link(c0).expect("deleted");
+        wait_for_routes([]);
+    }
+}

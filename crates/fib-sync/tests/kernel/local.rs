@@ -25,10 +25,15 @@ fn workload(mut lab: Net) {
     assert_eq!((local.interface.as_deref(), local.kind), (Some("a0"), LocalKind::Connected));
     fib.wait_for_local("2001:db8:1::/64");
     // Not what others route elsewhere, nor loopback and link-local.
-    assert!(fib.heard.iter().all(|output| match output {
-        Output::LocalSet(local) => ["198.51.100.0/24", "2001:db8:2::/64"].contains(&local.prefix.to_string().as_str()),
-        _ => true,
-    }), "{:?}", fib.heard);
+    assert!(
+        fib.heard.iter().all(|output| match output {
+            Output::LocalSet(local) =>
+                ["198.51.100.0/24", "2001:db8:2::/64"].contains(&local.prefix.to_string().as_str()),
+            _ => true,
+        }),
+        "{:?}",
+        fib.heard
+    );
     let other = Route::new(net("10.65.0.3/32"), Protocol(80)).metric(512).leg(Leg::device(cali));
     lab.control.add_route(&other).expect("added");
     let local = fib.wait_for_local("10.65.0.3/32");

@@ -3,7 +3,6 @@
 //! Arguments are those of any Rust test program. Without privileges the cases are skipped, with the reason; where `CI` is set
 //! they fail instead.
 
-
 mod common;
 mod learned;
 mod links;
