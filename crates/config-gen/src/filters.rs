@@ -118,7 +118,9 @@ impl<'a> List<'a> {
         if let Some(RouteSource::RemotePeers) = rule.source {
             conditions.route_types = vec![RouteType::Ebgp, RouteType::Ibgp];
         }
-        conditions.interfaces.extend(rule.interface.as_ref().map(|i| i.as_str().to_owned()));
+        // "*" matches routes without an interface too: in BIRD theirs is an empty text.
+        let interface = rule.interface.as_ref().map(|i| i.as_str()).filter(|i| !i.chars().all(|c| c == '*'));
+        conditions.interfaces.extend(interface.map(str::to_owned));
         conditions.communities.extend(rule.community.map(|c| CommunityPattern::from(on_wire(c))));
         if !rule.as_path_prefix.is_empty() {
             conditions.as_paths.push(Located::new(as_path_beginning(&rule.as_path_prefix)));
