@@ -35,8 +35,22 @@ pub struct Case {
     #[serde(default)]
     delete: Vec<String>,
     #[serde(default)]
-    pub endpoints: Vec<String>,
+    pub endpoints: Vec<Endpoint>,
     pub sessions: Option<usize>,
+    #[serde(default)]
+    pub rewrite: Vec<(String, String)>,
+    #[serde(default)]
+    pub warnings: Vec<String>,
+}
+
+/// An endpoint-status file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Endpoint {
+    pub iface_name: String,
+    pub ipv4_nets: Vec<String>,
+    pub ipv6_nets: Vec<String>,
+    pub bgp_peer_name: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]

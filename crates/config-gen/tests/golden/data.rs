@@ -4,20 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::bird::ast::Bird;
-use super::bird::parse;
+use crate::bird::ast::Bird;
+use crate::bird::parse;
+use crate::session::Version;
 
 /// Where a case's expected files are, each of them possibly kept by another case.
 pub struct Data {
     root: PathBuf,
     /// `case/file` to the case that has it.
     same: BTreeMap<String, String>,
-}
-
-/// The two daemons of a case.
-pub struct Expected {
-    pub v4: Bird,
-    pub v6: Bird,
 }
 
 impl Data {
@@ -36,10 +31,17 @@ impl Data {
         fs::read_to_string(self.root.join("compiled_templates").join(holder).join(file)).ok()
     }
 
-    /// Both daemons of a case, or what is wrong with their files.
-    pub fn expected(&self, case: &str) -> Result<Expected, String> {
-        let read = |file: &str| parse(file, &|f| self.expected_text(case, f)).map_err(|e| format!("{case}: {e}"));
-        Ok(Expected { v4: read("bird.cfg")?, v6: read("bird6.cfg")? })
+    /// One daemon of a case, or what is wrong with its files. `rewrite` is what is put in place of what, in their text.
+    pub fn expected(&self, case: &str, version: Version, rewrite: &[(String, String)]) -> Result<Bird, String> {
+        let read = |file: &str| {
+            let text = self.expected_text(case, file)?;
+            Some(rewrite.iter().fold(text, |text, (from, to)| text.replace(from, to)))
+        };
+        let file = match version {
+            Version::V4 => "bird.cfg",
+            Version::V6 => "bird6.cfg",
+        };
+        parse(file, &read).map_err(|e| format!("{case}: {e}"))
     }
 
     /// A file below `mock_data/calicoctl`.

@@ -13,8 +13,9 @@ use super::lex::Place;
 pub struct Route {
     pub net: Prefix,
     pub source: RouteSource,
-    /// Empty where the route has no interface: BIRD calls that defined too.
-    pub ifname: String,
+    /// Empty where the route has no interface: BIRD calls that defined too. None is not BIRD's: an interface that a
+    /// filter cannot ask for.
+    pub ifname: Option<String>,
     pub preference: u32,
     pub krt_metric: Option<u32>,
     pub krt_tunnel: Option<String>,
@@ -38,7 +39,7 @@ impl Route {
         Self {
             net,
             source,
-            ifname: String::new(),
+            ifname: Some(String::new()),
             preference,
             krt_metric: None,
             krt_tunnel: None,
@@ -221,7 +222,7 @@ impl Machine<'_> {
         match attribute {
             Attribute::Net => Value::Prefix(route.net),
             Attribute::Source => Value::Source(route.source),
-            Attribute::Ifname => Value::Text(route.ifname.clone()),
+            Attribute::Ifname => route.ifname.clone().map_or(Value::Void, Value::Text),
             Attribute::Preference => Value::Number(route.preference),
             Attribute::KrtMetric => number(route.krt_metric),
             Attribute::LocalPref => number(route.local_pref),

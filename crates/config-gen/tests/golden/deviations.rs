@@ -1,0 +1,129 @@
+//! `deviations.toml`: where Heddle differs on purpose.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::path::Path;
+
+use serde::Deserialize;
+
+/// One way to differ that the comparison knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Deviation {
+    DuplicatePeers,
+    OneSessionAnAddress,
+    MissingPassword,
+    UnusableAddress,
+    LengthWithEquality,
+    LearnedInterface,
+    Preference,
+}
+
+impl Deviation {
+    const ALL: [Self; 7] = [
+        Self::DuplicatePeers,
+        Self::OneSessionAnAddress,
+        Self::MissingPassword,
+        Self::UnusableAddress,
+        Self::LengthWithEquality,
+        Self::LearnedInterface,
+        Self::Preference,
+    ];
+}
+
+/// The whole file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Deviations {
+    #[serde(rename = "deviation")]
+    all: Vec<Entry>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    id: Deviation,
+    /// Names of cases; `*` at the end stands for anything.
+    cases: Vec<String>,
+    calico: String,
+    heddle: String,
+    reason: String,
+}
+
+fn covers(pattern: &str, case: &str) -> bool {
+    pattern.strip_suffix('*').map_or(pattern == case, |start| case.starts_with(start))
+}
+
+impl Deviations {
+    pub fn load() -> Self {
+        toml::from_str(include_str!("../deviations.toml")).unwrap_or_else(|e| panic!("tests/deviations.toml: {e}"))
+    }
+
+    /// What does not fit: a use without entry, an entry or a part of one without use.
+    pub fn check(&self, used: &BTreeSet<(Deviation, String)>) -> Vec<String> {
+        let mut wrong = Vec::new();
+        for (id, case) in used {
+            let entry = self.all.iter().find(|e| e.id == *id);
+            if !entry.is_some_and(|e| e.cases.iter().any(|p| covers(p, case))) {
+                wrong.push(format!("{case}: differs by {id:?}, which deviations.toml does not list for it"));
+            }
+        }
+        for entry in &self.all {
+            for pattern in &entry.cases {
+                if !used.iter().any(|(id, case)| *id == entry.id && covers(pattern, case)) {
+                    wrong.push(format!("deviations.toml: {:?} is not needed for {pattern:?}", entry.id));
+                }
+            }
+        }
+        wrong
+    }
+
+    fn document(&self) -> String {
+        let mut text = String::from(
+            "# Where Heddle differs from Calico\n\n\
+             What Heddle makes of Calico's resources is what Calico 3.33 makes of them; its own conformance set \
+             (`confd/tests`)\nis checked case by case. These are the deliberate differences. The table comes from \
+             `crates/config-gen/tests/deviations.toml`:\nthe tests allow what is in it, and fail for an entry that \
+             nothing needs.\n\n\
+             | Calico | Heddle | Why |\n|---|---|---|\n",
+        );
+        for entry in &self.all {
+            let cell = |t: &str| t.split_ascii_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|");
+            let row = [&entry.calico, &entry.heddle, &entry.reason].map(|t| cell(t));
+            writeln!(text, "| {} |", row.join(" | ")).expect("a String takes all");
+        }
+        text
+    }
+}
+
+#[test]
+fn each_deviation_is_listed_once() {
+    let listed: Vec<Deviation> = Deviations::load().all.iter().map(|e| e.id).collect();
+    assert_eq!(listed, Deviation::ALL);
+}
+
+#[test]
+fn the_document_is_in_step() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/calico-deviations.md");
+    let wanted = Deviations::load().document();
+    if std::env::var_os("HEDDLE_BLESS").is_some() {
+        std::fs::write(&path, &wanted).expect("docs/calico-deviations.md can be written");
+    }
+    let found = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(found == wanted, "docs/calico-deviations.md is out of step: HEDDLE_BLESS=1 cargo test rewrites it");
+}
+
+#[test]
+fn uses_and_entries_have_to_meet() {
+    let deviations: Deviations =
+        toml::from_str("[[deviation]]\nid = 'preference'\ncases = ['a/*', 'b']\ncalico = ''\nheddle = ''\nreason = ''")
+            .unwrap();
+    let check = |used: &[(Deviation, &str)]| {
+        deviations.check(&used.iter().map(|(id, case)| (*id, (*case).to_owned())).collect()).len()
+    };
+    assert_eq!(check(&[(Deviation::Preference, "a/1"), (Deviation::Preference, "b")]), 0);
+    assert_eq!(check(&[(Deviation::Preference, "a/1")]), 1);
+    assert_eq!(check(&[(Deviation::Preference, "a/1"), (Deviation::Preference, "b"), (Deviation::Preference, "c")]), 1);
+    let other = (Deviation::MissingPassword, "b");
+    assert_eq!(check(&[(Deviation::Preference, "a/1"), (Deviation::Preference, "b"), other]), 1);
+}
