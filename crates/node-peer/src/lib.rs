@@ -1,1 +1,47 @@
-//! The node peer: datastore in; BGP speaker, forwarding table and node status out.
+//! The node peer: follows the datastore, speaks BGP for its node, and keeps the kernel's forwarding table in step.
+//!
+//! ```text
+//! datastore ──► config-gen ──► speaker (sessions, RIB) ◄──► forwarding table's thread ◄──► kernel
+//! ```
+//!
+//! One task follows the datastore: every change of it becomes a configuration, and the speaker changes over by the
+//! difference. Nothing is done before the datastore is in sync; losing it changes nothing. When the process ends the
+//! routes stay in the kernel, and where graceful restart was negotiated the peers keep the node's.
+
+mod args;
+mod drain;
+mod fib_report;
+mod forwarding;
+mod mapping;
+mod run;
+mod state;
+mod waiting;
+
+use std::process::ExitCode;
+
+use heddle_config::Log;
+use heddle_speaker::daemon;
+use tracing::error;
+
+pub use args::{Args, DEFAULT_SOCKET};
+
+/// Runs until it is told to stop. Exit code 0 after a stop, 1 when it could not start.
+#[must_use]
+pub fn run(args: &Args) -> ExitCode {
+    let set_level = daemon::init_log(&Log::default());
+    let runtime = match daemon::runtime() {
+        Ok(runtime) => runtime,
+        Err(e) => {
+            error!(error = %e, "cannot start the runtime");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(run::serve(args, &set_level)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            // Whatever the log level is: this has to be seen.
+            eprintln!("cannot start: {e}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! The forwarding table's thread, joined to the speaker's tables.
+//!
+//! The thread reads the kernel before there is a speaker, so that the first sessions already have the node's own routes
+//! to send. From then on it takes best paths out of the RIB's journal, and what it tells goes straight into the RIB: no
+//! task of the runtime lies between the two.
+
+use std::collections::BTreeMap;
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use heddle_bgp_core::attr::NextHop as WireNextHop;
+use heddle_bgp_core::{Prefix, Timestamp};
+use heddle_config::{Config, Fib};
+use heddle_fib_sync as fib;
+use heddle_fib_sync::{BestPathSource, Complete, FibSync, More, News, Output, Runner, StartError};
+use heddle_speaker::forwarding::{
+    Forwarding, KernelState, LocalChange, LocalRoute, NextHopEvent, NextHopState, Selection, Tables, Usage, Wake,
+};
+use tokio::sync::oneshot;
+use tracing::{info, warn};
+
+use crate::mapping;
+
+/// Families whose initial tables have to be complete.
+const FAMILIES: usize = 2;
+
+/// The running thread.
+#[derive(Debug)]
+pub(crate) struct ForwardingTable {
+    runner: Runner,
+    link: Arc<Link>,
+}
+
+/// What the thread shares with whoever starts and changes it.
+#[derive(Debug)]
+struct Link {
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    config: Fib,
+    /// All local routes, as the kernel has them.
+    local: BTreeMap<Prefix, fib::LocalRoute>,
+    /// The next hops of the RIB by the name that the forwarding table has for them.
+    next_hops: BTreeMap<fib::NextHop, Vec<WireNextHop>>,
+    tables: Option<Tables>,
+    complete: usize,
+    ready: Option<oneshot::Sender<()>>,
+}
+
+impl Link {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ForwardingTable {
+    /// Starts the thread and waits until it has read the kernel.
+    ///
+    /// # Errors
+    /// The sockets to the kernel cannot be opened.
+    pub(crate) async fn start(config: &Config) -> Result<Self, StartError> {
+        let fib = config.fib.clone().unwrap_or_default();
+        let settings = mapping::settings(&fib);
+        let (ready, read) = oneshot::channel();
+        let link = Arc::new(Link {
+            state: Mutex::new(State {
+                config: fib,
+                local: BTreeMap::new(),
+                next_hops: BTreeMap::new(),
+                tables: None,
+                complete: 0,
+                ready: Some(ready),
+            }),
+        });
+        let began = Instant::now();
+        let clock = move || Timestamp::ZERO + began.elapsed();
+        let source = Box::new(Source(Arc::clone(&link)));
+        let of_sink = Arc::clone(&link);
+        let sink = move |outputs: &mut Vec<Output>| of_sink.lock().tell(outputs);
+        let runner = Runner::start(settings, clock, Some(source), sink)?;
+        runner.set_blackholes(mapping::blackholes(config));
+        // An error: the thread has ended, which the speaker will show.
+        let _ = read.await;
+        Ok(Self { runner, link })
+    }
+
+    /// How a speaker starts that forwards by this table.
+    pub(crate) async fn forwarding(&self, config: &Config) -> Forwarding {
+        let waker = self.runner.waker();
+        let held = self.look(|fib| fib.counters().installed).await.unwrap_or(0);
+        let state = self.link.lock();
+        let local_routes = state.local.values().map(|r| mapping::local_route(r, &state.config)).collect();
+        let passes_on = config.peers.iter().any(|p| p.settings.route_reflector_client);
+        Forwarding {
+            wake: Wake::new(move || waker.wake()),
+            local_routes,
+            kernel: if held > 0 { KernelState::Preserved } else { KernelState::Lost },
+            selection: if passes_on { Selection::Deferred } else { Selection::AtOnce },
+        }
+    }
+
+    /// Joins the speaker's tables; what changed since [`forwarding`](Self::forwarding) is told now.
+    pub(crate) fn attach(&self, tables: Tables, told: &[LocalRoute]) {
+        {
+            let mut state = self.link.lock();
+            let now: BTreeMap<Prefix, LocalRoute> =
+                state.local.values().map(|r| mapping::local_route(r, &state.config)).map(|r| (r.prefix, r)).collect();
+            let told: BTreeMap<Prefix, &LocalRoute> = told.iter().map(|r| (r.prefix, r)).collect();
+            let gone = told.keys().filter(|p| !now.contains_key(*p)).map(|p| LocalChange::Removed(*p));
+            let new = now.values().filter(|r| told.get(&r.prefix) != Some(r)).cloned().map(LocalChange::Set);
+            let changes: Vec<LocalChange> = gone.chain(new).collect();
+            state.tables = Some(tables);
+            // Handed over by the thread, which may wait for the RIB; this task may not.
+            let link = Arc::clone(&self.link);
+            drop(state);
+            self.runner.query(move |_| link.lock().change_local(changes));
+        }
+        self.runner.waker().wake();
+    }
+
+    /// Changes over to another configuration.
+    pub(crate) fn configure(&self, config: &Config) {
+        let fib = config.fib.clone().unwrap_or_default();
+        self.runner.set_settings(mapping::settings(&fib));
+        self.runner.set_blackholes(mapping::blackholes(config));
+        let link = Arc::clone(&self.link);
+        self.runner.query(move |_| link.lock().set_config(fib));
+    }
+
+    /// Looks at the table, on its thread; none when the thread has ended.
+    pub(crate) async fn look<T: Send + 'static>(&self, f: impl FnOnce(&mut FibSync) -> T + Send + 'static) -> Option<T> {
+        let (reply, answer) = oneshot::channel();
+        self.runner.query(move |fib| drop(reply.send(f(fib))));
+        answer.await.ok()
+    }
+}
+
+impl State {
+    fn tell(&mut self, outputs: &mut Vec<Output>) {
+        let (mut local, mut hops) = (Vec::new(), Vec::new());
+        for output in outputs.drain(..) {
+            match output {
+                Output::NextHop(next_hop, state) => {
+                    let known = self.next_hops.get(&next_hop).into_iter().flatten();
+                    let state = NextHopState { cost: state.cost };
+                    hops.extend(known.map(|&next_hop| NextHopEvent { next_hop, state }));
+                }
+                Output::LocalSet(route) => {
+                    local.push(LocalChange::Set(mapping::local_route(&route, &self.config)));
+                    self.local.insert(route.prefix, route);
+                }
+                Output::LocalRemoved(prefix) => {
+                    self.local.remove(&prefix);
+                    local.push(LocalChange::Removed(prefix));
+                }
+                Output::Ready => {
+                    if let Some(ready) = self.ready.take() {
+                        let _ = ready.send(());
+                    }
+                }
+                Output::Swept => info!("routes of the run before that nobody confirmed are gone from the kernel"),
+            }
+        }
+        self.change_local(local);
+        if let (Some(tables), false) = (&self.tables, hops.is_empty()) {
+            // An error: the speaker ends, and this thread after it.
+            let _ = tables.tell_next_hops(hops);
+        }
+    }
+
+    fn change_local(&self, changes: Vec<LocalChange>) {
+        if let (Some(tables), false) = (&self.tables, changes.is_empty()) {
+            let _ = tables.change_local_routes(changes);
+        }
+    }
+
+    /// Another ordinary metric makes other routes of all local ones.
+    fn set_config(&mut self, config: Fib) {
+        let before = mem::replace(&mut self.config, config);
+        if before.metric != self.config.metric {
+            let again = self.local.values().map(|r| LocalChange::Set(mapping::local_route(r, &self.config)));
+            self.change_local(again.collect());
+        }
+    }
+
+    /// Next hops of the RIB that came into use or went out of it, as the table names them.
+    fn usage(&mut self, next_hop: WireNextHop, usage: Usage) -> Option<(fib::NextHop, fib::Usage)> {
+        let name = mapping::from_wire(next_hop);
+        let known = self.next_hops.entry(name).or_default();
+        match usage {
+            Usage::Used => {
+                known.push(next_hop);
+                // Asked again for a second one of the name, so that its state is told, too.
+                Some((name, fib::Usage::Used))
+            }
+            Usage::Unused => {
+                known.retain(|k| *k != next_hop);
+                let last = known.is_empty();
+                if last {
+                    self.next_hops.remove(&name);
+                }
+                last.then_some((name, fib::Usage::Unused))
+            }
+        }
+    }
+}
+
+/// Where the thread takes best paths from.
+struct Source(Arc<Link>);
+
+impl BestPathSource for Source {
+    fn take(&mut self, news: &mut News) -> More {
+        let mut state = self.0.lock();
+        let Some(mut tables) = state.tables.take() else { return More::No };
+        for (next_hop, usage) in tables.take_next_hops() {
+            news.usages.extend(state.usage(next_hop, usage));
+        }
+        let more = tables.take(|_, record| news.paths.extend(mapping::best_path(record)));
+        let more = match more {
+            heddle_speaker::forwarding::More::Yes => More::Yes,
+            heddle_speaker::forwarding::More::No => More::No,
+            heddle_speaker::forwarding::More::Ended => {
+                warn!("the speaker tells of no more routes; the kernel keeps what it has");
+                return More::No;
+            }
+        };
+        state.complete += tables.take_complete().len();
+        if state.complete >= FAMILIES && more == More::No {
+            state.complete = 0;
+            news.complete = Complete::Yes;
+        }
+        state.tables = Some(tables);
+        more
+    }
+}

@@ -1,0 +1,147 @@
+//! What a node knows about itself, and its part of the API.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use heddle_admin::node::Later;
+use heddle_admin::types::{
+    ApiError, DatastoreReport, DrainReport, DrainStep, ErrorCode, FibPage, FibQuery, NodeReport, PeerName, WallTime,
+};
+use heddle_config_gen::{Generated, Subject};
+use heddle_datastore::{Datastore, State as SourceState};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::drain::Drained;
+use crate::fib_report;
+use crate::forwarding::ForwardingTable;
+
+/// A node, for the API.
+#[derive(Debug)]
+pub(crate) struct NodeState {
+    node: Arc<str>,
+    datastore: Datastore,
+    requests: mpsc::Sender<DrainRequest>,
+    inner: Mutex<Inner>,
+}
+
+/// Asks for another step of draining.
+pub(crate) type DrainRequest = (DrainStep, oneshot::Sender<Drained>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    waiting: Option<String>,
+    warnings: Vec<String>,
+    peers: Vec<PeerName>,
+    drained: Drained,
+    forwarding: Option<Arc<ForwardingTable>>,
+    problem: Option<String>,
+}
+
+impl NodeState {
+    pub(crate) fn new(node: Arc<str>, datastore: Datastore, requests: mpsc::Sender<DrainRequest>) -> Self {
+        let waiting = Some("the datastore".to_owned());
+        Self { node, datastore, requests, inner: Mutex::new(Inner { waiting, ..Inner::default() }) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the node's resources make of it.
+    pub(crate) fn generated(&self, generated: &Generated) {
+        let peers = generated.peers.iter().map(|p| PeerName {
+            address: p.address.to_string(),
+            name: p.name.clone(),
+            origin: generated.origins.of(&Subject::Peer(p.address.clone())).first().map(ToString::to_string).unwrap_or_default(),
+        });
+        let mut inner = self.lock();
+        inner.peers = peers.collect();
+        inner.warnings = generated.warnings.iter().map(ToString::to_string).collect();
+        inner.waiting = generated.waiting.as_ref().map(|w| w.to_string().trim_start_matches("waiting for ").to_owned());
+    }
+
+    /// Something that keeps what the resources say from being in force; none: nothing.
+    pub(crate) fn problem(&self, problem: Option<String>) {
+        self.lock().problem = problem;
+    }
+
+    pub(crate) fn drained(&self, drained: Drained) {
+        self.lock().drained = drained;
+    }
+
+    pub(crate) fn forwards_by(&self, table: Arc<ForwardingTable>) {
+        self.lock().forwarding = Some(table);
+    }
+
+    fn datastore_report(&self) -> DatastoreReport {
+        let status = self.datastore.status();
+        let state = match &status.state {
+            SourceState::Waiting(_) => "connecting",
+            SourceState::InSync => "in_sync",
+            SourceState::Lost(_) => "lost",
+        };
+        DatastoreReport {
+            source: status.source.to_string(),
+            state: state.to_owned(),
+            since: WallTime::try_from(status.since).ok(),
+            last_error: status.last_error.as_ref().map(|(_, e)| e.to_string()),
+            objects: status.objects.iter().map(|(k, n)| (k.to_string(), u64::try_from(*n).unwrap_or(u64::MAX))).collect(),
+            invalid: status.faults().map(ToString::to_string).collect(),
+            changes: status.version,
+        }
+    }
+
+    async fn whole_report(&self) -> NodeReport {
+        let forwarding = self.lock().forwarding.clone();
+        let (fib, sysctls) = match &forwarding {
+            Some(table) => table.look(fib_report::summary).await.map_or((None, Vec::new()), |(f, s)| (Some(f), s)),
+            None => (None, Vec::new()),
+        };
+        let datastore = self.datastore_report();
+        let status = self.datastore.status();
+        let inner = self.lock();
+        let waiting = match (&status.state, &inner.waiting) {
+            (SourceState::Waiting(what), Some(_)) => Some(what.to_string()),
+            (_, waiting) => waiting.clone(),
+        };
+        NodeReport {
+            node: self.node.to_string(),
+            waiting_for: waiting,
+            drained: inner.drained.as_str().to_owned(),
+            datastore,
+            warnings: inner.problem.iter().chain(&inner.warnings).cloned().collect(),
+            sysctls,
+            peers: inner.peers.clone(),
+            fib,
+        }
+    }
+}
+
+fn unavailable(message: &str) -> ApiError {
+    ApiError::new(ErrorCode::Unavailable, message)
+}
+
+impl heddle_admin::Node for NodeState {
+    fn report(&self) -> Later<'_, NodeReport> {
+        Box::pin(async { Ok(self.whole_report().await) })
+    }
+
+    fn fib(&self, query: FibQuery) -> Later<'_, FibPage> {
+        Box::pin(async move {
+            let forwarding = self.lock().forwarding.clone();
+            let table = forwarding.ok_or_else(|| unavailable("the node forwards nothing yet; heddle show node says what it waits for"))?;
+            let page = table.look(move |fib| fib_report::page(fib, &query)).await;
+            page.ok_or_else(|| unavailable("the thread of the forwarding table has ended; restart the daemon"))
+        })
+    }
+
+    fn drain(&self, step: DrainStep) -> Later<'_, DrainReport> {
+        Box::pin(async move {
+            let (reply, answer) = oneshot::channel();
+            let stopping = || unavailable("the daemon is stopping");
+            self.requests.send((step, reply)).await.map_err(|_| stopping())?;
+            let drained = answer.await.map_err(|_| stopping())?;
+            Ok(DrainReport { drained: drained.as_str().to_owned() })
+        })
+    }
+}
+
