@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use crate::calico_bird::{self, Family};
 use crate::datastore;
 use crate::host::{Host, HostError};
 use crate::plan::{self, Plan, Role, Session};
@@ -13,8 +14,9 @@ use crate::tor::{bird, frr};
 
 /// The socket over which our programs are asked.
 pub(crate) const HEDDLE_SOCKET: &str = "heddle.sock";
-/// BIRD's.
+/// BIRD's, and that of a second one for IPv6.
 pub(crate) const BIRD_SOCKET: &str = "bird.ctl";
+pub(crate) const BIRD6_SOCKET: &str = "bird6.ctl";
 /// That of FRR's `bgpd`, which names it itself.
 pub(crate) const FRR_SOCKET: &str = "bgpd.vty";
 /// That over which `bgpd` speaks to `zebra`.
@@ -41,6 +43,9 @@ pub(crate) fn of(
     match &planned.role {
         Role::Switch => Ok(Vec::new()),
         Role::Node { program: NodeProgram::Nothing, .. } => Ok(Vec::new()),
+        Role::Node { program: NodeProgram::Bird, .. } => {
+            [Family::V4, Family::V6].into_iter().map(|family| bird_of_calico(plan, planned, host, family)).collect()
+        }
         Role::Node { program: NodeProgram::Heddle, .. } | Role::Reflector(ReflectorKind::Node) => {
             Ok(vec![node_peer(host, heddle, cluster)])
         }
@@ -69,6 +74,27 @@ fn node_peer(host: &Host, heddle: &Path, datastore: &Path) -> Daemon {
     Daemon { name: "node-peer", program: Program::new(heddle, arguments), ready: None }
 }
 
+fn bird_of_calico(plan: &Plan, planned: &plan::Host, host: &Host, family: Family) -> Result<Daemon, HostError> {
+    let name = calico_bird::name(family);
+    let file = host.write(&format!("{name}.conf"), &calico_bird::config(plan, planned, family))?;
+    Ok(bird_daemon(host, name, file, &["-R"]))
+}
+
+fn bird_daemon(host: &Host, name: &'static str, file: PathBuf, more: &[&str]) -> Daemon {
+    let arguments: [OsString; 7] = [
+        "-f".into(),
+        "-c".into(),
+        file.into(),
+        "-s".into(),
+        host.path(&format!("{name}.ctl")).into(),
+        "-P".into(),
+        host.path(&format!("{name}.pid")).into(),
+    ];
+    let mut program = Program::new(Path::new(bird::PROGRAM), arguments);
+    program.arguments.extend(more.iter().map(Into::into));
+    Daemon { name, program, ready: None }
+}
+
 fn tor(
     plan: &Plan,
     planned: &plan::Host,
@@ -88,17 +114,7 @@ fn tor(
         }
         TorDaemon::Bird => {
             let file = host.write("bird.conf", &bird::config(planned, asn, hold_time, &sessions))?;
-            let arguments: [OsString; 7] = [
-                "-f".into(),
-                "-c".into(),
-                file.into(),
-                "-s".into(),
-                host.path(BIRD_SOCKET).into(),
-                "-P".into(),
-                host.path("bird.pid").into(),
-            ];
-            let program = Program::new(Path::new(bird::PROGRAM), arguments);
-            Ok(vec![Daemon { name: "bird", program, ready: None }])
+            Ok(vec![bird_daemon(host, "bird", file, &[])])
         }
         TorDaemon::Frr => {
             let zebra = host.write("zebra.conf", &frr::zebra_config(planned))?;

@@ -25,13 +25,14 @@
 //! | module | what |
 //! |---|---|
 //! | [`topology`], [`plan`], [`addressing`] | what is built; pure |
-//! | [`datastore`], [`reflector`], [`tor`] | the files that are generated; pure but for the writing |
+//! | [`datastore`], [`reflector`], [`tor`], [`calico_bird`] | the files that are generated; pure but for the writing |
 //! | [`namespace`], [`host`], [`pod`], [`process`] | what is made |
 //! | [`fabric`] | all of it, running |
 //! | [`ping`], [`prober`] | whether packets arrive |
 //! | [`command`] | `heddle lab` |
 
 pub mod addressing;
+pub mod calico_bird;
 pub mod command;
 mod daemons;
 pub mod datastore;

@@ -117,7 +117,7 @@ impl Pod {
         let link = node.link(&self.interface)?;
         node.kernel(|control| {
             control.set_up(link)?;
-            self.address.networks().into_iter().try_for_each(|to| control.replace_route(&on_link(to, link)))
+            self.address.networks().into_iter().try_for_each(|to| control.replace_route(&workload(to, link)))
         })
     }
 
@@ -163,6 +163,11 @@ fn on_link(to: IpNetwork, link: LinkIndex) -> Route {
     if to.is_ipv4() { Route { scope: Some(Scope::Link), ..route } } else { route }
 }
 
+/// The node's route to a pod: with the metric that Calico's Felix gives it.
+fn workload(to: IpNetwork, link: LinkIndex) -> Route {
+    on_link(to, link).metric(1024)
+}
+
 /// Lets a node answer for the pods' gateway. The kernel proxies ARP only for what it has a route to, over another link than the
 /// one that asks: Calico relies on a default route, which is gone with its link.
 pub(crate) fn answer_for_gateway(node: &Host) -> Result<(), HostError> {
@@ -183,14 +188,14 @@ impl Allocator {
         Self { blocks: blocks.into_iter().map(entry).collect() }
     }
 
-    /// An address of a node's block: its own pods get them from below, those of others from above.
+    /// An address of a node's block, neither the first nor the last: its own pods get them from below, those of others from above.
     pub(crate) fn take(&mut self, node: &str, borrow: Borrow<'_>) -> Result<Pair, PodError> {
         let owner = match borrow {
             Borrow::Own => node,
             Borrow::From(owner) => owner,
         };
         let (block, taken) = self.blocks.get_mut(owner).ok_or_else(|| PodError::NoNode(owner.to_owned()))?;
-        let mut numbers: Vec<u8> = (1..BLOCK_SIZE).collect();
+        let mut numbers: Vec<u8> = (1..BLOCK_SIZE - 1).collect();
         if borrow != Borrow::Own {
             numbers.reverse();
         }
@@ -229,7 +234,7 @@ mod tests {
             assert!(!given.contains(&address), "{address:?} twice");
             given.push(address);
         }
-        assert_eq!(given.len(), usize::from(BLOCK_SIZE) - 1);
+        assert_eq!(given.len(), usize::from(BLOCK_SIZE) - 2);
         let back = given.pop().expect("some were given");
         allocator.release(back);
         assert_eq!(allocator.take("a", Borrow::Own).ok(), Some(back));

@@ -120,6 +120,8 @@ pub enum NodeProgram {
     /// `heddle node-peer`.
     #[default]
     Heddle,
+    /// BIRD as Calico runs it, one daemon a family.
+    Bird,
     /// Nothing: whoever uses the fabric starts something there.
     Nothing,
 }

@@ -197,13 +197,13 @@ fn pings(fabric: &Fabric, from: Option<&str>, to: Option<&str>, answer: &mut Ans
         }
         results
     });
-    if let (Some(from), Some(to)) = (from, to) {
-        for result in &results {
-            let time = result.answer.map_or_else(|| "no answer".to_owned(), |time| format!("{} us", time.as_micros()));
-            answer.say(format!("{from} > {to} ({}): {time}\n", result.address));
-        }
-    } else {
+    if from.is_none() && to.is_none() {
         answer.say(report::ping_matrix(&results));
+        return Ok(());
+    }
+    for ping in &results {
+        let time = ping.answer.map_or_else(|| "no answer".to_owned(), |time| format!("{} us", time.as_micros()));
+        answer.say(format!("{} > {} ({}): {time}\n", ping.from, ping.to, ping.address));
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Fabric, FabricError};
-use crate::daemons::{BIRD_SOCKET, FRR_SOCKET, HEDDLE_SOCKET};
+use crate::daemons::{BIRD_SOCKET, BIRD6_SOCKET, FRR_SOCKET, HEDDLE_SOCKET};
 use crate::host::Host;
 use crate::plan::Role;
 use crate::topology::{NodeProgram, TorDaemon};
@@ -54,6 +54,13 @@ impl Fabric {
             Role::Node { program: NodeProgram::Heddle, .. }
             | Role::Reflector(_)
             | Role::Tor { daemon: TorDaemon::Heddle, .. } => heddle_sessions(host)?,
+            Role::Node { program: NodeProgram::Bird, .. } => {
+                let mut all = Vec::new();
+                for socket in [BIRD_SOCKET, BIRD6_SOCKET] {
+                    all.extend(bird::sessions(&bird::command(&host.path(socket), "show protocols all")?));
+                }
+                all
+            }
             Role::Tor { daemon: TorDaemon::Bird, .. } => {
                 bird::sessions(&bird::command(&host.path(BIRD_SOCKET), "show protocols all")?)
             }

@@ -139,6 +139,7 @@ struct NodeKeys {
 enum Program {
     #[default]
     Heddle,
+    Bird,
     Nothing,
 }
 
@@ -223,6 +224,7 @@ fn rack(item: RackItem, places: &mut Places) -> Rack {
             NodeItem::Full(NodeKeys { name, asn, pods, program }) => {
                 let program = match program {
                     Program::Heddle => NodeProgram::Heddle,
+                    Program::Bird => NodeProgram::Bird,
                     Program::Nothing => NodeProgram::Nothing,
                 };
                 Node { name, asn, pods, program }
