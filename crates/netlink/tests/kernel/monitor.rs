@@ -52,7 +52,7 @@ fn install(socket: &mut RequestSocket, leg: Leg, count: u32) {
 fn no_room_taken(mut lab: Net) {
     let mut socket = RequestSocket::open().expect("request socket");
     let options =
-        MonitorOptions { deaf_to: vec![socket.port()], receive_buffer: 16 << 10, ..MonitorOptions::default() };
+        MonitorOptions { deaf_to: vec![socket.port()], receive_buffer: 128 << 10, ..MonitorOptions::default() };
     let mut ear = Ear::open(&options);
     let leg = Leg::via(ip("192.0.2.2"), lab.a);
     install(&mut socket, leg, 20_000);
