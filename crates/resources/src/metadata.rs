@@ -1,20 +1,39 @@
 //! What every object has: its name, its labels, its version.
 
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 /// Names and values, each name once, in the order of the names: labels, annotations.
-#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Labels(Box<[(Arc<str>, Arc<str>)]>);
+///
+/// All of them are one text and the places where it is to be cut: a cluster has many more labels than objects, and an
+/// allocation for each would take more room than the text.
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
+pub struct Labels {
+    /// Name, value, name, value …
+    text: Box<str>,
+    /// Where each of them ends.
+    ends: Box<[u32]>,
+}
 
 impl Labels {
     /// The value of a name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        let index = self.0.binary_search_by(|(n, _)| (**n).cmp(name)).ok()?;
-        self.0.get(index).map(|(_, value)| &**value)
+        let (mut low, mut high) = (0, self.len());
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            let (found, value) = self.at(middle)?;
+            match found.cmp(name) {
+                Ordering::Less => low = middle + 1,
+                Ordering::Equal => return Some(value),
+                Ordering::Greater => high = middle,
+            }
+        }
+        None
     }
 
     /// Whether the name is there, with any value.
@@ -24,20 +43,28 @@ impl Labels {
     }
 
     /// All of them, in the order of the names.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (&**name, &**value))
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        (0..self.len()).filter_map(|index| self.at(index))
     }
 
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.ends.len() / 2
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.ends.is_empty()
+    }
+
+    fn at(&self, index: usize) -> Option<(&str, &str)> {
+        let end = |number: usize| self.ends.get(number).and_then(|end| usize::try_from(*end).ok());
+        let first = index.checked_mul(2)?;
+        let start = first.checked_sub(1).map_or(Some(0), end)?;
+        let (middle, last) = (end(first)?, end(first + 1)?);
+        Some((self.text.get(start..middle)?, self.text.get(middle..last)?))
     }
 }
 
@@ -47,12 +74,21 @@ impl fmt::Debug for Labels {
     }
 }
 
-impl<N: Into<Arc<str>>, V: Into<Arc<str>>> FromIterator<(N, V)> for Labels {
-    /// Of a name that comes more than once, the last value counts.
+impl<N: AsRef<str>, V: AsRef<str>> FromIterator<(N, V)> for Labels {
+    /// Of a name that comes more than once, the last value counts. What is beyond 4 GiB of text is left out.
     fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
-        let map: std::collections::BTreeMap<Arc<str>, Arc<str>> =
-            pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
-        Self(map.into_iter().collect())
+        let pairs: Vec<(N, V)> = pairs.into_iter().collect();
+        let sorted: BTreeMap<&str, &str> = pairs.iter().map(|(name, value)| (name.as_ref(), value.as_ref())).collect();
+        let mut text = String::with_capacity(sorted.iter().map(|(name, value)| name.len() + value.len()).sum());
+        let mut ends = Vec::with_capacity(sorted.len() * 2);
+        for (name, value) in sorted {
+            let middle = text.len() + name.len();
+            let (Ok(middle), Ok(end)) = (u32::try_from(middle), u32::try_from(middle + value.len())) else { break };
+            text.push_str(name);
+            text.push_str(value);
+            ends.extend([middle, end]);
+        }
+        Self { text: text.into(), ends: ends.into() }
     }
 }
 
@@ -80,5 +116,26 @@ impl Metadata {
     #[must_use]
     pub fn named(name: impl Into<Arc<str>>) -> Self {
         Self { name: name.into(), ..Self::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn labels_are_a_map(pairs in prop::collection::vec(("[abä]{0,2}", "[xy]{0,2}"), 0..8), other in "[abä]{0,2}") {
+            let labels: Labels = pairs.iter().map(|(name, value)| (name, value)).collect();
+            let model: BTreeMap<&str, &str> = pairs.iter().map(|(name, value)| (&**name, &**value)).collect();
+            prop_assert_eq!(labels.iter().collect::<Vec<_>>(), model.clone().into_iter().collect::<Vec<_>>());
+            prop_assert_eq!((labels.len(), labels.is_empty()), (model.len(), model.is_empty()));
+            prop_assert_eq!(labels.get(&other), model.get(&*other).copied());
+            for (name, value) in model {
+                prop_assert_eq!(labels.get(name), Some(value));
+            }
+        }
     }
 }
