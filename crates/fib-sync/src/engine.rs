@@ -175,6 +175,9 @@ impl FibSync {
         match &group.state {
             GroupState::Good(target) => {
                 let target = Arc::clone(group.object.as_ref().unwrap_or(target));
+                if !self.objects.is_ready(&target) {
+                    return Wanted::Kept;
+                }
                 Wanted::Route { metric: group.key.metric, target }
             }
             GroupState::Held { .. } => Wanted::Kept,

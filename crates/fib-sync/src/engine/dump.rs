@@ -153,7 +153,7 @@ impl FibSync {
         for slot in touched {
             self.mark(slot);
         }
-        let unsure = self.conflicts.keys().copied().chain(self.refused.taken());
+        let unsure = self.conflicts.keys().copied().chain(self.refused.prefixes());
         let unsure: Vec<Slot> = unsure.filter_map(|prefix| self.table.find(prefix)).collect();
         for slot in unsure {
             self.mark(slot);

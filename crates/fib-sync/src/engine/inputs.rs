@@ -229,7 +229,7 @@ impl FibSync {
     fn group_size_changed(&mut self, id: GroupId) {
         let Some(group) = self.table.group(id) else { return };
         if group.members > 0 {
-            if self.objects.wants_object(group) != group.object.is_some() {
+            if self.objects.wants_object(group, id) != group.object.is_some() {
                 self.dirty_groups.insert(id);
             }
             return;
@@ -238,6 +238,7 @@ impl FibSync {
             self.held_until.remove(&(since + self.settings.unresolved_time, id));
         }
         if let Some(group) = self.table.remove_group(id) {
+            self.objects.forget(id);
             self.dirty_groups.remove(&id);
             for next_hop in &group.key.next_hops {
                 self.hop_groups.remove(&(*next_hop, id));

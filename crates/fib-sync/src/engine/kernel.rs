@@ -212,7 +212,7 @@ impl FibSync {
 
     /// Draws the consequences of all that was handed in.
     pub(super) fn settle(&mut self) {
-        if !self.unsettled {
+        if !self.unsettled && self.dirty_groups.is_empty() {
             return;
         }
         self.unsettled = false;
@@ -247,7 +247,6 @@ impl FibSync {
         while let Some(group) = self.dirty_groups.pop_first() {
             self.update_group(group);
         }
-        self.settle_objects();
     }
 
     /// What the kernel refused may be possible now.

@@ -1,45 +1,531 @@
-//! Nexthop objects.
+//! Nexthop objects: routes of large groups point to one, so that a next hop that moves is one write.
+//!
+//! Routes point to group objects, also of one leg, because a single object and a group cannot replace one another. Objects
+//! die with the carrier of their link, and routes of IPv4 with the last leg of their group, silently; they cannot be made
+//! without carrier. So `auto` uses them only where they pay, and where one cannot be made the routes have their legs
+//! themselves. Objects of the run before are taken over when they say what is wanted. An object goes when no route of ours
+//! in the kernel points to it, which the count of references to its target tells.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use hashbrown::{HashMap, HashSet};
+use smallvec::SmallVec;
+
 use super::FibSync;
-use super::writes::{Refusal, Write, WriteKind};
-use crate::route::{IfIndex, KernelObject, Target};
+use super::writes::{InFlight, Refusal, Write, WriteKind};
+use crate::plan::Stale;
+use crate::route::{IfIndex, KernelObject, Leg, ObjectSpec, Target};
 use crate::settings::NexthopObjects;
-use crate::table::{Group, GroupId, GroupState};
+use crate::table::{Group, GroupId, GroupState, Slot, Wish};
+
+/// Numbers of our objects begin here.
+const FIRST: u32 = 0x4845_0000;
+/// More routes than this are worth an object; fewer than half of it are not any more.
+const MANY: u32 = 10_000;
+
+/// Members of a group object: numbers of leg objects with weights, sorted.
+type Members = SmallVec<[(u32, u16); 2]>;
+
+#[derive(Debug)]
+struct GroupObject {
+    target: Arc<Target>,
+    owner: Option<GroupId>,
+    want: Members,
+    /// What the kernel has; none: no such object.
+    have: Option<Members>,
+    seen: bool,
+}
+
+#[derive(Debug)]
+struct LegObject {
+    leg: Leg,
+    there: bool,
+    seen: bool,
+}
 
 #[derive(Debug)]
 pub(super) struct Objects {
     mode: NexthopObjects,
+    groups: BTreeMap<u32, GroupObject>,
+    legs: BTreeMap<u32, LegObject>,
+    leg_ids: HashMap<Leg, u32>,
+    owners: HashMap<GroupId, u32>,
+    /// Groups whose object could not be made; cleared when links change.
+    failed: HashSet<GroupId>,
+    /// Numbers that others use.
+    taken: BTreeSet<u32>,
+    dirty: BTreeSet<u32>,
+    next: u32,
 }
 
 impl Objects {
     pub(super) fn new(mode: NexthopObjects) -> Self {
-        Self { mode }
+        Self {
+            mode,
+            groups: BTreeMap::new(),
+            legs: BTreeMap::new(),
+            leg_ids: HashMap::new(),
+            owners: HashMap::new(),
+            failed: HashSet::new(),
+            taken: BTreeSet::new(),
+            dirty: BTreeSet::new(),
+            next: FIRST,
+        }
     }
+
     pub(super) fn set_mode(&mut self, mode: NexthopObjects) {
         self.mode = mode;
     }
+
     pub(super) fn len(&self) -> usize {
-        0
+        let groups = self.groups.values().filter(|group| group.have.is_some()).count();
+        groups + self.legs.values().filter(|leg| leg.there).count()
     }
-    pub(super) fn wants_object(&self, _group: &Group) -> bool {
-        false
+
+    /// Whether a group is large enough for an object, not counting objects of the run before.
+    pub(super) fn wants_object(&self, group: &Group, id: GroupId) -> bool {
+        let eligible = matches!(group.key.wish, Wish::Learned(_)) && !self.failed.contains(&id);
+        eligible
+            && match self.mode {
+                NexthopObjects::Never => false,
+                NexthopObjects::Always => true,
+                NexthopObjects::Auto => {
+                    let least = if group.object.is_some() { MANY / 2 } else { MANY };
+                    group.members > least
+                }
+            }
     }
-    pub(super) fn begin_dump(&mut self) {}
+
+    /// Whether the kernel has the object that a target names.
+    pub(super) fn is_ready(&self, target: &Target) -> bool {
+        match target {
+            Target::Object(id) => self.groups.get(id).is_some_and(|group| group.have.is_some()),
+            Target::Legs(_) | Target::Dead(_) => true,
+        }
+    }
+
+    /// The group does not want an object any more.
+    pub(super) fn release(&mut self, owner: GroupId) {
+        if let Some(group) = self.owners.remove(&owner).and_then(|id| self.groups.get_mut(&id)) {
+            group.owner = None;
+        }
+    }
+
+    /// The group is no more.
+    pub(super) fn forget(&mut self, owner: GroupId) {
+        self.release(owner);
+        self.failed.remove(&owner);
+    }
+
+    fn free_id(&mut self) -> u32 {
+        while self.groups.contains_key(&self.next)
+            || self.legs.contains_key(&self.next)
+            || self.taken.contains(&self.next)
+        {
+            self.next = self.next.wrapping_add(1).max(FIRST);
+        }
+        self.next
+    }
+
+    /// The leg objects of some legs; numbers are given to new ones.
+    fn members(&mut self, legs: &[Leg]) -> Members {
+        let mut members: Members = legs
+            .iter()
+            .map(|leg| {
+                let bare = Leg { weight: 1, ..*leg };
+                let id = match self.leg_ids.get(&bare) {
+                    Some(id) => *id,
+                    None => {
+                        let id = self.free_id();
+                        self.legs.insert(id, LegObject { leg: bare, there: false, seen: false });
+                        self.leg_ids.insert(bare, id);
+                        id
+                    }
+                };
+                (id, leg.weight)
+            })
+            .collect();
+        members.sort_unstable();
+        members
+    }
+
+    /// An object of the run before, or without an owner, that says the same.
+    fn unowned(&self, want: &Members) -> Option<u32> {
+        let same = |group: &&GroupObject| group.owner.is_none() && group.have.as_ref() == Some(want);
+        self.groups.iter().find(|(_, group)| same(group)).map(|(id, _)| *id)
+    }
+
+    pub(super) fn begin_dump(&mut self) {
+        self.groups.values_mut().for_each(|group| group.seen = false);
+        self.legs.values_mut().for_each(|leg| leg.seen = false);
+    }
+
+    /// Legs of an interface are gone from the kernel; the numbers of groups that have none left.
+    fn lose(&mut self, is_gone: impl Fn(&Leg) -> bool) -> Vec<u32> {
+        let mut gone = BTreeSet::new();
+        for (id, leg) in &mut self.legs {
+            if leg.there && is_gone(&leg.leg) {
+                leg.there = false;
+                gone.insert(*id);
+            }
+        }
+        let mut emptied = Vec::new();
+        for (id, group) in &mut self.groups {
+            let Some(have) = &mut group.have else { continue };
+            let before = have.len();
+            have.retain(|(leg, _)| !gone.contains(leg));
+            if have.len() == before {
+                continue;
+            }
+            self.dirty.insert(*id);
+            if have.is_empty() {
+                group.have = None;
+                emptied.push(*id);
+            }
+        }
+        emptied
+    }
 }
 
 impl FibSync {
-    pub(super) fn object_for(&mut self, _id: GroupId, _state: &GroupState) -> Option<Arc<Target>> {
-        None
+    /// The object that the routes of a group point to, if there is to be one.
+    pub(super) fn object_for(&mut self, id: GroupId, state: &GroupState) -> Option<Arc<Target>> {
+        let group = self.table.group(id)?;
+        let target = match state {
+            GroupState::Good(target) => Arc::clone(target),
+            // What holds now will hold when it can be resolved again.
+            GroupState::Held { .. } => return group.object.clone(),
+            GroupState::Unresolved { .. } | GroupState::Rejected => {
+                self.objects.release(id);
+                return None;
+            }
+        };
+        let Target::Legs(legs) = &*target else {
+            self.objects.release(id);
+            return None;
+        };
+        let large = self.objects.wants_object(group, id);
+        let early = !large
+            && self.stale == Stale::Kept
+            && self.objects.mode == NexthopObjects::Auto
+            && !self.objects.groups.is_empty()
+            && matches!(group.key.wish, Wish::Learned(_));
+        if !large && !early {
+            self.objects.release(id);
+            return None;
+        }
+        let want = self.objects.members(legs);
+        let known = self.objects.owners.get(&id).copied();
+        let number = match known.or_else(|| self.objects.unowned(&want)) {
+            Some(number) => number,
+            None if early => return None,
+            None => {
+                let number = self.objects.free_id();
+                let target = self.intern(Target::Object(number));
+                let object = GroupObject { target, owner: None, want: want.clone(), have: None, seen: false };
+                self.objects.groups.insert(number, object);
+                number
+            }
+        };
+        self.objects.owners.insert(id, number);
+        let object = self.objects.groups.get_mut(&number)?;
+        object.owner = Some(id);
+        if object.have.as_ref() != Some(&want) {
+            self.objects.dirty.insert(number);
+        }
+        object.want = want;
+        Some(Arc::clone(&object.target))
     }
-    pub(super) fn object_reported(&mut self, _object: KernelObject) {}
-    pub(super) fn object_gone(&mut self, _id: u32) {}
-    pub(super) fn objects_lost(&mut self, _index: IfIndex) {}
-    pub(super) fn objects_possible(&mut self) {}
-    pub(super) fn settle_objects(&mut self) {}
-    pub(super) fn end_object_dump(&mut self) {}
-    pub(super) fn poll_objects(&mut self, _most: usize, _writes: &mut Vec<Write>) {}
-    pub(super) fn poll_object_deletions(&mut self, _most: usize, _writes: &mut Vec<Write>) {}
-    pub(super) fn object_result(&mut self, _kind: WriteKind, _object: KernelObject, _refusal: Option<Refusal>) {}
+
+    /// An object was made or changed by somebody else, or is told by a dump.
+    pub(super) fn object_reported(&mut self, object: KernelObject) {
+        if object.protocol != self.settings.protocol {
+            self.objects.taken.insert(object.id);
+            return;
+        }
+        let id = object.id;
+        match object.object {
+            ObjectSpec::Leg(leg) => {
+                // A second object for the same leg belongs to nobody; it goes when nothing points to it.
+                self.objects.leg_ids.entry(leg).or_insert(id);
+                let entry = self.objects.legs.entry(id).or_insert(LegObject { leg, there: true, seen: true });
+                entry.there = entry.leg == leg;
+                entry.seen = true;
+            }
+            ObjectSpec::Group(members) => {
+                let target = self.intern(Target::Object(id));
+                let entry = self.objects.groups.entry(id).or_insert_with(|| GroupObject {
+                    target,
+                    owner: None,
+                    want: members.clone(),
+                    have: None,
+                    seen: true,
+                });
+                entry.seen = true;
+                if entry.want != members {
+                    self.objects.dirty.insert(id);
+                }
+                entry.have = Some(members);
+            }
+            ObjectSpec::Other => {
+                self.objects.taken.insert(id);
+            }
+        }
+    }
+
+    /// Somebody else took an object away.
+    pub(super) fn object_gone(&mut self, id: u32) {
+        self.objects.taken.remove(&id);
+        let mut emptied = Vec::new();
+        if let Some(leg) = self.objects.legs.get(&id).map(|leg| leg.leg) {
+            emptied = self.objects.lose(|other| *other == leg);
+        }
+        if let Some(group) = self.objects.groups.get_mut(&id)
+            && group.have.take().is_some()
+        {
+            self.objects.dirty.insert(id);
+            emptied.push(id);
+        }
+        self.routes_lost(&emptied);
+    }
+
+    /// The carrier of a link is gone: so are the objects on it, and the routes that have no other leg.
+    pub(super) fn objects_lost(&mut self, index: IfIndex) {
+        let emptied = self.objects.lose(|leg| leg.interface == index);
+        self.routes_lost(&emptied);
+    }
+
+    /// Routes that point to objects that are gone are assumed gone; a dump tells.
+    fn routes_lost(&mut self, objects: &[u32]) {
+        if objects.is_empty() {
+            return;
+        }
+        let mut touched: Vec<Slot> = Vec::new();
+        for slot in 0..self.table.slots() {
+            let Some((slot, entry)) = self.table.used(slot) else { continue };
+            let points = |target: &Target| matches!(target, Target::Object(id) if objects.contains(id));
+            if !entry.actual.iter().any(|known| points(&known.target)) {
+                continue;
+            }
+            let gone: SmallVec<[_; 1]> = entry.actual.iter().filter(|known| points(&known.target)).cloned().collect();
+            self.table.entry_mut(slot).actual.retain(|known| !points(&known.target));
+            gone.iter().for_each(|known| self.uncount(known));
+            touched.push(slot);
+        }
+        for slot in touched {
+            self.mark(slot);
+        }
+        self.dumps.want();
+    }
+
+    /// A link came up: what could not be made may be possible now.
+    pub(super) fn objects_possible(&mut self) {
+        self.dirty_groups.extend(self.objects.failed.drain());
+        let all: Vec<u32> = self.objects.groups.keys().copied().collect();
+        self.objects.dirty.extend(all);
+    }
+
+    /// What a whole dump did not have is not there.
+    pub(super) fn end_object_dump(&mut self) {
+        let unseen: HashSet<Leg> = self.objects.legs.values().filter(|leg| !leg.seen).map(|leg| leg.leg).collect();
+        let mut emptied = self.objects.lose(|leg| unseen.contains(leg));
+        for (id, group) in &mut self.objects.groups {
+            if !group.seen && group.have.take().is_some() {
+                self.objects.dirty.insert(*id);
+                emptied.push(*id);
+            }
+        }
+        if !emptied.is_empty() {
+            self.routes_lost(&emptied);
+        }
+    }
+
+    /// Appends what makes the objects that are wanted: legs before groups.
+    pub(super) fn poll_objects(&mut self, most: usize, writes: &mut Vec<Write>) {
+        let mut groups = Vec::new();
+        while self.in_flight.len() < most
+            && let Some(id) = self.objects.dirty.pop_first()
+        {
+            let Some(group) = self.objects.groups.get(&id) else { continue };
+            let owned = group.owner.is_some_and(|owner| self.is_good(owner));
+            if !owned || group.have.as_ref() == Some(&group.want) {
+                continue;
+            }
+            let kind = if group.have.is_some() { WriteKind::Replace } else { WriteKind::Create };
+            let want = group.want.clone();
+            for (leg, _) in &want {
+                let Some(leg_object) = self.objects.legs.get(leg).filter(|leg| !leg.there) else { continue };
+                let spec = ObjectSpec::Leg(leg_object.leg);
+                let queued = self.in_flight.iter().any(|w| matches!(w, InFlight::Object(_, o) if o.id == *leg));
+                if !queued {
+                    self.send_object(WriteKind::Create, *leg, spec, writes);
+                }
+            }
+            groups.push((kind, id, want));
+        }
+        for (kind, id, want) in groups {
+            self.send_object(kind, id, ObjectSpec::Group(want), writes);
+        }
+    }
+
+    fn is_good(&self, id: GroupId) -> bool {
+        self.table.group(id).is_some_and(|group| matches!(group.state, GroupState::Good(_)))
+    }
+
+    fn send_object(&mut self, kind: WriteKind, id: u32, object: ObjectSpec, writes: &mut Vec<Write>) {
+        let object = KernelObject { id, protocol: self.settings.protocol, object };
+        writes.push(Write::Object(kind, object.clone()));
+        self.in_flight.push(InFlight::Object(kind, object));
+    }
+
+    /// Appends what takes away objects that nothing points to: groups first, then legs.
+    pub(super) fn poll_object_deletions(&mut self, most: usize, writes: &mut Vec<Write>) {
+        if self.stale == Stale::Kept {
+            return;
+        }
+        // One reference of the set of targets, one of the object itself.
+        let idle = |group: &GroupObject| group.owner.is_none() && Arc::strong_count(&group.target) <= 2;
+        let groups: Vec<u32> =
+            self.objects.groups.iter().filter(|(_, group)| idle(group)).map(|(id, _)| *id).take(most).collect();
+        for id in groups {
+            let Some(group) = self.objects.groups.get(&id) else { continue };
+            match group.have.clone() {
+                Some(members) => self.send_object(WriteKind::Delete, id, ObjectSpec::Group(members), writes),
+                None => {
+                    self.objects.groups.remove(&id);
+                }
+            }
+        }
+        if !self.in_flight.is_empty() {
+            return;
+        }
+        let used: HashSet<u32> = self
+            .objects
+            .groups
+            .values()
+            .flat_map(|group| group.want.iter().chain(group.have.iter().flatten()))
+            .map(|(leg, _)| *leg)
+            .collect();
+        let legs: Vec<u32> = self.objects.legs.keys().filter(|id| !used.contains(*id)).copied().take(most).collect();
+        for id in legs {
+            let Some(leg) = self.objects.legs.get(&id) else { continue };
+            if leg.there {
+                let spec = ObjectSpec::Leg(leg.leg);
+                self.send_object(WriteKind::Delete, id, spec, writes);
+            } else {
+                self.forget_leg(id);
+            }
+        }
+    }
+
+    fn forget_leg(&mut self, id: u32) {
+        if let Some(leg) = self.objects.legs.remove(&id)
+            && self.objects.leg_ids.get(&leg.leg) == Some(&id)
+        {
+            self.objects.leg_ids.remove(&leg.leg);
+        }
+    }
+
+    /// What became of a write of an object.
+    pub(super) fn object_result(&mut self, kind: WriteKind, object: KernelObject, refusal: Option<Refusal>) {
+        let id = object.id;
+        match (kind, refusal) {
+            (_, Some(Refusal::Unknown)) => {
+                self.counters.unknown += 1;
+                self.dumps.want();
+            }
+            (WriteKind::Delete, None | Some(Refusal::Missing)) => match object.object {
+                ObjectSpec::Group(_) => {
+                    self.objects.groups.remove(&id);
+                }
+                ObjectSpec::Leg(_) | ObjectSpec::Other => self.forget_leg(id),
+            },
+            (WriteKind::Create | WriteKind::Replace, None) => self.object_made(id, object.object),
+            (WriteKind::Create, Some(Refusal::Exists)) => {
+                // Somebody has taken the number; the object gets another one.
+                self.objects.taken.insert(id);
+                self.renumber(id);
+            }
+            (WriteKind::Replace, Some(Refusal::Missing)) => {
+                if let Some(group) = self.objects.groups.get_mut(&id) {
+                    group.have = None;
+                    self.objects.dirty.insert(id);
+                }
+                self.routes_lost(&[id]);
+            }
+            (
+                WriteKind::Create | WriteKind::Replace | WriteKind::Delete,
+                Some(Refusal::Exists | Refusal::Missing | Refusal::Errno(_)),
+            ) => {
+                self.counters.failures += 1;
+                match kind {
+                    WriteKind::Create | WriteKind::Replace => self.object_failed(id),
+                    WriteKind::Delete => {
+                        // It stays in the kernel; its number is not used again.
+                        self.objects.taken.insert(id);
+                        self.objects.groups.remove(&id);
+                        self.forget_leg(id);
+                    }
+                }
+            }
+        }
+    }
+
+    fn object_made(&mut self, id: u32, made: ObjectSpec) {
+        match made {
+            ObjectSpec::Leg(_) | ObjectSpec::Other => {
+                if let Some(leg) = self.objects.legs.get_mut(&id) {
+                    leg.there = true;
+                    leg.seen = true;
+                }
+            }
+            ObjectSpec::Group(members) => {
+                let Some(group) = self.objects.groups.get_mut(&id) else { return };
+                let first = group.have.is_none();
+                group.seen = true;
+                if group.want != members {
+                    self.objects.dirty.insert(id);
+                }
+                group.have = Some(members);
+                if first && let Some(owner) = group.owner {
+                    self.mark_group(owner);
+                }
+            }
+        }
+    }
+
+    /// A number is another's: whoever used it is set up anew.
+    fn renumber(&mut self, id: u32) {
+        if self.objects.legs.contains_key(&id) {
+            self.forget_leg(id);
+            let users = self.objects.groups.values().filter(|group| group.want.iter().any(|(leg, _)| *leg == id));
+            self.dirty_groups.extend(users.filter_map(|group| group.owner));
+        }
+        if let Some(group) = self.objects.groups.remove(&id)
+            && let Some(owner) = group.owner
+        {
+            self.objects.owners.remove(&owner);
+            self.dirty_groups.insert(owner);
+        }
+        self.unsettled = true;
+    }
+
+    /// An object cannot be made: the routes have their legs themselves, until links change.
+    fn object_failed(&mut self, id: u32) {
+        let by_leg = |group: &GroupObject| group.want.iter().any(|(leg, _)| *leg == id);
+        let owners: Vec<GroupId> = self
+            .objects
+            .groups
+            .iter()
+            .filter(|(number, group)| **number == id || (group.have.is_none() && by_leg(group)))
+            .filter_map(|(_, group)| group.owner)
+            .collect();
+        for owner in owners {
+            self.objects.release(owner);
+            self.objects.failed.insert(owner);
+            self.dirty_groups.insert(owner);
+        }
+        self.unsettled = true;
+    }
 }

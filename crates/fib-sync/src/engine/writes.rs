@@ -97,9 +97,9 @@ impl Refused {
         }
     }
 
-    /// Those of which it is not known what is in their way.
-    pub(super) fn taken(&self) -> Vec<Prefix> {
-        self.by_prefix.iter().filter(|(_, error)| **error == EEXIST).map(|(prefix, _)| *prefix).collect()
+    /// All of them.
+    pub(super) fn prefixes(&self) -> impl Iterator<Item = Prefix> + '_ {
+        self.by_prefix.keys().copied()
     }
 
     /// Those whose time has come.
@@ -128,6 +128,10 @@ impl FibSync {
         }
         self.settle();
         self.poll_objects(most, writes);
+        if !self.in_flight.is_empty() {
+            // Routes follow when the objects are there.
+            return;
+        }
         while self.in_flight.len() < most
             && let Some(slot) = self.dirty.pop_front()
         {
@@ -280,6 +284,10 @@ impl FibSync {
                     Refusal::Exists | Refusal::Missing | Refusal::Unknown => 0,
                 };
                 self.counters.failures += 1;
+                if self.refused.get(prefix).is_none() {
+                    // Something that it needs may be gone without a word.
+                    self.dumps.want();
+                }
                 let now = self.now;
                 self.refused.add(prefix, error, now, Self::RETRY);
             }

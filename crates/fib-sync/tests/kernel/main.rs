@@ -1,5 +1,6 @@
 //! The thread of the forwarding table against the kernel of this machine, each case in a network namespace of its own that has no
 //! name and goes with it.
+//!
 //! Arguments are those of any Rust test program. Without privileges the cases are skipped, with the reason; where `CI` is set
 //! they fail instead.
 
@@ -7,6 +8,7 @@ mod common;
 mod learned;
 mod links;
 mod local;
+mod objects;
 mod ownership;
 
 use std::env;
@@ -25,7 +27,7 @@ fn main() {
     let arguments = Arguments::from_iter(ours);
     let missing =
         namespace::create().err().map(|error| format!("network namespaces cannot be made, run as root: {error}"));
-    let cases = [learned::CASES, links::CASES, local::CASES, ownership::CASES];
+    let cases = [learned::CASES, links::CASES, local::CASES, objects::CASES, ownership::CASES];
     let trials = cases.into_iter().flatten().map(|case| trial(case, missing.clone())).collect();
     libtest_mimic::run(&arguments, trials).exit();
 }

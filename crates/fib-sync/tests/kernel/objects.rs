@@ -1,0 +1,122 @@
+//! Routes over nexthop objects.
+
+use heddle_fib_sync::settings::NexthopObjects;
+use heddle_fib_sync::{Output, Settings};
+use heddle_netlink::{DumpSocket, NexthopObject, NexthopTarget, Protocol};
+
+use crate::Case;
+use crate::common::{Fib, Net, ours, wait_for_routes};
+
+pub(crate) const CASES: &[Case] = &[
+    ("objects::routes_point_to_a_group_that_follows_its_next_hops", follow),
+    ("objects::the_loss_of_carrier_takes_them_and_its_return_brings_them_back", carrier),
+    ("objects::a_restart_takes_them_over", restart),
+    ("objects::what_others_do_to_them_is_repaired", repaired),
+];
+
+const ALWAYS: NexthopObjects = NexthopObjects::Always;
+
+fn settings() -> Settings {
+    Settings { nexthop_objects: ALWAYS, ..Settings::default() }
+}
+
+fn objects() -> Vec<NexthopObject> {
+    let mut socket = DumpSocket::open().expect("dump socket");
+    let mut found = Vec::new();
+    let _ = socket.nexthops(|object| found.push(object.canonical())).expect("dump");
+    found
+}
+
+fn groups() -> Vec<usize> {
+    let members = |object: &NexthopObject| match &object.target {
+        NexthopTarget::Group(members) => Some(members.len()),
+        NexthopTarget::Gateway { .. } | NexthopTarget::Device { .. } | NexthopTarget::Blackhole { .. } => None,
+    };
+    objects().iter().filter_map(members).collect()
+}
+
+/// Waits until there are so many routes, all over objects, and groups of these sizes.
+#[track_caller]
+fn wait_for(fib: &Fib, routes: u64, sizes: &[usize]) {
+    fib.wait_until("routes and groups", |counters| {
+        counters.installed == routes && counters.pending == 0 && groups() == sizes
+    });
+    let ours = ours();
+    assert_eq!(u64::try_from(ours.len()).expect("few"), routes, "{ours:#?}");
+    assert!(ours.iter().all(|route| route.nexthop.is_some()), "{ours:#?}");
+}
+
+const PATHS: &[(&str, &[&str])] = &[
+    ("10.1.0.0/16", &["192.0.2.2", "198.51.100.2"]),
+    ("10.2.0.0/16", &["192.0.2.2", "198.51.100.2"]),
+    ("2001:db8:55::/64", &["2001:db8:1::2", "2001:db8:2::2"]),
+];
+
+fn follow(mut lab: Net) {
+    let mut fib = Fib::start(settings());
+    fib.learn(PATHS);
+    wait_for(&fib, 3, &[2, 2]);
+    let written = fib.counters();
+    assert_eq!((written.created, written.replaced, written.failures), (3, 0, 0), "{written:?}");
+    // A leg is lost: groups shrink, routes are not written.
+    lab.control.set_down(lab.b_peer).expect("down");
+    wait_for(&fib, 3, &[1, 1]);
+    lab.control.set_up(lab.b_peer).expect("up");
+    wait_for(&fib, 3, &[2, 2]);
+    let counters = fib.counters();
+    assert_eq!((counters.created, counters.replaced, counters.failures), (3, 0, 0), "{counters:?}");
+    // Nobody uses them any more.
+    fib.learn(&[("10.1.0.0/16", &[]), ("10.2.0.0/16", &[]), ("2001:db8:55::/64", &[])]);
+    wait_for_routes([]);
+    fib.runner.sweep();
+    fib.wait_for("the sweep", |output| *output == Output::Swept);
+    fib.wait_until("no objects", |_| objects().is_empty());
+}
+
+fn carrier(mut lab: Net) {
+    let fib = Fib::start(settings());
+    fib.learn(&[("10.1.0.0/16", &["192.0.2.2"]), ("2001:db8:55::/64", &["2001:db8:1::2"])]);
+    wait_for(&fib, 2, &[1, 1]);
+    for _ in 0..3 {
+        lab.control.set_down(lab.a_peer).expect("down");
+        fib.wait_until("nothing left", |counters| counters.installed == 0 && counters.pending == 0);
+        assert_eq!((ours(), objects()), (vec![], vec![]));
+        lab.control.set_up(lab.a_peer).expect("up");
+        wait_for(&fib, 2, &[1, 1]);
+    }
+}
+
+fn restart(_lab: Net) {
+    let first = Fib::start(settings());
+    first.learn(PATHS);
+    wait_for(&first, 3, &[2, 2]);
+    let before = (ours(), objects());
+    first.runner.stop();
+    let mut second = Fib::start(settings());
+    second.learn(PATHS);
+    second.wait_until("all are taken in", |counters| counters.stale == 0 && counters.pending == 0);
+    let counters = second.counters();
+    assert_eq!((counters.created, counters.replaced, counters.deleted), (0, 0, 0), "{counters:?}");
+    second.runner.sweep();
+    second.wait_for("the sweep", |output| *output == Output::Swept);
+    assert_eq!((ours(), objects()), before);
+    second.runner.stop();
+    // Without objects: the routes get their legs, and the objects go.
+    let third = Fib::start(Settings { nexthop_objects: NexthopObjects::Never, ..settings() });
+    third.learn(PATHS);
+    third.runner.sweep();
+    third.wait_until("no objects", |counters| counters.replaced == 3 && counters.pending == 0 && objects().is_empty());
+    assert!(ours().iter().all(|route| route.legs.len() == 2), "{:#?}", ours());
+}
+
+fn repaired(mut lab: Net) {
+    let fib = Fib::start(settings());
+    fib.learn(PATHS);
+    wait_for(&fib, 3, &[2, 2]);
+    for object in objects() {
+        // Some go with others.
+        let _ = lab.control.delete_nexthop(object.id);
+    }
+    wait_for(&fib, 3, &[2, 2]);
+    assert!(objects().iter().all(|object| object.protocol == Protocol::HEDDLE));
+}
