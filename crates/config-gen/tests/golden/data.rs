@@ -44,6 +44,15 @@ impl Data {
         parse(file, &read).map_err(|e| format!("{case}: {e}"))
     }
 
+    /// Whether a text to be rewritten is there when its turn comes.
+    pub fn occurs(&self, case: &str, rewrite: &[(String, String)], text: &str) -> bool {
+        let before = rewrite.iter().take_while(|(from, _)| from != text);
+        let files = ["", "6"].into_iter().flat_map(|v| ["", "_aggr", "_ipam"].map(|part| format!("bird{v}{part}.cfg")));
+        files
+            .filter_map(|file| self.expected_text(case, &file))
+            .any(|file| before.clone().fold(file, |file, (from, to)| file.replace(from, to)).contains(text))
+    }
+
     /// A file below `mock_data/calicoctl`.
     pub fn input(&self, file: &str) -> Option<String> {
         fs::read_to_string(self.root.join("mock_data/calicoctl").join(file)).ok()

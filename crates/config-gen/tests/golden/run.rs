@@ -52,6 +52,9 @@ fn check(case: &Case, cases: &Cases, data: &Data) -> Result<Findings, String> {
         }
     }
     if let Some(folder) = &case.expected {
+        for (from, _) in case.rewrite.iter().filter(|(from, _)| !data.occurs(folder, &case.rewrite, from)) {
+            return Err(format!("nothing to rewrite: {from:?}"));
+        }
         for version in Version::BOTH {
             let bird = data.expected(folder, version, &case.rewrite)?;
             compare(&Expected::new(bird, version)?, &ours, version, &mut findings);
