@@ -131,8 +131,9 @@ struct Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.source.abort();
+        // The end first: a source that is stopped is none that was lost.
         self.shared.store().end();
+        self.source.abort();
         self.shared.tell();
     }
 }

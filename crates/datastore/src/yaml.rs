@@ -23,8 +23,10 @@ fn block(out: &mut String, value: &Value, depth: usize) {
         }
         Value::Array(items) if !items.is_empty() => {
             for item in items {
-                let _ = write!(out, "{indent}-");
-                below(out, item, depth);
+                // The dash stands in place of the indent of the item's first line.
+                let mut lines = String::new();
+                block(&mut lines, item, depth + 1);
+                let _ = write!(out, "{indent}- {}", lines.trim_start());
             }
         }
         Value::Object(_) | Value::Array(_) | Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
@@ -33,7 +35,7 @@ fn block(out: &mut String, value: &Value, depth: usize) {
     }
 }
 
-/// A value behind its key or dash.
+/// A value behind its key.
 fn below(out: &mut String, value: &Value, depth: usize) {
     match value {
         Value::Object(map) if !map.is_empty() => {
@@ -77,8 +79,8 @@ mod tests {
             "apiVersion": "projectcalico.org/v3",
             "status": { "empty": [], "none": null, "on": true, "text": "a: \"b\"\n", "list": [{ "peerIP": "192.0.2.1", "n": 1 }, [2]] },
         });
-        let want = "apiVersion: projectcalico.org/v3\nstatus:\n  empty: []\n  list:\n    -\n      n: 1\n      peerIP: \"192.0.2.1\"\n    \
-                    -\n      - 2\n  none: null\n  \"on\": true\n  text: \"a: \\\"b\\\"\\n\"\n";
+        let want = "apiVersion: projectcalico.org/v3\nstatus:\n  empty: []\n  list:\n    - \"n\": 1\n      peerIP: \"192.0.2.1\"\n    \
+                    - - 2\n  none: null\n  \"on\": true\n  text: \"a: \\\"b\\\"\\n\"\n";
         assert_eq!(document(&value), want);
     }
 }
