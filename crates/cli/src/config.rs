@@ -9,8 +9,9 @@ use heddle_config::{ConfigErrors, Effect, ExpressionError, Subject};
 use heddle_rib::policy::{AsPathRegex, PolicyError};
 use ipnetwork::IpNetwork;
 
-use crate::args::{Config, ConfigCommand, Connection};
+use crate::args::{Config, ConfigCommand, Connection, Render, RenderFormat};
 use crate::exit::Failure;
+use crate::render::Rendered;
 use crate::screen::{Screen, Tone};
 use crate::table::{Align, Cell, Table};
 use crate::words::{count, printable};
@@ -33,6 +34,7 @@ pub(crate) async fn run(args: Config, screen: &mut Screen) -> Result<(), Failure
             if exit_code && is_disruptive(&diff) { Err(Failure::Disruptive) } else { Ok(()) }
         }
         ConfigCommand::Apply { file } => apply(&client, file.as_deref(), &connection, screen).await,
+        ConfigCommand::Render(args) => render(&args, connection.json, screen),
         ConfigCommand::Show => {
             let config = client.config().await?;
             if connection.json { json(&config, screen) } else { Ok(screen.raw(config.toml.as_bytes())?) }
@@ -95,11 +97,36 @@ fn check(file: &Path, screen: &mut Screen) -> Result<(), Failure> {
     Ok(writeln!(screen, "{}: {good}: {}", name(file), parts.join(", "))?)
 }
 
+/// `config render`: prints what a node would run, or how that changes.
+fn render(args: &Render, as_json: bool, screen: &mut Screen) -> Result<(), Failure> {
+    let (rendered, wrong) = crate::render::render(args, screen)?;
+    match rendered {
+        Rendered::Text(text) => screen.raw(text.as_bytes())?,
+        Rendered::Change(old, new) => {
+            let diff = diff_values(&old, &new);
+            if as_json || args.format == RenderFormat::Json {
+                json(&diff, screen)?;
+            } else {
+                write_diff(&diff, Tense::Would, screen)?;
+            }
+        }
+    }
+    if wrong == 0 {
+        return Ok(());
+    }
+    screen.flush()?;
+    let number = count(u64::try_from(wrong).unwrap_or(u64::MAX), "object is", "objects are");
+    Err(Failure::Invalid { text: format!("{number} invalid and left out; the rest is printed") })
+}
+
 fn diff_files(old: &Path, new: &Path) -> Result<ConfigDiff, Failure> {
-    let (old, new) = (parse(old)?, parse(new)?);
-    let changes = heddle_config::diff(&old, &new);
+    Ok(diff_values(&parse(old)?, &parse(new)?))
+}
+
+fn diff_values(old: &heddle_config::Config, new: &heddle_config::Config) -> ConfigDiff {
+    let changes = heddle_config::diff(old, new);
     let mut diff = ConfigDiff::default();
-    for subject in heddle_config::resets(&old, &changes) {
+    for subject in heddle_config::resets(old, &changes) {
         match &subject {
             Subject::Peer(address) => diff.resets.push(peer_address(address)),
             Subject::ListenRange(prefix) => diff.reset_ranges.extend(prefix.to_string().parse::<IpNetwork>()),
@@ -129,7 +156,7 @@ fn diff_files(old: &Path, new: &Path) -> Result<ConfigDiff, Failure> {
         old: change.old,
         new: change.new,
     }));
-    Ok(diff)
+    diff
 }
 
 fn peer_address(address: &heddle_config::PeerAddress) -> PeerAddress {

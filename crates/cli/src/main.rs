@@ -9,8 +9,10 @@ mod config;
 mod exit;
 mod monitor;
 mod mrt;
+mod node;
 mod peer;
 mod reflector;
+mod render;
 mod screen;
 mod show;
 mod table;
@@ -21,7 +23,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Command, Heddle, Tool};
+use args::{Command, Heddle, NodePeerCommand, Tool};
 use exit::Failure;
 use screen::Screen;
 
@@ -29,6 +31,11 @@ fn main() -> ExitCode {
     let heddle = Heddle::parse();
     let tool = match heddle.command {
         Command::RouteReflector(args) => return reflector::run(&args),
+        Command::NodePeer(args::NodePeer { command: Some(NodePeerCommand::Drain(drain)), .. }) => {
+            Tool::NodeDrain(drain)
+        }
+        Command::NodePeer(args::NodePeer { run: Some(args), .. }) => return node::run(&args),
+        Command::NodePeer(args::NodePeer { run: None, .. }) => args::missing_node(),
         Command::Tool(tool) => tool,
     };
     let mut screen = Screen::new(heddle.color);
@@ -42,6 +49,7 @@ fn main() -> ExitCode {
 fn run(tool: Tool, screen: &mut Screen) -> Result<(), Failure> {
     match tool {
         Tool::Show(show) => client(show::run(show, screen)),
+        Tool::NodeDrain(drain) => client(node::drain(drain, screen)),
         Tool::Peer(peer) => client(peer::run(peer, screen)),
         Tool::Monitor(monitor) => client(monitor::run(monitor, screen)),
         Tool::Config(config) => client(config::run(config, screen)),

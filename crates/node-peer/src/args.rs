@@ -69,7 +69,9 @@ fn router_id(text: &str) -> Result<RouterId, String> {
         return Ok(RouterId::Hash);
     }
     let given = text.parse::<std::net::Ipv4Addr>().ok().filter(|a| !a.is_unspecified());
-    given.map(|a| RouterId::Given(BgpId::from(a))).ok_or_else(|| "an IPv4 address other than 0.0.0.0, or `hash`".to_owned())
+    given
+        .map(|a| RouterId::Given(BgpId::from(a)))
+        .ok_or_else(|| "an IPv4 address other than 0.0.0.0, or `hash`".to_owned())
 }
 
 fn nexthop_objects(text: &str) -> Result<heddle_config::NexthopObjects, String> {

@@ -127,7 +127,10 @@ export_policy = "out"
         assert_eq!(rules[2].modifications.set.local_pref, Some(0));
         assert_eq!(rules[2].modifications.set.med, Some(7));
         assert_eq!(rules[2].modifications.add.communities, [GRACEFUL_SHUTDOWN]);
-        assert_eq!((&rules[1], &rules[3]), (&before.policy("out").unwrap().rules[0], &before.policy("out").unwrap().rules[1]));
+        assert_eq!(
+            (&rules[1], &rules[3]),
+            (&before.policy("out").unwrap().rules[0], &before.policy("out").unwrap().rules[1])
+        );
     }
 
     #[test]

@@ -131,7 +131,10 @@ impl ForwardingTable {
     }
 
     /// Looks at the table, on its thread; none when the thread has ended.
-    pub(crate) async fn look<T: Send + 'static>(&self, f: impl FnOnce(&mut FibSync) -> T + Send + 'static) -> Option<T> {
+    pub(crate) async fn look<T: Send + 'static>(
+        &self,
+        f: impl FnOnce(&mut FibSync) -> T + Send + 'static,
+    ) -> Option<T> {
         let (reply, answer) = oneshot::channel();
         self.runner.query(move |fib| drop(reply.send(f(fib))));
         answer.await.ok()

@@ -26,7 +26,11 @@ pub(crate) fn settings(config: &Fib) -> fib::Settings {
         },
         stale_time: config.stale_time.duration(),
         unresolved_time: config.unresolved_time.duration(),
-        manage_sysctls: if config.manage_sysctls { fib::settings::ManageSysctls::Yes } else { fib::settings::ManageSysctls::No },
+        manage_sysctls: if config.manage_sysctls {
+            fib::settings::ManageSysctls::Yes
+        } else {
+            fib::settings::ManageSysctls::No
+        },
         static_routes: config
             .static_routes
             .iter()

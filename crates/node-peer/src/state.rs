@@ -51,7 +51,12 @@ impl NodeState {
         let peers = generated.peers.iter().map(|p| PeerName {
             address: p.address.to_string(),
             name: p.name.clone(),
-            origin: generated.origins.of(&Subject::Peer(p.address.clone())).first().map(ToString::to_string).unwrap_or_default(),
+            origin: generated
+                .origins
+                .of(&Subject::Peer(p.address.clone()))
+                .first()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
         });
         let mut inner = self.lock();
         inner.peers = peers.collect();
@@ -84,7 +89,11 @@ impl NodeState {
             state: state.to_owned(),
             since: WallTime::try_from(status.since).ok(),
             last_error: status.last_error.as_ref().map(|(_, e)| e.to_string()),
-            objects: status.objects.iter().map(|(k, n)| (k.to_string(), u64::try_from(*n).unwrap_or(u64::MAX))).collect(),
+            objects: status
+                .objects
+                .iter()
+                .map(|(k, n)| (k.to_string(), u64::try_from(*n).unwrap_or(u64::MAX)))
+                .collect(),
             invalid: status.faults().map(ToString::to_string).collect(),
             changes: status.version,
         }
@@ -128,7 +137,8 @@ impl heddle_admin::Node for NodeState {
     fn fib(&self, query: FibQuery) -> Later<'_, FibPage> {
         Box::pin(async move {
             let forwarding = self.lock().forwarding.clone();
-            let table = forwarding.ok_or_else(|| unavailable("the node forwards nothing yet; heddle show node says what it waits for"))?;
+            let table = forwarding
+                .ok_or_else(|| unavailable("the node forwards nothing yet; heddle show node says what it waits for"))?;
             let page = table.look(move |fib| fib_report::page(fib, &query)).await;
             page.ok_or_else(|| unavailable("the thread of the forwarding table has ended; restart the daemon"))
         })
@@ -144,4 +154,3 @@ impl heddle_admin::Node for NodeState {
         })
     }
 }
-

@@ -23,7 +23,8 @@ impl Waiting {
 
     async fn unavailable(&self) -> ApiError {
         let what = self.node.report().await.ok().and_then(|r| r.waiting_for);
-        let text = format!("the node runs no sessions yet: it waits for {}", what.as_deref().unwrap_or("its datastore"));
+        let text =
+            format!("the node runs no sessions yet: it waits for {}", what.as_deref().unwrap_or("its datastore"));
         ApiError::new(ErrorCode::Unavailable, text).with_remedy("heddle show node says more")
     }
 }

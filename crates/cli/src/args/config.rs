@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
+use heddle_config_gen::RouterIdSource;
 
 use super::Connection;
 
@@ -41,6 +42,58 @@ Examples:
   heddle config diff new.toml
   heddle config diff new.toml --against old.toml";
 
+const RENDER: &str = "\
+The directory holds Calico's resources (Node, BGPConfiguration, BGPPeer, BGPFilter, IPPool, BlockAffinity) and Secrets, Services and
+EndpointSlices, in any files and folders. What is wrong with a manifest, and what is most likely not meant, goes to standard error.
+Passwords are not printed.
+
+Exit codes:
+  0  printed
+  1  a manifest is invalid (what is left is printed), nothing can be read, or the node would run no sessions
+  2  the command line is wrong
+
+Examples:
+  heddle config render --node node-1 --datastore manifests/ --explain
+  heddle config render --node node-1 --datastore manifests/ --diff manifests.new/";
+
+/// How a configuration is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RenderFormat {
+    /// As configuration files are.
+    #[default]
+    Toml,
+    /// For programs.
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Render {
+    /// The name of the node
+    #[arg(long, value_name = "NAME")]
+    pub(crate) node: String,
+    /// The directory of manifests, or one file
+    #[arg(long, value_name = "DIR")]
+    pub(crate) datastore: PathBuf,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: RenderFormat,
+    /// Say which resource each part comes from, with file and line
+    #[arg(long, conflicts_with = "diff")]
+    pub(crate) explain: bool,
+    /// Print what would change if the manifests were those of this directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) diff: Option<PathBuf>,
+    /// An address, or `hash` to take it from the node's name; without it the node's IPv4 address
+    #[arg(long, value_name = "ID")]
+    pub(crate) router_id: Option<RouterIdSource>,
+    /// Where the Secrets with passwords are
+    #[arg(long, value_name = "NAMESPACE", default_value = "kube-system")]
+    pub(crate) secrets_namespace: String,
+    /// The directory in which the CNI plugin tells of the node's workloads
+    #[arg(long, value_name = "DIR")]
+    pub(crate) endpoint_status: Option<PathBuf>,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
     /// Say whether a configuration is valid
@@ -69,6 +122,9 @@ pub(crate) enum ConfigCommand {
         /// The new configuration; without it the daemon reads its own file anew, as on SIGHUP
         file: Option<PathBuf>,
     },
+    /// Print what a node would run, out of a directory of manifests
+    #[command(after_help = RENDER)]
+    Render(Render),
     /// Print the configuration that runs
     Show,
     /// Print a configuration to begin with, every key explained

@@ -2,6 +2,7 @@
 
 mod config;
 mod mrt;
+mod node;
 mod peer;
 mod show;
 
@@ -11,10 +12,11 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-pub(crate) use config::{Config, ConfigCommand};
+pub(crate) use config::{Config, ConfigCommand, Render, RenderFormat};
 pub(crate) use mrt::{Mrt, MrtCommand, Replay};
+pub(crate) use node::{NodeDrain, NodePeer, NodePeerCommand};
 pub(crate) use peer::{Peer, PeerCommand};
-pub(crate) use show::{Routes, Show, ShowCommand};
+pub(crate) use show::{Fib, Routes, Show, ShowCommand};
 
 use crate::screen::Color;
 
@@ -51,7 +53,17 @@ Exit codes:
   0  stopped by a signal
   1  could not start: the message says why";
 
-/// BGP routing fabric: a route reflector, and the command to look at it and move it
+const NODE_PEER: &str = "\
+It runs in the foreground, follows the datastore and logs to standard error. Routes in the kernel stay when it ends.
+
+Signals:
+  TERM, INT  ends; peers keep the node's routes (graceful restart)
+
+Exit codes:
+  0  stopped by a signal
+  1  could not start: the message says why";
+
+/// BGP routing fabric: node peers, route reflectors, and the command to look at it and move it
 #[derive(Debug, Parser)]
 #[command(name = "heddle", version, styles = STYLES, infer_subcommands = true, after_help = AFTER, max_term_width = 100)]
 pub(crate) struct Heddle {
@@ -68,6 +80,9 @@ pub(crate) enum Command {
     /// Run a route reflector
     #[command(after_help = REFLECTOR)]
     RouteReflector(heddle_route_reflector::Args),
+    /// Run a node of a cluster, or drain one
+    #[command(after_help = NODE_PEER)]
+    NodePeer(NodePeer),
     #[command(flatten)]
     Tool(Tool),
 }
@@ -79,6 +94,8 @@ pub(crate) enum Tool {
     Show(Show),
     /// Start, stop, refresh, reset or drain a peer
     Peer(Peer),
+    #[command(skip)]
+    NodeDrain(NodeDrain),
     /// Show events as they happen
     Monitor(Monitor),
     /// Check, compare and apply configurations
@@ -93,6 +110,15 @@ pub(crate) enum Tool {
     },
     /// Print the version of this command, and of the daemon if one runs
     Version(Version),
+}
+
+/// Ends with the usage of `node-peer`: it was called without anything.
+pub(crate) fn missing_node() -> ! {
+    use clap::CommandFactory;
+    use clap::error::ErrorKind;
+    Heddle::command()
+        .error(ErrorKind::MissingRequiredArgument, "node-peer needs --node and --datastore, or `drain`")
+        .exit()
 }
 
 /// How to reach a daemon.

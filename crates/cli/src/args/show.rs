@@ -35,6 +35,39 @@ pub(crate) enum ShowCommand {
     /// Routes: all, one, or those of a peer
     #[command(after_help = ROUTES)]
     Routes(Routes),
+    /// The forwarding table of a node: what should be in the kernel, and what is
+    #[command(after_help = FIB)]
+    Fib(Fib),
+    /// A node: its datastore, what it waits for, what is wrong
+    Node,
+}
+
+const FIB: &str = "\
+States:
+  installed   the kernel has it as it should be
+  pending     being written, or waiting for its link
+  conflict    another program's route has its place; it is left alone
+  held        the next hop cannot be resolved any more; the last good route is kept for a while
+  unresolved  the next hop cannot be resolved
+  rejected    a rule keeps it out of the kernel
+  stale       of the run before, not confirmed yet
+  failed      the kernel refused it
+
+With --diff, + is what should be there and - what is.
+
+Examples:
+  heddle show fib
+  heddle show fib 10.1.0.0/16
+  heddle show fib --diff";
+
+#[derive(Debug, Args)]
+pub(crate) struct Fib {
+    /// Only this prefix and what is inside it
+    #[arg(value_name = "PREFIX", value_parser = prefix_of)]
+    pub(crate) prefix: Option<IpNetwork>,
+    /// Only what is not as it should be, desired beside actual
+    #[arg(long)]
+    pub(crate) diff: bool,
 }
 
 const PEERS: &str = "\

@@ -1,5 +1,7 @@
 //! `heddle show`: what a running daemon knows.
 
+mod fib;
+mod node;
 mod peer;
 mod peers;
 mod route_detail;
@@ -28,6 +30,10 @@ pub(crate) async fn run(args: Show, screen: &mut Screen) -> Result<(), Failure> 
         (ShowCommand::Peer { address }, false) => Ok(peer::write(&client.peer(&address).await?, screen)?),
         (ShowCommand::Routes(routes), true) => copy(client.routes_json(&routes::query(&routes)).await?, screen).await,
         (ShowCommand::Routes(routes), false) => routes::run(&client, &routes, screen).await,
+        (ShowCommand::Fib(args), true) => fib::json(&client, &args, screen).await,
+        (ShowCommand::Fib(args), false) => fib::run(&client, &args, screen).await,
+        (ShowCommand::Node, true) => copy(client.get_raw("/v1/node").await?, screen).await,
+        (ShowCommand::Node, false) => Ok(node::write(&client.node().await?, screen)?),
     }
 }
 
