@@ -13,6 +13,7 @@ mod node;
 mod peer;
 mod reflector;
 mod render;
+mod render;
 mod screen;
 mod show;
 mod table;

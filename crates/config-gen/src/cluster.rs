@@ -12,6 +12,8 @@ use heddle_resources::bgp_configuration::{
 use heddle_resources::value::{AsNumber, Cidr, Family};
 use heddle_resources::{BgpConfiguration, Key, Kind, Node, Snapshot};
 
+use crate::origin::Source;
+
 /// What kernel metrics and LOCAL_PREF are counted from: a metric m is LOCAL_PREF `METRIC_BASE - m` and back.
 pub(crate) const METRIC_BASE: u32 = heddle_config::Fib::METRIC_BASE;
 
@@ -191,11 +193,11 @@ impl<'a> Cluster<'a> {
         }
     }
 
-    /// The key of the global configuration; the name that it would have where there is none.
-    pub(crate) fn global_or_default(&self, field: &'static str) -> crate::origin::Source {
-        match &self.global_key {
-            Some(key) => crate::origin::Source::field(key.clone(), field),
-            None => crate::origin::Source::Default,
+    /// Where a value comes from that the global configuration sets, or nobody.
+    pub(crate) fn global_or_default<T>(&self, value: Option<T>, field: &'static str) -> Source {
+        match (&self.global_key, value) {
+            (Some(key), Some(_)) => Source::field(key.clone(), field),
+            (None, _) | (_, None) => Source::Default(field),
         }
     }
 }

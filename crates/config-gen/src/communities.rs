@@ -33,7 +33,7 @@ pub(crate) fn advertisements(cluster: &Cluster<'_>, family: Family) -> Vec<Adver
             let key = Key::cluster(Kind::BgpConfiguration, c.metadata.name.clone());
             (&c.spec.prefix_advertisements, Source::field(key, "prefixAdvertisements"))
         }
-        None => (&cluster.global.prefix_advertisements, cluster.global_or_default("prefixAdvertisements")),
+        None => (&cluster.global.prefix_advertisements, cluster.global_or_default(Some(()), "prefixAdvertisements")),
     };
     let of_family = entries.iter().filter(|e| e.cidr.family() == family && !e.communities.is_empty());
     of_family

@@ -113,16 +113,19 @@ fn interfaces(cluster: &Cluster<'_>, peer_type: PeerType, rules: &mut Rules) {
         PeerType::Ibgp => {
             let name = "routes of tunnels".to_owned();
             let (names, source): (&[&str], Source) = if cluster.programs().ipip {
-                (&["*.cali", "*.calico"], Source::Default)
+                (&["*.cali", "*.calico"], Source::BuiltIn)
             } else {
-                (&["*.cali", "*.calico", "tunl0"], cluster.global_or_default("programClusterRoutes"))
+                (
+                    &["*.cali", "*.calico", "tunl0"],
+                    cluster.global_or_default(cluster.global.program_cluster_routes, "programClusterRoutes"),
+                )
             };
             rules.add(name, on_interfaces(names), RuleAction::Reject, vec![source]);
         }
         PeerType::Ebgp => {}
     }
     let name = "routes of the eBPF data plane".to_owned();
-    rules.add(name, on_interfaces(&["bpf*.cali"]), RuleAction::Reject, vec![Source::Default]);
+    rules.add(name, on_interfaces(&["bpf*.cali"]), RuleAction::Reject, vec![Source::BuiltIn]);
 }
 
 /// `calico_aggr`: own blocks are advertised, what is in them is not, unless its priority is better than the normal one.
@@ -175,7 +178,7 @@ fn services(material: &Material<'_>, rules: &mut Rules) {
     let mut reflect = |cidrs: &[Cidr], field: &'static str| {
         let conditions = within(cidrs.iter().filter(of_family));
         if !conditions.prefixes.is_empty() {
-            let source = material.cluster.global_or_default(field);
+            let source = material.cluster.global_or_default(Some(()), field);
             rules.add(format!("{field}, as a reflector"), conditions, RuleAction::Accept, vec![source]);
         }
     };

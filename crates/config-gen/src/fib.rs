@@ -58,12 +58,21 @@ pub(crate) fn fib(
         metric: RouteMetric { v4: cluster.priority(Family::V4), v6: cluster.priority(Family::V6) },
         ..Fib::default()
     };
-    origins.add(Subject::Setting("fib.metric.v4"), cluster.global_or_default("ipv4NormalRoutePriority"));
-    origins.add(Subject::Setting("fib.metric.v6"), cluster.global_or_default("ipv6NormalRoutePriority"));
+    origins.add(
+        Subject::Setting("fib.metric.v4"),
+        cluster.global_or_default(cluster.global.ipv4_normal_route_priority, "ipv4NormalRoutePriority"),
+    );
+    origins.add(
+        Subject::Setting("fib.metric.v6"),
+        cluster.global_or_default(cluster.global.ipv6_normal_route_priority, "ipv6NormalRoutePriority"),
+    );
     // Before the patterns that Calico always has: the first that matches decides, and all of them exclude.
     let ignored = cluster.global.ignored_interfaces.iter().map(|i| i.as_str().to_owned());
     fib.ignored_interfaces.splice(0..0, ignored);
-    origins.add(Subject::Setting("fib.ignored_interfaces"), cluster.global_or_default("ignoredInterfaces"));
+    origins.add(
+        Subject::Setting("fib.ignored_interfaces"),
+        cluster.global_or_default(cluster.global.ignored_interfaces.first(), "ignoredInterfaces"),
+    );
     for (route, source) in static_routes {
         origins.add(Subject::StaticRoute(route.prefix), source);
         fib.static_routes.push(route);
@@ -125,14 +134,18 @@ fn pools(cluster: &Cluster<'_>, family: Family, pools: &[&IpPool], rules: &mut R
     }
     let programs = cluster.programs();
     for pool in pools {
-        let (whose, action) = match (pool.spec.vxlan_mode, pool.spec.ipip_mode) {
-            (EncapsulationMode::Always | EncapsulationMode::CrossSubnet, _) => ("Felix (VXLAN)", FibAction::Reject),
-            (EncapsulationMode::Never, EncapsulationMode::Never) if !programs.plain => ("Felix", FibAction::Reject),
-            (EncapsulationMode::Never, EncapsulationMode::Never) => ("plain", FibAction::Install),
-            (EncapsulationMode::Never, _) if !programs.ipip => ("Felix (IPIP)", FibAction::Reject),
-            (EncapsulationMode::Never, EncapsulationMode::Always) => ("IPIP", tunnel(None)),
+        let (how, action) = match (pool.spec.vxlan_mode, pool.spec.ipip_mode) {
+            (EncapsulationMode::Always | EncapsulationMode::CrossSubnet, _) => {
+                (": VXLAN, left to Felix", FibAction::Reject)
+            }
+            (EncapsulationMode::Never, EncapsulationMode::Never) if !programs.plain => {
+                (": left to Felix", FibAction::Reject)
+            }
+            (EncapsulationMode::Never, EncapsulationMode::Never) => ("", FibAction::Install),
+            (EncapsulationMode::Never, _) if !programs.ipip => (": IPIP, left to Felix", FibAction::Reject),
+            (EncapsulationMode::Never, EncapsulationMode::Always) => (": IPIP", tunnel(None)),
             (EncapsulationMode::Never, EncapsulationMode::CrossSubnet) => {
-                ("IPIP across subnets", tunnel(own_network.and_then(prefix)))
+                (": IPIP across subnets", tunnel(own_network.and_then(prefix)))
             }
         };
         let action = match (family, action) {
@@ -142,12 +155,18 @@ fn pools(cluster: &Cluster<'_>, family: Family, pools: &[&IpPool], rules: &mut R
             (Family::V6, FibAction::Install | FibAction::Tunnel(_)) => continue,
         };
         let rule = FibRule {
-            name: Some(format!("IPPool {}: {whose}", pool.metadata.name)),
+            name: Some(format!("IPPool {}{how}", pool.metadata.name)),
             prefixes: all_within(pool.spec.cidr).into_iter().collect(),
             next_hops: Vec::new(),
             action,
         };
-        rules.push((rule, vec![Source::whole(pool_key(pool)), cluster.global_or_default("programClusterRoutes")]));
+        rules.push((
+            rule,
+            vec![
+                Source::whole(pool_key(pool)),
+                cluster.global_or_default(cluster.global.program_cluster_routes, "programClusterRoutes"),
+            ],
+        ));
     }
 }
 

@@ -1,7 +1,5 @@
 //! The full mesh between all nodes that are no route reflectors.
 
-use std::sync::Arc;
-
 use heddle_resources::secret::SecretKeyRef;
 use heddle_resources::{Key, Kind};
 
@@ -20,7 +18,7 @@ pub(crate) fn sessions<'a>(cluster: &Cluster<'a>, sessions: &mut Vec<Session<'a>
     let password: Option<&'a SecretKeyRef> = cluster.global.node_mesh_password.as_ref();
     let wishes = Wishes { password, restart_time: cluster.global.node_mesh_max_restart_time, ..Wishes::NONE };
     let asked_by = Key::cluster(Kind::BgpConfiguration, "default");
-    let source = cluster.global_or_default("nodeToNodeMeshEnabled");
+    let source = cluster.global_or_default(cluster.global.node_to_node_mesh, "nodeToNodeMeshEnabled");
     // A node without an AS of its own is taken to be in ours, not in the global one.
     let own_asn = cluster.own_asn();
     for family in FAMILIES {
@@ -38,7 +36,7 @@ pub(crate) fn sessions<'a>(cluster: &Cluster<'a>, sessions: &mut Vec<Session<'a>
                 node: Some(member.name()),
                 reachable_by: None,
                 asked_by: asked_by.clone(),
-                sources: vec![source.clone(), Source::whole(Key::cluster(Kind::Node, Arc::clone(member.name())))],
+                sources: vec![Source::whole(member.key()), source.clone()],
             });
         }
     }

@@ -54,8 +54,10 @@ pub enum Source {
     },
     /// The node's environment.
     Environment(&'static str),
-    /// Nobody says it: it is so by default.
-    Default,
+    /// Nobody sets this field: its default counts.
+    Default(&'static str),
+    /// It is always so.
+    BuiltIn,
 }
 
 impl Source {
@@ -76,7 +78,8 @@ impl fmt::Display for Source {
             Self::Resource { key, field: None } => key.fmt(f),
             Self::Resource { key, field: Some(field) } => write!(f, "{key} {field}"),
             Self::Environment(name) => write!(f, "environment {name}"),
-            Self::Default => f.write_str("default"),
+            Self::Default(field) => write!(f, "{field} by default"),
+            Self::BuiltIn => f.write_str("built in"),
         }
     }
 }

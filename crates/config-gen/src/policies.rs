@@ -137,7 +137,7 @@ impl<'c, 'a> Policies<'c, 'a> {
             action: RuleAction::Next,
         };
         let policy = Policy { name: NEXT_HOP_SELF.to_owned(), default: PolicyDefault::Next, rules: vec![rule] };
-        self.made.entry(NEXT_HOP_SELF.to_owned()).or_insert_with(|| (policy, vec![vec![Source::Default]]));
+        self.made.entry(NEXT_HOP_SELF.to_owned()).or_insert_with(|| (policy, vec![vec![Source::BuiltIn]]));
         NEXT_HOP_SELF.to_owned()
     }
 
@@ -145,7 +145,7 @@ impl<'c, 'a> Policies<'c, 'a> {
     pub(crate) fn into_policies(self, origins: &mut Origins) -> Vec<Policy> {
         let trace = |(policy, sources): Traced| {
             let name: Arc<str> = policy.name.as_str().into();
-            let resources: BTreeSet<Source> = sources.iter().flatten().map(whole).collect();
+            let resources: BTreeSet<Source> = sources.iter().flatten().filter_map(resource).collect();
             origins.set(Subject::Policy(Arc::clone(&name)), resources.into_iter().collect());
             for (index, sources) in sources.into_iter().enumerate() {
                 origins.set(Subject::Rule(Arc::clone(&name), index), sources);
@@ -157,9 +157,9 @@ impl<'c, 'a> Policies<'c, 'a> {
 }
 
 /// The resource of a source, whichever field it is.
-fn whole(source: &Source) -> Source {
+fn resource(source: &Source) -> Option<Source> {
     match source {
-        Source::Resource { key, .. } => Source::whole(key.clone()),
-        Source::Environment(_) | Source::Default => source.clone(),
+        Source::Resource { key, .. } => Some(Source::whole(key.clone())),
+        Source::Environment(_) | Source::Default(_) | Source::BuiltIn => None,
     }
 }

@@ -31,7 +31,7 @@ pub(crate) fn configuration(
     let mut config = Config::new(cluster.own_asn(), id);
     let source = match own.asn {
         Some(_) => Source::field(own.key(), "bgp.asNumber"),
-        None => cluster.global_or_default("asNumber"),
+        None => cluster.global_or_default(cluster.global.as_number, "asNumber"),
     };
     origins.add(Subject::Setting("router.asn"), source);
     if let Some(cluster_id) = own.cluster_id {
@@ -109,10 +109,10 @@ fn listen(cluster: &Cluster<'_>, origins: &mut Origins) -> Vec<ListenAddress> {
     let own_settings = cluster.own_settings.filter(|c| c.spec.listen_port.is_some());
     let source = match own_settings {
         Some(c) => Source::field(Key::cluster(Kind::BgpConfiguration, c.metadata.name.clone()), "listenPort"),
-        None => cluster.global_or_default("listenPort"),
+        None => cluster.global_or_default(cluster.global.listen_port, "listenPort"),
     };
     origins.add(Subject::Setting("router.listen"), source);
-    origins.add(Subject::Setting("router.listen"), cluster.global_or_default("bindMode"));
+    origins.add(Subject::Setting("router.listen"), cluster.global_or_default(cluster.global.bind_mode, "bindMode"));
     let port = cluster.port_of(cluster.own()).map_or(BGP_PORT, std::num::NonZeroU16::get);
     let own_addresses = FAMILIES.into_iter().filter_map(|f| cluster.own().address(f));
     own_addresses
@@ -139,9 +139,10 @@ fn log_level(cluster: &Cluster<'_>, context: &NodeContext, origins: &mut Origins
         (None, Some((severity, name))) => {
             (severity, Source::field(Key::cluster(Kind::BgpConfiguration, name.clone()), FIELD))
         }
-        (None, None) => {
-            (cluster.global.log_severity_screen.unwrap_or(LogSeverity::Info), cluster.global_or_default(FIELD))
-        }
+        (None, None) => (
+            cluster.global.log_severity_screen.unwrap_or(LogSeverity::Info),
+            cluster.global_or_default(cluster.global.log_severity_screen, FIELD),
+        ),
     };
     origins.add(Subject::Setting("log.level"), source);
     match severity {

@@ -63,11 +63,11 @@ pub(crate) fn routes(cluster: &Cluster<'_>, context: &NodeContext) -> ServiceRou
 fn whole_ranges(cluster: &Cluster<'_>, context: &NodeContext, ranges: &Ranges<'_>) -> Vec<(Cidr, Source)> {
     let cluster_source = match context.cluster_ips {
         Some(_) => Source::Environment("CALICO_ADVERTISE_CLUSTER_IPS"),
-        None => cluster.global_or_default("serviceClusterIPs"),
+        None => cluster.global_or_default(Some(()), "serviceClusterIPs"),
     };
     let mut whole: Vec<(Cidr, Source)> = ranges.cluster.iter().map(|c| (*c, cluster_source.clone())).collect();
     let mut add = |cidrs: &[Cidr], field| {
-        let source = cluster.global_or_default(field);
+        let source = cluster.global_or_default(Some(()), field);
         whole.extend(cidrs.iter().filter(|c| !c.is_host()).map(|c| (*c, source.clone())));
     };
     add(ranges.external, "serviceExternalIPs");
