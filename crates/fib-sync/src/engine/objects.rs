@@ -8,8 +8,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use hashbrown::{HashMap, HashSet};
+use heddle_bgp_core::Timestamp;
 use smallvec::SmallVec;
 
 use super::FibSync;
@@ -51,8 +53,10 @@ pub(super) struct Objects {
     legs: BTreeMap<u32, LegObject>,
     leg_ids: HashMap<Leg, u32>,
     owners: HashMap<GroupId, u32>,
-    /// Groups whose object could not be made; cleared when links change.
+    /// Groups whose object could not be made; they are tried again when links change, and from time to time.
     failed: HashSet<GroupId>,
+    retry_at: Option<Timestamp>,
+    wait: Duration,
     /// Numbers that others use.
     taken: BTreeSet<u32>,
     dirty: BTreeSet<u32>,
@@ -68,6 +72,8 @@ impl Objects {
             leg_ids: HashMap::new(),
             owners: HashMap::new(),
             failed: HashSet::new(),
+            retry_at: None,
+            wait: FibSync::RETRY.0,
             taken: BTreeSet::new(),
             dirty: BTreeSet::new(),
             next: FIRST,
@@ -110,6 +116,10 @@ impl Objects {
         if let Some(group) = self.owners.remove(&owner).and_then(|id| self.groups.get_mut(&id)) {
             group.owner = None;
         }
+    }
+
+    pub(super) fn retry_at(&self) -> Option<Timestamp> {
+        self.retry_at
     }
 
     /// The group is no more.
@@ -319,6 +329,15 @@ impl FibSync {
         self.dumps.want();
     }
 
+    /// It is time to try objects again that could not be made.
+    pub(super) fn retry_objects(&mut self) {
+        if self.objects.retry_at.is_some_and(|at| at <= self.now) {
+            self.objects.retry_at = None;
+            self.objects.wait = self.objects.wait.saturating_mul(2).min(Self::RETRY.1);
+            self.dirty_groups.extend(self.objects.failed.drain());
+        }
+    }
+
     /// A link came up: what could not be made may be possible now.
     pub(super) fn objects_possible(&mut self) {
         self.dirty_groups.extend(self.objects.failed.drain());
@@ -491,6 +510,9 @@ impl FibSync {
                 if first && let Some(owner) = group.owner {
                     self.mark_group(owner);
                 }
+                if self.objects.retry_at.is_none() {
+                    self.objects.wait = Self::RETRY.0;
+                }
             }
         }
     }
@@ -508,7 +530,6 @@ impl FibSync {
             self.objects.owners.remove(&owner);
             self.dirty_groups.insert(owner);
         }
-        self.unsettled = true;
     }
 
     /// An object cannot be made: the routes have their legs themselves, until links change.
@@ -525,7 +546,8 @@ impl FibSync {
             self.objects.release(owner);
             self.objects.failed.insert(owner);
             self.dirty_groups.insert(owner);
+            self.objects.retry_at.get_or_insert(self.now + self.objects.wait);
         }
-        self.unsettled = true;
+        self.dumps.want();
     }
 }

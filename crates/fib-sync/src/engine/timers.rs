@@ -15,7 +15,8 @@ impl FibSync {
     pub fn poll_timeout(&self) -> Option<Timestamp> {
         let held = self.held_until.first().map(|(at, _)| *at);
         let withdrawn = self.withdrawn_until.first().map(|(at, _)| *at);
-        [held, withdrawn, self.stale_until, self.refused.retry_at(), self.dumps.due()].into_iter().flatten().min()
+        let retries = [self.refused.retry_at(), self.objects.retry_at()];
+        [held, withdrawn, self.stale_until, self.dumps.due()].into_iter().chain(retries).flatten().min()
     }
 
     /// It is that late.
@@ -39,6 +40,7 @@ impl FibSync {
         if self.stale_until.is_some_and(|at| at <= self.now) {
             self.sweep(now);
         }
+        self.retry_objects();
         for prefix in self.refused.take_due(self.now) {
             if let Some(slot) = self.table.find(prefix) {
                 self.mark(slot);

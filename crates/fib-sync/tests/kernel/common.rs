@@ -169,8 +169,14 @@ pub(crate) fn routes(protocol: Protocol) -> Vec<Route> {
     let mut found = Vec::new();
     for family in Family::BOTH {
         let filter = RouteFilter::family(family).protocol(protocol);
-        let dumped = socket.routes(&filter, |route| found.push(route.canonical())).expect("dump");
-        assert_eq!(dumped, Dumped::Complete);
+        loop {
+            let mut of_family = Vec::new();
+            let dumped = socket.routes(&filter, |route| of_family.push(route.canonical())).expect("dump");
+            if dumped == Dumped::Complete {
+                found.extend(of_family);
+                break;
+            }
+        }
     }
     found.sort_by_key(|route| route.prefix.to_string());
     found
