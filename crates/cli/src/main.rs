@@ -13,7 +13,6 @@ mod node;
 mod peer;
 mod reflector;
 mod render;
-mod render;
 mod screen;
 mod show;
 mod table;
