@@ -8,6 +8,32 @@
 //! 3. A [`Snapshot`] holds all objects at one moment; [`Delta`]s lead from one to the next.
 //!
 //! No I/O: text comes in as an argument.
+//!
+//! ```
+//! use heddle_resources::{BgpPeer, Delta, Document, Snapshot, decode_documents};
+//!
+//! let text = "
+//! apiVersion: projectcalico.org/v3
+//! kind: BGPPeer
+//! metadata: {name: tor}
+//! spec: {nodeSelector: rack == '1', peerIP: 192.0.2.1, asNumber: 65001}
+//! ---
+//! apiVersion: projectcalico.org/v3
+//! kind: BGPPeer
+//! metadata: {name: other}
+//! spec: {peerIP: 192.0.2.300}
+//! ";
+//! let mut snapshot = Snapshot::new();
+//! for result in decode_documents(text, "peers.yaml") {
+//!     match result {
+//!         Ok(Document::Object(decoded)) => snapshot.apply(&Delta::Set(decoded.key, decoded.object)),
+//!         Ok(Document::Skipped { .. }) => {}
+//!         Err(error) => assert!(error.to_string().starts_with("peers.yaml:10:16: BGPPeer/other: spec.peerIP: ")),
+//!     }
+//! }
+//! let names: Vec<_> = snapshot.all::<BgpPeer>().map(|peer| &*peer.metadata.name).collect();
+//! assert_eq!(names, ["tor"]);
+//! ```
 
 pub mod bgp_configuration;
 pub mod bgp_filter;

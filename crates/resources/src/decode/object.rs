@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::fields::{Context, Fields, Path, Value};
-use super::tree::{Data, Tree};
+use super::tree::{Data, Entry, Tree};
 use super::{
     Decoded, Document, bgp_configuration, bgp_filter, bgp_peer, ip_pool, ipam, metadata, node, pod, secret, service,
 };
@@ -64,18 +64,34 @@ impl Type {
 
 /// Decodes a document: an object, or a list of objects.
 pub(super) fn decode_all(tree: &Tree, file: Option<&Arc<str>>, results: &mut Vec<Result<Document, InvalidObject>>) {
-    let is_list = text_of(tree, "kind").is_some_and(|kind| kind.ends_with("List"));
-    match tree.field("items").map(|items| &items.data) {
-        Some(Data::List(items)) if is_list => {
-            // Lists within lists are none that any API has: their items are told to be without a kind.
+    let kind = text_of(tree, "kind").and_then(|kind| kind.strip_suffix("List"));
+    match (kind, tree.field("items").map(|items| &items.data)) {
+        // A list within a list is none that any API has: it is skipped as a kind that we do not read.
+        (Some(""), Some(Data::List(items))) => results.extend(items.iter().map(|item| decode(item, file))),
+        (Some(kind), Some(Data::List(items))) => {
             for item in items {
-                results.push(decode(item, file));
+                results.push(decode(&item_of(tree, kind, item), file));
             }
         }
-        Some(Data::Null) if is_list => {}
+        (Some(_), Some(Data::Null)) => {}
         _ if tree.data == Data::Null => {}
         _ => results.push(decode(tree, file)),
     }
+}
+
+/// An item of a list of one kind; the API server leaves out what the list says already.
+fn item_of(list: &Tree, kind: &str, item: &Tree) -> Tree {
+    let mut item = item.clone();
+    if let Data::Map(entries) = &mut item.data {
+        let version = list.field("apiVersion").map_or(&Data::Null, |version| &version.data);
+        for (name, data) in [("kind", &Data::Text(kind.into())), ("apiVersion", version)] {
+            if !entries.iter().any(|entry| &*entry.name == name) {
+                let value = Tree { mark: item.mark, data: data.clone() };
+                entries.push(Entry { name: name.into(), mark: item.mark, value });
+            }
+        }
+    }
+    item
 }
 
 fn text_of<'t>(tree: &'t Tree, name: &str) -> Option<&'t str> {

@@ -141,6 +141,10 @@ fn lists_stand_for_their_items() {
         assert!(told[2].starts_with("skipped v1 List"), "{}", told[2]);
     }
     assert_eq!(told("apiVersion: v1\nkind: List\nitems: null"), Vec::<String>::new());
+    // What the list says, its items need not say.
+    let short = "apiVersion: v1\nkind: ServiceList\nitems:\n- metadata: {name: a}\n  spec: {}\n- x\n";
+    assert_eq!(told(short), ["Service/default/a", "f.yaml:6:3: \"x\": write a map of fields here"]);
+    assert!(told(&short.replace("Service", ""))[0].contains("kind: is missing"));
 }
 
 #[test]
