@@ -1,7 +1,7 @@
 //! What Calico makes of a case, out of BIRD's configuration.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use heddle_bgp_core::Prefix;
 
@@ -94,46 +94,69 @@ pub enum Direction {
     Export,
 }
 
-fn session(protocol: &Protocol) -> Result<Session, String> {
-    let name = protocol.name.as_deref().unwrap_or_default();
-    let (mut neighbor, mut local_as, mut gtsm, mut multihop) = (None, None, false, None);
-    let (mut restarts, mut restart_time, mut is_client, mut cluster_id) = (false, RESTART_TIME, false, None);
-    let unspecified = IpAddr::from([0, 0, 0, 0]);
-    let mut session = Session {
-        address: unspecified,
-        port: 0,
-        asn: 0,
-        local_as: 0,
-        source: None,
-        distance: Distance::Any,
-        passive: false,
-        password: None,
-        blocked: None,
-        restart_time: None,
-        keepalive: None,
-        cluster_id: None,
-        next_hop: NextHop::Default,
-        allow_own_as: 0,
-        add_paths: false,
-    };
-    for setting in &protocol.settings {
+/// What a protocol's settings say, as they come.
+struct Settings {
+    session: Session,
+    neighbor: Option<(IpAddr, u16, u32)>,
+    local_as: Option<u32>,
+    proves_distance: bool,
+    multihop: Option<Option<u8>>,
+    restarts: bool,
+    restart_time: u16,
+    is_client: bool,
+    cluster_id: Option<Ipv4Addr>,
+}
+
+impl Settings {
+    fn new() -> Self {
+        let session = Session {
+            address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            port: 0,
+            asn: 0,
+            local_as: 0,
+            source: None,
+            distance: Distance::Any,
+            passive: false,
+            password: None,
+            blocked: None,
+            restart_time: None,
+            keepalive: None,
+            cluster_id: None,
+            next_hop: NextHop::Default,
+            allow_own_as: 0,
+            add_paths: false,
+        };
+        Self {
+            session,
+            neighbor: None,
+            local_as: None,
+            proves_distance: false,
+            multihop: None,
+            restarts: false,
+            restart_time: RESTART_TIME,
+            is_client: false,
+            cluster_id: None,
+        }
+    }
+
+    fn take(&mut self, setting: &Setting) -> Result<(), String> {
         match setting {
-            Setting::Neighbor { address, port, asn } => neighbor = Some((*address, port.unwrap_or(179), *asn)),
-            Setting::LocalAs(asn) => local_as = Some(*asn),
-            Setting::SourceAddress(ip) => session.source = Some(*ip),
-            Setting::TtlSecurity(on) => gtsm = *on,
-            Setting::Multihop(hops) => multihop = Some(*hops),
-            Setting::Passive(on) => session.passive = *on,
-            Setting::Password(text) => session.password = Some(text.clone()),
-            Setting::GracefulRestart => restarts = true,
-            Setting::GracefulRestartTime(seconds) => restart_time = *seconds,
-            Setting::KeepaliveTime(seconds) => session.keepalive = Some(*seconds),
-            Setting::RrClient => is_client = true,
-            Setting::RrClusterId(id) => cluster_id = Some(*id),
-            Setting::NextHopSelf => session.next_hop = NextHop::OwnAddress,
-            Setting::NextHopKeep => session.next_hop = NextHop::Keep,
-            Setting::AllowLocalAs(times) => session.allow_own_as = *times,
-            Setting::AddPaths => session.add_paths = true,
+            Setting::Neighbor { address, port, asn } => self.neighbor = Some((*address, port.unwrap_or(179), *asn)),
+            Setting::LocalAs(asn) => self.local_as = Some(*asn),
+            Setting::SourceAddress(ip) => self.session.source = Some(*ip),
+            Setting::TtlSecurity(on) => self.proves_distance = *on,
+            Setting::Multihop(hops) => self.multihop = Some(*hops),
+            Setting::Passive(on) => self.session.passive = *on,
+            Setting::Password(text) => self.session.password = Some(text.clone()),
+            Setting::GracefulRestart => self.restarts = true,
+            Setting::GracefulRestartTime(seconds) => self.restart_time = *seconds,
+            Setting::KeepaliveTime(seconds) => self.session.keepalive = Some(*seconds),
+            Setting::RrClient => self.is_client = true,
+            Setting::RrClusterId(id) => self.cluster_id = Some(*id),
+            Setting::NextHopSelf => self.session.next_hop = NextHop::OwnAddress,
+            Setting::NextHopKeep => self.session.next_hop = NextHop::Keep,
+            Setting::AllowLocalAs(times) => self.session.allow_own_as = *times,
+            Setting::AddPaths => self.session.add_paths = true,
             // Filters are compared apart; the rest is the same in every file and has no counterpart.
             Setting::Import(_)
             | Setting::Export(_)
@@ -143,25 +166,35 @@ fn session(protocol: &Protocol) -> Result<Session, String> {
             | Setting::ConnectDelay(2)
             | Setting::ConnectRetry(5)
             | Setting::ErrorWait(5, 30) => {}
-            other => return Err(format!("{name}: {other:?} is not compared")),
+            other => return Err(format!("{other:?} is not compared")),
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Session, String> {
+        (self.session.address, self.session.port, self.session.asn) = self.neighbor.ok_or("no neighbor")?;
+        self.session.local_as = self.local_as.ok_or("no local as")?;
+        self.session.distance = match (self.proves_distance, self.multihop) {
+            (false, Some(None)) => Distance::Any,
+            (false, Some(Some(hops))) => Distance::Hops(hops),
+            (true, Some(Some(hops))) => Distance::Proven(hops),
+            (_, None) | (true, Some(None)) => return Err("a direct session".to_owned()),
+        };
+        self.session.restart_time = self.restarts.then_some(self.restart_time);
+        self.session.cluster_id = self.cluster_id;
+        if self.is_client == self.cluster_id.is_some() {
+            Ok(self.session)
+        } else {
+            Err("only one of rr client and rr cluster id".to_owned())
         }
     }
-    let (address, port, asn) = neighbor.ok_or_else(|| format!("{name}: no neighbor"))?;
-    (session.address, session.port, session.asn) = (address, port, asn);
-    session.local_as = local_as.ok_or_else(|| format!("{name}: no local as"))?;
-    session.distance = match (gtsm, multihop) {
-        (false, Some(None)) => Distance::Any,
-        (false, Some(Some(hops))) => Distance::Hops(hops),
-        (true, Some(Some(hops))) => Distance::Proven(hops),
-        (_, None) | (true, Some(None)) => return Err(format!("{name}: a direct session")),
-    };
-    session.restart_time = restarts.then_some(restart_time);
-    session.cluster_id = match (is_client, cluster_id) {
-        (true, Some(id)) => Some(id),
-        (false, None) => None,
-        (true, None) | (false, Some(_)) => return Err(format!("{name}: rr client without cluster id, or without it")),
-    };
-    Ok(session)
+}
+
+fn session(protocol: &Protocol) -> Result<Session, String> {
+    let mut settings = Settings::new();
+    let taken = protocol.settings.iter().try_for_each(|s| settings.take(s));
+    let name = protocol.name.as_deref().unwrap_or_default();
+    taken.and_then(|()| settings.finish()).map_err(|e| format!("{name}: {e}"))
 }
 
 fn statics(protocol: &Protocol, node: &mut Node) {

@@ -2,6 +2,8 @@
 //! configuration, which is read and run by a small interpreter; the generated configuration is run by the RIB's route
 //! policy. Sessions have to be equal, and filters have to decide alike on generated routes. `deviations.toml` lists what
 //! differs on purpose.
+//!
+//! `HEDDLE_CASE=part-of-a-name` checks these cases alone and prints their warnings.
 
 #![expect(unreachable_pub, reason = "a program of tests has no outside")]
 
