@@ -14,7 +14,7 @@ use crate::error::SourceError;
 use crate::event::{Held, SourceEvent};
 use crate::kinds::Kinds;
 use crate::status::{State, Status};
-use crate::store::{Now, Store};
+use crate::store::{MOST_LOGGED, Now, Store};
 use crate::watch::{News, Watch};
 
 /// Something that lists objects and follows them.
@@ -98,6 +98,7 @@ impl Feed {
         let before = store.state().to_string();
         let held = store.handle(events, now);
         store.heard(now.monotonic.saturating_duration_since(heard));
+        let fresh = store.take_fresh();
         let after = store.state().to_string();
         let (source, lost) = (Arc::clone(store.source()), matches!(store.state(), State::Lost(_)));
         drop(store);
@@ -108,6 +109,12 @@ impl Feed {
             } else {
                 info!(%source, "datastore {after}");
             }
+        }
+        for fault in &fresh {
+            warn!(%source, "{fault}");
+        }
+        if fresh.len() >= MOST_LOGGED {
+            warn!(%source, "there is more that is wrong; the status has it all");
         }
         for held in &held {
             let (kind, count) = (held.kind, held.keys.len());

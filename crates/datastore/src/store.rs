@@ -21,6 +21,9 @@ mod tests;
 /// More places with problems than this are only counted, and more problems of one place are left out.
 const MOST_PROBLEMS: usize = 1000;
 
+/// More faults than this at once are not logged one by one; the status has them all.
+pub(crate) const MOST_LOGGED: usize = 50;
+
 /// The time, on both clocks.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Now {
@@ -61,6 +64,8 @@ pub(crate) struct Store {
     revision: Option<Revision>,
     problems: BTreeMap<Arc<str>, Arc<[Problem]>>,
     counters: Counters,
+    /// Faults that came since they were asked for, for the log.
+    fresh: Vec<String>,
     ended: bool,
 }
 
@@ -82,6 +87,7 @@ impl Store {
             revision: None,
             problems: BTreeMap::new(),
             counters: Counters::default(),
+            fresh: Vec::new(),
             ended: false,
         }
     }
@@ -146,6 +152,7 @@ impl Store {
             }
             SourceEvent::Problems { origin, mut problems } => {
                 problems.truncate(MOST_PROBLEMS);
+                self.freshen(&origin, &problems);
                 if problems.is_empty() {
                     self.problems.remove(&origin);
                 } else {
@@ -161,6 +168,21 @@ impl Store {
             }
             SourceEvent::Regained => self.follows(now),
         }
+    }
+
+    /// Notes the faults of a place that were not there before.
+    fn freshen(&mut self, origin: &Arc<str>, problems: &[Problem]) {
+        let faults = |list: &[Problem]| -> Vec<String> {
+            list.iter().filter(|p| p.is_fault()).map(ToString::to_string).collect()
+        };
+        let before = self.problems.get(origin).map(|list| faults(list)).unwrap_or_default();
+        let fresh = faults(problems).into_iter().filter(|fault| !before.contains(fault));
+        self.fresh.extend(fresh.take(MOST_LOGGED.saturating_sub(self.fresh.len())));
+    }
+
+    /// Faults that came since the last time, at most [`MOST_LOGGED`].
+    pub(crate) fn take_fresh(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.fresh)
     }
 
     /// The source follows: in sync, or waiting for the kinds that were never listed.

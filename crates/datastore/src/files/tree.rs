@@ -80,6 +80,14 @@ impl FileTree {
         Self { events, scan, started: false, again_soon: false, unwatched }
     }
 
+    /// As if the kernel refused to watch.
+    #[cfg(test)]
+    fn unwatched(root: &Path, select: fn(&str) -> NameUse) -> Self {
+        let scan = Some(Scan::new(root.to_owned(), select, None));
+        let unwatched = Some(Arc::new(io::Error::from_raw_os_error(libc::EMFILE)));
+        Self { events: None, scan, started: false, again_soon: false, unwatched }
+    }
+
     /// The next look is at everything, as soon as the pace allows.
     pub(crate) fn look_again(&mut self) {
         self.again_soon = true;
@@ -181,5 +189,32 @@ async fn event(events: &mut Option<EventStream<Vec<u8>>>) -> io::Result<EventOwn
             None => Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
         },
         None => pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::super::name::manifest;
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn where_the_kernel_does_not_tell_the_folder_is_looked_at_now_and_then() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("a.yaml"), "a").unwrap();
+        let mut tree = FileTree::unwatched(folder.path(), manifest);
+        let names = |batch: &Batch| batch.changes.keys().map(|p| p.display().to_string()).collect::<Vec<_>>();
+        let batch = tree.next(Pace::USUAL).await;
+        assert_eq!((names(&batch), batch.unwatched.is_some()), (vec!["a.yaml".to_owned()], true));
+        fs::write(folder.path().join("b.yaml"), "b").unwrap();
+        fs::write(folder.path().join("c.txt"), "c").unwrap();
+        let start = Instant::now();
+        let batch = tree.next(Pace::USUAL).await;
+        assert_eq!(names(&batch), ["b.yaml", "c.txt"], "what is the same is not read again");
+        assert!(start.elapsed() >= POLL && batch.files == 2);
+        fs::remove_file(folder.path().join("a.yaml")).unwrap();
+        let batch = tree.next(Pace::USUAL).await;
+        assert!(matches!(batch.changes.values().next(), Some(Change::Removed)) && batch.changes.len() == 1);
     }
 }

@@ -145,6 +145,29 @@ fn states_and_since_when() {
 }
 
 #[test]
+fn a_fault_is_logged_once() {
+    let mut s = Clocked::new();
+    let emptied = |name: &str| Problem::Emptied { path: name.into() };
+    let at = |names: &[&str]| SourceEvent::Problems {
+        origin: "place".into(),
+        problems: names.iter().map(|n| emptied(n)).chain([Problem::Ignored { path: "/i".into() }]).collect(),
+    };
+    let logged = |s: &mut Clocked| -> usize { s.store.take_fresh().len() };
+    s.at(0, [at(&["/a"])]);
+    assert_eq!(logged(&mut s), 1);
+    s.at(1, [at(&["/a", "/b"])]);
+    assert_eq!(logged(&mut s), 1);
+    s.at(2, [at(&[]), at(&["/a"])]);
+    assert_eq!(logged(&mut s), 1, "gone and back is news");
+    s.at(
+        3,
+        (0..3 * MOST_LOGGED)
+            .map(|i| SourceEvent::Problems { origin: i.to_string().into(), problems: vec![emptied("/x")] }),
+    );
+    assert_eq!(logged(&mut s), MOST_LOGGED);
+}
+
+#[test]
 fn problems_by_place_and_no_more_of_them_than_can_be_shown() {
     let mut s = Clocked::new();
     let ignored = |n: usize| Problem::Ignored { path: format!("/x/{n}").into() };
