@@ -97,6 +97,9 @@ pub enum ConnectMode {
     Active,
     /// No: we wait for the peer (RFC 4271 §8.1.1, PassiveTcpEstablishment).
     Passive,
+    /// Once, when the peer is started; then we wait for it. For a speaker that has restarted: the peer, who would open
+    /// the connection, does not know yet that we are back.
+    Once,
 }
 
 /// Damping of a session that comes and goes (RFC 4271 §8.1.1, DampPeerOscillations and IdleHoldTime).

@@ -54,6 +54,8 @@ pub struct Peer {
     backoff: Backoff,
     /// Attempts to connect that failed in a row.
     failed_attempts: u32,
+    /// The attempt of [`ConnectMode::Once`] was made.
+    dialed_once: bool,
     actions: VecDeque<Action>,
     counters: Counters,
     next_connection: u64,
@@ -90,6 +92,7 @@ impl Peer {
             jitter: Jitter::new(seed),
             backoff: Backoff::default(),
             failed_attempts: 0,
+            dialed_once: false,
             actions: VecDeque::new(),
             counters: Counters::default(),
             next_connection: 0,
@@ -199,10 +202,10 @@ impl Peer {
                 self.actions.push_back(Action::Close(id));
                 self.wait_for_peer(now, None);
             }
-            (ConnectMode::Passive, State::Active(None)) => self.timers.stop(Timer::ConnectRetry),
+            (ConnectMode::Passive | ConnectMode::Once, State::Active(None)) => self.timers.stop(Timer::ConnectRetry),
             (ConnectMode::Active, State::Active(None)) => self.dial(now),
             (
-                ConnectMode::Active | ConnectMode::Passive,
+                ConnectMode::Active | ConnectMode::Passive | ConnectMode::Once,
                 State::Idle(_)
                 | State::Connect(_)
                 | State::Active(_)

@@ -29,8 +29,8 @@ use crate::{explicit, mesh, reverse};
 const HOLD_TIME: Seconds = Seconds(240);
 /// BIRD tries every 5 s. A peer that is not up yet is not to be waited for, and an attempt costs one packet.
 const CONNECT_RETRY: Seconds = Seconds(2);
-/// BIRD's `error wait time`.
-const IDLE_HOLD: IdleHold = IdleHold { min: Seconds(5), max: Seconds(30) };
+/// BIRD's `error wait time` is 5 to 30 s; a node that restarts is back sooner than that.
+const IDLE_HOLD: IdleHold = IdleHold { min: Seconds(1), max: Seconds(30) };
 /// BIRD's `multihop` without a number.
 const MULTIHOP: u8 = 64;
 /// The most that the capability holds (RFC 4724 §3).

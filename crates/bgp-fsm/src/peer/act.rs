@@ -67,7 +67,10 @@ impl Peer {
     pub(super) fn start(&mut self, now: Timestamp, how: How) {
         match (how, self.config.mode) {
             (How::AsConfigured, ConnectMode::Active) => self.dial(now),
-            (How::Passive, ConnectMode::Active) | (_, ConnectMode::Passive) => self.wait_for_peer(now, None),
+            (How::AsConfigured, ConnectMode::Once) if !std::mem::replace(&mut self.dialed_once, true) => self.dial(now),
+            (How::Passive, ConnectMode::Active) | (_, ConnectMode::Passive | ConnectMode::Once) => {
+                self.wait_for_peer(now, None);
+            }
         }
     }
 
@@ -113,7 +116,7 @@ impl Peer {
     fn arm_connect_retry(&mut self, now: Timestamp, delay: Duration) {
         match self.config.mode {
             ConnectMode::Active => self.timers.start(Timer::ConnectRetry, now, delay),
-            ConnectMode::Passive => self.timers.stop(Timer::ConnectRetry),
+            ConnectMode::Passive | ConnectMode::Once => self.timers.stop(Timer::ConnectRetry),
         }
     }
 

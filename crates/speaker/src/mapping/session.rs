@@ -30,7 +30,12 @@ pub(crate) fn fsm_config(
     forwarding: ForwardingState,
 ) -> PeerConfig {
     let mut c = PeerConfig::new(local_asn(router, settings), router.router_id, peer_asn(asn));
-    c.mode = if settings.passive { ConnectMode::Passive } else { ConnectMode::Active };
+    c.mode = match (settings.passive, start) {
+        (false, _) => ConnectMode::Active,
+        (true, Start::Fresh) => ConnectMode::Passive,
+        // The peer waits before it tries again; a restarted speaker should be back as soon as it can.
+        (true, Start::Restart) => ConnectMode::Once,
+    };
     c.hold_time = seconds_u16(settings.hold_time);
     c.keepalive = settings.keepalive.map(Seconds::duration);
     c.connect_retry = settings.connect_retry.duration();

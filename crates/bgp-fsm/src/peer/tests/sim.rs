@@ -228,8 +228,9 @@ impl Net {
 fn configs(kind: u64) -> [PeerConfig; 2] {
     let quick = |c: PeerConfig| PeerConfig { open_hold_time: secs(30), ..c };
     let (a, b) = (quick(config()), quick(peer_config()));
-    match kind % 5 {
+    match kind % 6 {
         0 => [a, b],
+        5 => [PeerConfig { mode: ConnectMode::Once, ..restarting(a) }, restarting(b)],
         1 => [restarting(a), restarting(b)],
         2 => [PeerConfig { mode: ConnectMode::Passive, ..a }, b],
         3 => [a, PeerConfig { delay_open: Some(secs(2)), ..b }],

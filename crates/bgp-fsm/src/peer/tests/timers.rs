@@ -211,3 +211,15 @@ fn set_config() {
     peer.set_config(at(3), passive());
     assert_eq!(words(&drain(&mut peer)), "close#2 >Active");
 }
+
+/// A speaker that has restarted connects once even where it waits otherwise; then it waits.
+#[test]
+fn once_is_one_attempt() {
+    let mut peer = Peer::new(PeerConfig { mode: ConnectMode::Once, ..config() }, 1);
+    assert_eq!(feed(&mut peer, at(0), Event::ManualStart), "connect#1 >Connect");
+    let failed = feed(&mut peer, at(0), Event::TcpConnectionFails(MAIN, TcpFailure::Refused));
+    assert!(failed.ends_with(">Active"), "{failed}");
+    assert_eq!(run_until(&mut peer, at(3600)), "");
+    feed(&mut peer, at(3600), Event::ManualStop(crate::Stop::ProcessExit(String::new())));
+    assert_eq!(feed(&mut peer, at(3601), Event::ManualStart), ">Active");
+}
