@@ -37,6 +37,8 @@ pub mod command;
 mod daemons;
 pub mod datastore;
 pub mod fabric;
+#[cfg(test)]
+mod golden;
 mod groups;
 pub mod host;
 pub mod namespace;

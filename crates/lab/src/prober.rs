@@ -12,14 +12,17 @@ use std::thread::{self, JoinHandle, sleep};
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{setsockopt, sockopt};
 use thiserror::Error;
 
 use crate::namespace::{Namespace, NamespaceError};
 
 /// Between two packets of a flow.
 pub const INTERVAL: Duration = Duration::from_millis(1);
-/// How long packets may be on their way when the sending has ended.
-const STRAGGLERS: Duration = Duration::from_millis(300);
+/// How long packets may be on their way when the sending has ended, on a machine that has much else to do.
+const STRAGGLERS: Duration = Duration::from_secs(2);
+/// Octets that wait in a receiver's socket while its thread has no turn: seconds of packets.
+const RECEIVE_BUFFER: usize = 8 << 20;
 /// Packets read from one socket before the next one's turn.
 const TURN: usize = 64;
 
@@ -191,17 +194,25 @@ impl Prober {
 
     /// Stops sending, waits for what is on its way, and tells what was lost.
     #[must_use]
-    pub fn finish(mut self) -> Vec<FlowReport> {
+    pub fn finish(self) -> Vec<FlowReport> {
+        let start = Mark(vec![0; self.flows.len()]);
+        self.finish_since(&start)
+    }
+
+    /// As [`finish`](Self::finish), without what was lost before a moment.
+    #[must_use]
+    pub fn finish_since(mut self, mark: &Mark) -> Vec<FlowReport> {
         self.stop.store(true, Ordering::Release);
         join(self.sender.take());
         let deadline = Instant::now() + STRAGGLERS;
-        let complete = |flow: &Flow| flow.arrivals().count >= flow.sent.load(Ordering::Acquire);
-        while Instant::now() < deadline && !self.flows.iter().all(complete) {
+        let complete =
+            |(flow, start): (&Flow, &u64)| flow.arrivals().lost(*start, flow.sent.load(Ordering::Acquire)) == 0;
+        while Instant::now() < deadline && !self.flows.iter().zip(&mark.0).all(complete) {
             sleep(Duration::from_millis(5));
         }
         self.stop_receiving.store(true, Ordering::Release);
         join(self.receiver.take());
-        self.flows.iter().map(|flow| flow.report(0, 0)).collect()
+        self.since(mark, Duration::ZERO)
     }
 }
 
@@ -232,6 +243,10 @@ impl Flow {
         // Not connected: an error that comes back for one packet must not fail the next.
         let out = ends.from.0.run(|| UdpSocket::bind(SocketAddr::new(from, 0)))?.map_err(failed)?;
         into.set_nonblocking(true).map_err(failed)?;
+        // Beyond the system's limit where that is allowed, up to it otherwise.
+        if setsockopt(&into, sockopt::RcvBufForce, &RECEIVE_BUFFER).is_err() {
+            let _ = setsockopt(&into, sockopt::RcvBuf, &RECEIVE_BUFFER);
+        }
         out.set_nonblocking(true).map_err(failed)?;
         Ok(Self { name: ends.name.clone(), out, into, sent: AtomicU64::new(0), arrived: Mutex::default() })
     }

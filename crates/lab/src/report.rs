@@ -213,6 +213,11 @@ pub(crate) fn convergence(result: &Convergence) -> String {
         }
         None => text.push_str("Not converged: some pods do not reach each other.\n"),
     }
+    if let Some(time) = result.sessions {
+        text.push_str(&format!("All sessions were up after {}.\n", span(time)));
+    } else if result.pings.is_some() {
+        text.push_str("Some sessions are not established yet: `heddle lab status` counts them.\n");
+    }
     text
 }
 

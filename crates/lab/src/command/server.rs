@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::watch;
-use crate::fabric::{Fabric, FabricError};
+use super::watch::{self, Watching};
+use crate::fabric::{Fabric, FabricError, Target};
 use crate::ping;
 use crate::pod::{Borrow, PodError};
 use crate::report;
@@ -128,15 +128,15 @@ fn handle(request: &Request, supervised: &Supervised, answer: &mut Answer<'_>) -
         Request::Status { json: false, routes } => status(fabric, *routes, answer)?,
         Request::Ping { from, to } => pings(fabric, from.as_deref(), to.as_deref(), answer)?,
         Request::Break { target, seconds } => {
-            let target = target.parse()?;
-            watch::watch(fabric, *seconds, answer, || {
+            let target: Target = target.parse()?;
+            watch::watch(fabric, watching(fabric, &target, *seconds), answer, || {
                 fabric.break_down(&target).map(|()| format!("{target}: broken"))
             })?;
         }
         Request::Heal { target, seconds } => {
-            // `kill node1` is healed as `node1`.
-            let target = target.parse()?;
-            watch::watch(fabric, *seconds, answer, || fabric.heal(&target).map(|()| format!("{target}: healed")))?;
+            let target: Target = target.parse()?;
+            let watching = Watching { limit: Duration::from_secs(*seconds), least: Duration::ZERO };
+            watch::watch(fabric, watching, answer, || fabric.heal(&target).map(|()| format!("{target}: healed")))?;
             supervised.record();
         }
         Request::AddPod { node, borrowed } => {
@@ -155,6 +155,14 @@ fn handle(request: &Request, supervised: &Supervised, answer: &mut Answer<'_>) -
         Request::Down => supervised.stop.store(true, Ordering::Release),
     }
     Ok(())
+}
+
+fn watching(fabric: &Fabric, target: &Target, seconds: u64) -> Watching {
+    let least = match target {
+        Target::Freeze { .. } => Duration::from_secs(u64::from(fabric.plan().topology.hold_time) + 2),
+        Target::Link { .. } | Target::Kill { .. } | Target::Host { .. } => Duration::ZERO,
+    };
+    Watching { limit: Duration::from_secs(seconds), least }
 }
 
 fn status(fabric: &Fabric, routes: bool, answer: &mut Answer<'_>) -> Result<(), FabricError> {

@@ -16,15 +16,24 @@ const LINE: Duration = Duration::from_secs(1);
 /// How long a packet may be on its way.
 const SETTLING: Duration = Duration::from_millis(50);
 
-/// Does something while probing, then watches until nothing has been lost for a second, or for `seconds`.
+/// How long to watch.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Watching {
+    /// At most so long; not at all if it is nothing.
+    pub(super) limit: Duration,
+    /// At least so long: what was frozen is missed when the Hold Time has passed.
+    pub(super) least: Duration,
+}
+
+/// Does something while probing, then watches until nothing has been lost for a second.
 pub(super) fn watch(
     fabric: &Fabric,
-    seconds: u64,
+    watching: Watching,
     answer: &mut Answer<'_>,
     work: impl FnOnce() -> Result<String, FabricError>,
 ) -> Result<(), FabricError> {
     let pairs = fabric.probe_pairs();
-    if seconds == 0 || pairs.is_empty() {
+    if watching.limit.is_zero() || pairs.is_empty() {
         answer.say(format!("{}\n", work()?));
         return Ok(());
     }
@@ -33,13 +42,12 @@ pub(super) fn watch(
     let mark = prober.mark();
     let start = Instant::now();
     answer.say(format!("{}; {} flows of a packet each millisecond\n", work()?, pairs.len() * 2));
-    let limit = Duration::from_secs(seconds);
     let mut next_line = LINE;
     loop {
         sleep(Duration::from_millis(50));
         let passed = start.elapsed();
-        let whole = passed > QUIET + SETTLING && prober.is_whole(QUIET);
-        if whole || passed >= limit {
+        let whole = passed > watching.least.max(QUIET + SETTLING) && prober.is_whole(QUIET);
+        if whole || passed >= watching.limit {
             break;
         }
         if passed >= next_line {

@@ -14,6 +14,8 @@ use crate::topology::NodeProgram;
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(10);
+/// How long to wait for sessions that no packet needs.
+const SESSIONS: Duration = Duration::from_secs(10);
 /// What a ping may take while a fabric comes up.
 const PING: Duration = Duration::from_millis(300);
 
@@ -39,6 +41,8 @@ pub struct Convergence {
     pub routes: Option<Duration>,
     /// When every pod had an answer from every other, in both families.
     pub pings: Option<Duration>,
+    /// When every session of every host was established.
+    pub sessions: Option<Duration>,
     /// Routes that were missing at the end, by node.
     pub missing: BTreeMap<String, Vec<IpNetwork>>,
     /// The last round of pings.
@@ -97,7 +101,30 @@ impl Fabric {
                 break;
             }
         }
+        // What packets do not need may take longer; for it there is less patience.
+        let deadline = deadline.min(Instant::now() + SESSIONS);
+        while result.pings.is_some() {
+            let states: Vec<bool> = self.session_states();
+            let established = states.iter().filter(|established| **established).count();
+            progress(super::Step { what: "sessions", done: established, total: states.len() });
+            if established == states.len() {
+                result.sessions = Some(started.elapsed());
+                break;
+            }
+            if !go_on(patience, deadline)? {
+                break;
+            }
+        }
         Ok(result)
+    }
+
+    /// Of every end of a session, whether it is established; a daemon that does not answer counts as one that is not.
+    fn session_states(&self) -> Vec<bool> {
+        let of = |host: &crate::host::Host| match self.sessions(host.name()) {
+            Ok(sessions) => sessions.iter().map(super::SessionView::is_established).collect(),
+            Err(_) => vec![false],
+        };
+        self.hosts().flat_map(of).collect()
     }
 
     /// Which routes each node has to have: the blocks of all others.
