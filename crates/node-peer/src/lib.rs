@@ -13,6 +13,7 @@ mod drain;
 mod fib_report;
 mod forwarding;
 mod mapping;
+mod node_status;
 mod run;
 mod state;
 mod waiting;

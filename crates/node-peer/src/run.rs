@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use heddle_admin::{AdminServer, BindError};
 use heddle_config::Config;
-use heddle_config_gen::{Generated, NodeContext, RouterIdSource, generate};
-use heddle_datastore::{Datastore, FileSource};
+use heddle_config_gen::{EndpointStatus, Generated, NodeContext, RouterIdSource, generate};
+use heddle_datastore::{Datastore, EndpointStatusReport, EndpointStatuses, FileSource, StatusDir, StatusDirError};
 use heddle_resources::Snapshot;
+use heddle_resources::value::InterfaceAddress;
 use heddle_speaker::daemon::{Asked, Notice, SetLevel, Signals, notify};
 use heddle_speaker::{Role, Speaker, StartOptions};
 use thiserror::Error;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
 
@@ -19,6 +20,7 @@ use crate::Args;
 use crate::args::RouterId;
 use crate::drain::Drained;
 use crate::forwarding::ForwardingTable;
+use crate::node_status::StatusWriter;
 use crate::state::{DrainRequest, NodeState};
 use crate::waiting::Waiting;
 use heddle_admin::types::DrainStep;
@@ -37,6 +39,9 @@ pub(crate) enum RunError {
     /// The API socket.
     #[error(transparent)]
     Api(#[from] BindError),
+    /// The status directory.
+    #[error(transparent)]
+    StatusDir(#[from] StatusDirError),
     /// The speaker.
     #[error(transparent)]
     Speaker(#[from] heddle_speaker::StartError),
@@ -48,8 +53,15 @@ pub(crate) enum RunError {
 /// Runs until a signal ends it.
 pub(crate) async fn serve(args: &Args, set_level: &SetLevel) -> Result<(), RunError> {
     let mut signals = Signals::listen().ok_or(RunError::Signals)?;
+    let status_dir = args.status_dir.as_deref().map(|dir| StatusDir::open(dir, Some(&args.datastore))).transpose()?;
     let datastore = Datastore::start(FileSource::of(&args.datastore));
     let mut watch = datastore.subscribe();
+    let endpoints = args.endpoint_status.as_ref().map(EndpointStatuses::follow);
+    let mut workloads = endpoints.as_ref().map(EndpointStatuses::subscribe);
+    let statuses = status_dir.map(|dir| {
+        let writer = StatusWriter::new(args.node.as_str().into(), dir, args.socket.clone(), datastore.subscribe());
+        tokio::spawn(writer.run())
+    });
     let (requests, mut asked) = mpsc::channel(REQUESTS);
     let state = Arc::new(NodeState::new(args.node.as_str().into(), datastore, requests));
     let mut node = Node::new(args, Arc::clone(&state), set_level)?;
@@ -70,9 +82,13 @@ pub(crate) async fn serve(args: &Args, set_level: &SetLevel) -> Result<(), RunEr
                     break;
                 }
             },
+            report = next_report(&mut workloads) => node.workloads(&report).await?,
             Some(request) = asked.recv() => node.drain(request).await,
             () = node.next_step() => node.withdraw().await,
         }
+    }
+    if let Some(statuses) = statuses {
+        statuses.abort();
     }
     notify(Notice::Stopping);
     info!("stopping; the routes stay in the kernel");
@@ -84,6 +100,26 @@ async fn watch_ended(signals: &mut Signals) {
     while signals.next().await != Asked::Stop {}
 }
 
+/// The next report of the folder of endpoints; never without one.
+async fn next_report(reports: &mut Option<watch::Receiver<EndpointStatusReport>>) -> EndpointStatusReport {
+    if let Some(reports) = reports
+        && reports.changed().await.is_ok()
+    {
+        return reports.borrow_and_update().clone();
+    }
+    std::future::pending().await
+}
+
+/// A local workload, as configurations are made of it.
+fn endpoint(status: &heddle_resources::EndpointStatus) -> EndpointStatus {
+    let nets = status.ipv4.iter().chain(&status.ipv6);
+    EndpointStatus {
+        interface: Arc::clone(&status.interface),
+        addresses: nets.filter_map(|n| InterfaceAddress::new(n.address(), n.length())).collect(),
+        bgp_peer: status.bgp_peer.clone(),
+    }
+}
+
 /// What runs.
 struct Node<'a> {
     args: &'a Args,
@@ -91,6 +127,7 @@ struct Node<'a> {
     set_level: &'a SetLevel,
     context: NodeContext,
     snapshot: Option<Arc<Snapshot>>,
+    workloads_known: bool,
     drained: Drained,
     withdraw_at: Option<tokio::time::Instant>,
     phase: Phase,
@@ -121,7 +158,18 @@ impl<'a> Node<'a> {
         }));
         let phase = Phase::Waiting { stop, server };
         let (snapshot, drained, withdraw_at) = (None, Drained::No, None);
-        Ok(Self { args, state, set_level, context, snapshot, drained, withdraw_at, phase })
+        let workloads_known = args.endpoint_status.is_none();
+        Ok(Self { args, state, set_level, context, snapshot, workloads_known, drained, withdraw_at, phase })
+    }
+
+    /// The local workloads have changed. Nothing runs before they are known.
+    async fn workloads(&mut self, report: &EndpointStatusReport) -> Result<(), RunError> {
+        for fault in report.faults.iter() {
+            warn!("{fault}");
+        }
+        self.context.endpoints = report.statuses.iter().map(endpoint).collect();
+        self.workloads_known = true;
+        self.apply().await
     }
 
     /// The datastore has changed.
@@ -132,7 +180,7 @@ impl<'a> Node<'a> {
 
     /// Brings what runs to what the datastore says.
     async fn apply(&mut self) -> Result<(), RunError> {
-        let Some(snapshot) = &self.snapshot else { return Ok(()) };
+        let Some(snapshot) = self.snapshot.as_ref().filter(|_| self.workloads_known) else { return Ok(()) };
         let generated = generate(snapshot, &self.context);
         self.state.generated(&generated);
         self.say(&generated);

@@ -14,20 +14,20 @@ pub struct FibQuery {
     pub prefix: Option<IpNetwork>,
     /// Only routes that are not as they should be.
     pub differing: bool,
-    /// Begin behind this prefix: `next` of the page before.
+    /// Where to go on: `next` of the page before.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub after: Option<IpNetwork>,
+    pub from: Option<u32>,
 }
 
-/// `GET /v1/fib`: some routes, in the order of their prefixes, IPv4 first.
+/// `GET /v1/fib`: some routes, in no particular order.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FibPage {
     /// Numbers of the whole table.
     pub summary: FibSummary,
     /// The routes.
     pub routes: Vec<FibRoute>,
-    /// What to begin behind for the next page; none at the end.
-    pub next: Option<IpNetwork>,
+    /// Where the next page begins; none at the end.
+    pub next: Option<u32>,
 }
 
 /// The forwarding table in numbers.

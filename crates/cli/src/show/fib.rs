@@ -1,7 +1,7 @@
 //! `heddle show fib`.
 
 use heddle_admin::Client;
-use heddle_admin::types::{FibPage, FibQuery, FibRoute, FibState, FibSummary, KernelLeg, KernelRoute};
+use heddle_admin::types::{FibPage, FibQuery, FibRoute, FibState, KernelLeg, KernelRoute};
 
 use crate::args::Fib;
 use crate::exit::Failure;
@@ -9,48 +9,32 @@ use crate::screen::{Screen, Tone};
 use crate::table::{Align, Cell, Table};
 use crate::words::{count, printable};
 
-/// Rows of one table: its columns are as wide as these need.
-const ROWS: usize = 4096;
-
-/// Shows the forwarding table, page by page.
+/// Shows the forwarding table.
 pub(super) async fn run(client: &Client, args: &Fib, screen: &mut Screen) -> Result<(), Failure> {
-    let mut query = query(args);
-    let mut pending: Vec<FibRoute> = Vec::new();
-    let mut shown = 0_u64;
-    loop {
-        let FibPage { summary, routes, next } = client.fib(&query).await?;
-        pending.extend(routes);
-        if pending.len() >= ROWS || next.is_none() {
-            shown += u64::try_from(pending.len()).unwrap_or(u64::MAX);
-            write(&pending, args.diff, screen)?;
-            pending.clear();
-        }
-        match next {
-            Some(after) => query.after = Some(after),
-            None => return Ok(conclude(&summary, args, shown, screen)?),
-        }
-    }
+    let whole = fetch(client, args).await?;
+    write(&whole.routes, args.diff, screen)?;
+    Ok(conclude(&whole, args, screen)?)
 }
 
 /// The same as JSON: one object with all routes.
 pub(super) async fn json(client: &Client, args: &Fib, screen: &mut Screen) -> Result<(), Failure> {
-    let mut query = query(args);
-    let mut whole = FibPage::default();
-    loop {
-        let FibPage { summary, routes, next } = client.fib(&query).await?;
-        whole.routes.extend(routes);
-        whole.summary = summary;
-        match next {
-            Some(after) => query.after = Some(after),
-            None => break,
-        }
-    }
-    let text = serde_json::to_string(&whole).map_err(std::io::Error::from)?;
+    let text = serde_json::to_string(&fetch(client, args).await?).map_err(std::io::Error::from)?;
     Ok(writeln!(screen, "{text}")?)
 }
 
-fn query(args: &Fib) -> FibQuery {
-    FibQuery { prefix: args.prefix, differing: args.diff, after: None }
+/// All pages, in the order of prefixes.
+async fn fetch(client: &Client, args: &Fib) -> Result<FibPage, Failure> {
+    let mut query = FibQuery { prefix: args.prefix, differing: args.diff, from: None };
+    let mut routes = Vec::new();
+    loop {
+        let mut page = client.fib(&query).await?;
+        routes.append(&mut page.routes);
+        query.from = page.next;
+        if page.next.is_none() {
+            routes.sort_by_key(|r| r.prefix);
+            return Ok(FibPage { routes, ..page });
+        }
+    }
 }
 
 fn write(routes: &[FibRoute], diff: bool, screen: &mut Screen) -> std::io::Result<()> {
@@ -123,8 +107,9 @@ fn leg(leg: &KernelLeg, several: bool) -> String {
 }
 
 /// The last line: whether all is as it should be.
-fn conclude(summary: &FibSummary, args: &Fib, shown: u64, screen: &mut Screen) -> std::io::Result<()> {
-    if shown > 0 {
+fn conclude(whole: &FibPage, args: &Fib, screen: &mut Screen) -> std::io::Result<()> {
+    let summary = &whole.summary;
+    if !whole.routes.is_empty() {
         writeln!(screen)?;
     }
     let mut parts = vec![format!("{} installed", summary.installed)];
@@ -139,7 +124,7 @@ fn conclude(summary: &FibSummary, args: &Fib, shown: u64, screen: &mut Screen) -
     let desired = count(summary.desired, "route", "routes");
     let place = format!("table {}, protocol {}", summary.table, summary.protocol);
     writeln!(screen, "{desired} wanted in the kernel ({place}): {}", parts.join(", "))?;
-    if args.diff && shown == 0 {
+    if args.diff && whole.routes.is_empty() {
         let text = screen.paint(Tone::Good, "the kernel has what it should have");
         writeln!(screen, "{text}")?;
     }

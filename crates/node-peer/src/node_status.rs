@@ -1,0 +1,247 @@
+//! `CalicoNodeStatus`: who asks for a node's status gets it as Calico writes it, into the status directory.
+//!
+//! What it says is read from the node's own API, so that it is what `heddle show` says. A class is told whole or not at
+//! all, and nothing is written while nothing changed.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use heddle_admin::types::{FibQuery, FibRoute, NodeReport, PeerSummary, Summary, WallTime};
+use heddle_admin::{Client, ClientError};
+use heddle_datastore::{StatusDir, Watch};
+use heddle_resources::Snapshot;
+use heddle_resources::calico_node_status::{CalicoNodeStatus, NodeStatusClass};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+use tracing::warn;
+
+/// Writes the statuses that the datastore asks for.
+pub(crate) struct StatusWriter {
+    node: Arc<str>,
+    dir: Arc<StatusDir>,
+    client: Client,
+    watch: Watch,
+    due: HashMap<Arc<str>, Due>,
+}
+
+/// One wish.
+struct Due {
+    wish: Arc<CalicoNodeStatus>,
+    at: Instant,
+    written: Option<Value>,
+}
+
+impl StatusWriter {
+    pub(crate) fn new(node: Arc<str>, dir: StatusDir, socket: PathBuf, watch: Watch) -> Self {
+        Self { node, dir: Arc::new(dir), client: Client::new(socket), watch, due: HashMap::new() }
+    }
+
+    /// Writes until the datastore ends.
+    pub(crate) async fn run(mut self) {
+        loop {
+            let next = self.due.values().map(|d| d.at).min();
+            let timer = async {
+                match next {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                event = self.watch.next() => match event {
+                    Some(event) => self.wishes(event.snapshot()),
+                    None => return,
+                },
+                () = timer => self.write_due().await,
+            }
+        }
+    }
+
+    fn wishes(&mut self, snapshot: &Snapshot) {
+        let wanted: HashMap<Arc<str>, Arc<CalicoNodeStatus>> = snapshot
+            .all::<CalicoNodeStatus>()
+            .filter(|w| w.spec.node == self.node && w.spec.update_period.is_some())
+            .map(|w| (Arc::clone(&w.metadata.name), Arc::clone(w)))
+            .collect();
+        let gone: Vec<Arc<str>> = self.due.keys().filter(|n| !wanted.contains_key(*n)).cloned().collect();
+        for name in gone {
+            self.due.remove(&name);
+            if let Err(error) = self.dir.remove(&name) {
+                warn!("{error}");
+            }
+        }
+        for (name, wish) in wanted {
+            match self.due.get_mut(&name) {
+                Some(due) if due.wish.spec == wish.spec => due.wish = wish,
+                Some(_) | None => {
+                    self.due.insert(name, Due { wish, at: Instant::now(), written: None });
+                }
+            }
+        }
+    }
+
+    async fn write_due(&mut self) {
+        let now = Instant::now();
+        for (name, due) in self.due.iter_mut().filter(|(_, d)| d.at <= now) {
+            due.at = now + due.wish.spec.update_period.unwrap_or(Duration::from_secs(10)).max(Duration::from_secs(1));
+            let status = match status(&self.client, &due.wish.spec.classes).await {
+                Ok(status) => status,
+                Err(error) => {
+                    warn!(name = %name, %error, "the node's status cannot be read");
+                    continue;
+                }
+            };
+            if due.written.as_ref() == Some(&status) {
+                continue;
+            }
+            let (dir, name) = (Arc::clone(&self.dir), Arc::clone(name));
+            let document = document(&due.wish, &status);
+            let written = tokio::task::spawn_blocking(move || dir.write(&name, &document)).await;
+            match written {
+                Ok(Ok(())) => due.written = Some(status),
+                Ok(Err(error)) => warn!("{error}"),
+                Err(_) => return,
+            }
+        }
+    }
+}
+
+fn document(wish: &CalicoNodeStatus, status: &Value) -> Value {
+    let classes: Vec<&str> = wish.spec.classes.iter().copied().map(class).collect();
+    let period = wish.spec.update_period.map_or(0, |p| p.as_secs());
+    let mut status = status.clone();
+    if let Some(fields) = status.as_object_mut() {
+        fields.insert("lastUpdated".to_owned(), json!(WallTime::now()));
+    }
+    json!({
+        "apiVersion": "projectcalico.org/v3",
+        "kind": "CalicoNodeStatus",
+        "metadata": { "name": &*wish.metadata.name },
+        "spec": { "node": &*wish.spec.node, "classes": classes, "updatePeriodSeconds": period },
+        "status": status,
+    })
+}
+
+const fn class(class: NodeStatusClass) -> &'static str {
+    match class {
+        NodeStatusClass::Agent => "Agent",
+        NodeStatusClass::Bgp => "BGP",
+        NodeStatusClass::Routes => "Routes",
+    }
+}
+
+async fn status(client: &Client, classes: &[NodeStatusClass]) -> Result<Value, ClientError> {
+    let mut status = serde_json::Map::new();
+    let node = client.node().await?;
+    let running = node.waiting_for.is_none();
+    for class in classes {
+        match class {
+            NodeStatusClass::Agent => {
+                let summary = if running { Some(client.summary().await?) } else { None };
+                status.insert("agent".to_owned(), agent(summary.as_ref()));
+            }
+            NodeStatusClass::Bgp => {
+                status.insert("bgp".to_owned(), bgp(&client.peers().await?.peers, &node));
+            }
+            NodeStatusClass::Routes => {
+                let routes = if running { all_routes(client).await? } else { Vec::new() };
+                status.insert("routes".to_owned(), routes_of(&routes, &node));
+            }
+        }
+    }
+    Ok(Value::Object(status))
+}
+
+fn agent(summary: Option<&Summary>) -> Value {
+    let daemon = match summary {
+        None => json!({ "state": "NotReady" }),
+        Some(s) => json!({
+            "state": if s.restarting { "NotReady" } else { "Ready" },
+            "version": format!("heddle {}", s.version.version),
+            "routerID": s.router.router_id,
+            "lastBootTime": s.version.started_at,
+            "lastReconfigurationTime": s.config_applied_at,
+        }),
+    };
+    // One process has both versions; Calico has a daemon for each.
+    json!({ "birdV4": daemon, "birdV6": daemon })
+}
+
+fn bgp(peers: &[PeerSummary], node: &NodeReport) -> Value {
+    let mut status = serde_json::Map::new();
+    for (version, is_v4) in [("V4", true), ("V6", false)] {
+        let of_version = || peers.iter().filter(|p| p.address.ip().is_ipv4() == is_v4);
+        let established = of_version().filter(|p| p.uptime_seconds.is_some()).count();
+        let listed: Vec<Value> = of_version().map(|p| peer(p, node)).collect();
+        status.insert(format!("numberEstablished{version}"), json!(established));
+        status.insert(format!("numberNotEstablished{version}"), json!(listed.len() - established));
+        status.insert(format!("peers{version}"), Value::Array(listed));
+    }
+    Value::Object(status)
+}
+
+fn peer(peer: &PeerSummary, node: &NodeReport) -> Value {
+    let address = peer.address.to_string();
+    json!({ "peerIP": address, "type": kind(node, &address), "state": peer.state.as_str(), "since": peer.state_since })
+}
+
+/// Calico's word for why there is a session.
+fn kind(node: &NodeReport, address: &str) -> &'static str {
+    let name = node.peers.iter().find(|p| p.address == address).map_or("", |p| p.name.as_str());
+    match name.split('_').next() {
+        Some("Mesh") => "NodeMesh",
+        Some("Node" | "Local") => "NodePeer",
+        _ => "GlobalPeer",
+    }
+}
+
+async fn all_routes(client: &Client) -> Result<Vec<FibRoute>, ClientError> {
+    let mut query = FibQuery::default();
+    let mut routes = Vec::new();
+    loop {
+        let mut page = client.fib(&query).await?;
+        routes.append(&mut page.routes);
+        query.from = page.next;
+        if page.next.is_none() {
+            routes.sort_by_key(|r| r.prefix);
+            return Ok(routes);
+        }
+    }
+}
+
+fn routes_of(routes: &[FibRoute], node: &NodeReport) -> Value {
+    let (v4, v6): (Vec<&FibRoute>, Vec<&FibRoute>) = routes.iter().partition(|r| r.prefix.is_ipv4());
+    let list = |routes: Vec<&FibRoute>| -> Vec<Value> { routes.into_iter().flat_map(|r| route(r, node)).collect() };
+    json!({ "routesV4": list(v4), "routesV6": list(v6) })
+}
+
+/// One entry a leg.
+fn route(route: &FibRoute, node: &NodeReport) -> Vec<Value> {
+    let Some(kernel) = route.actual.as_ref() else { return Vec::new() };
+    let entry = |gateway: Option<IpAddr>, interface: &str| {
+        let gateway_text = gateway.map_or_else(|| "N/A".to_owned(), |g| g.to_string());
+        let learned = match gateway {
+            None => json!({ "sourceType": "Static" }),
+            Some(via) => {
+                let via = via.to_string();
+                match kind(node, &via) {
+                    "NodeMesh" => json!({ "sourceType": "NodeMesh", "peerIP": via }),
+                    _ => json!({ "sourceType": "BGPPeer", "peerIP": via }),
+                }
+            }
+        };
+        json!({
+            "type": "FIB",
+            "destination": route.prefix,
+            "gateway": gateway_text,
+            "interface": interface,
+            "learnedFrom": learned,
+        })
+    };
+    if kernel.legs.is_empty() {
+        return vec![entry(None, &kernel.kind)];
+    }
+    kernel.legs.iter().map(|l| entry(l.via, l.interface.as_deref().unwrap_or(""))).collect()
+}
