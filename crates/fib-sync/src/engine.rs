@@ -68,6 +68,8 @@ pub struct FibSync {
     in_flight: Vec<writes::InFlight>,
     refused: writes::Refused,
     conflicts: BTreeMap<Prefix, u8>,
+    /// Destinations of which it is not known what became of the last write: the next dump tells.
+    unsure: BTreeSet<Prefix>,
     dumps: Dumps,
     stale: Stale,
     stale_until: Option<Timestamp>,
@@ -103,6 +105,7 @@ impl FibSync {
             in_flight: Vec::new(),
             refused: writes::Refused::default(),
             conflicts: BTreeMap::new(),
+            unsure: BTreeSet::new(),
             dumps: Dumps::default(),
             stale: Stale::Kept,
             stale_until: None,

@@ -12,6 +12,8 @@ mod resolver;
 pub mod route;
 pub mod runner;
 pub mod settings;
+#[cfg(test)]
+mod sim;
 pub mod status;
 pub mod sysctl;
 mod table;

@@ -153,7 +153,8 @@ impl FibSync {
         for slot in touched {
             self.mark(slot);
         }
-        let unsure = self.conflicts.keys().copied().chain(self.refused.prefixes());
+        let unsure = std::mem::take(&mut self.unsure);
+        let unsure = unsure.into_iter().chain(self.conflicts.keys().copied()).chain(self.refused.prefixes());
         let unsure: Vec<Slot> = unsure.filter_map(|prefix| self.table.find(prefix)).collect();
         for slot in unsure {
             self.mark(slot);

@@ -347,6 +347,8 @@ impl FibSync {
 
     /// What a whole dump did not have is not there.
     pub(super) fn end_object_dump(&mut self) {
+        let all: Vec<u32> = self.objects.groups.keys().copied().collect();
+        self.objects.dirty.extend(all);
         let unseen: HashSet<Leg> = self.objects.legs.values().filter(|leg| !leg.seen).map(|leg| leg.leg).collect();
         let mut emptied = self.objects.lose(|leg| unseen.contains(leg));
         for (id, group) in &mut self.objects.groups {

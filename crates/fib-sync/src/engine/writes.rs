@@ -248,6 +248,7 @@ impl FibSync {
         match (step, refusal) {
             (_, Some(Refusal::Unknown)) => {
                 self.counters.unknown += 1;
+                self.unsure.insert(prefix);
                 self.dumps.want();
             }
             (Step::Create { metric, target } | Step::Replace { metric, target }, None) => {

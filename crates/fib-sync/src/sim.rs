@@ -1,0 +1,96 @@
+//! A model of the kernel's rules, and random histories against it.
+//!
+//! What the model knows was measured: `CREATE | EXCL` fails on a taken key whoever owns it, `REPLACE` takes the first
+//! route of a key whoever owns it, the loss of carrier deletes nexthop objects and, silently, the IPv4 routes over them, a
+//! link that goes down takes IPv4 routes silently and IPv6 routes aloud, routes stay when the address goes that their
+//! gateway was on. It also has tunnels, which the machines that run the tests may not have.
+
+mod kernel;
+mod world;
+
+use world::{Fault, World};
+
+use crate::settings::{FibAction, FibRule, NexthopObjects, Settings};
+
+fn settings(objects: NexthopObjects) -> Settings {
+    let long = std::time::Duration::from_secs(1_000_000);
+    Settings { nexthop_objects: objects, stale_time: long, unresolved_time: long, ..Settings::default() }
+}
+
+/// Histories of random doings; after each quiet the kernel has what the oracle expects, and strangers what was theirs.
+fn histories(objects: NexthopObjects, faults: &[Fault], seeds: std::ops::Range<u64>) {
+    for seed in seeds {
+        let mut world = World::new(settings(objects), seed);
+        for step in 0..60 {
+            let doings = world.random(4);
+            for _ in 0..=doings {
+                world.act();
+            }
+            if world.random(8) == 0 {
+                world.restart();
+            }
+            for fault in faults {
+                if world.random(3) == 0 {
+                    world.next_fault(*fault);
+                }
+            }
+            world.run_until_quiet();
+            world.check(&format!("seed {seed}, step {step}"));
+        }
+    }
+}
+
+#[test]
+fn random_histories_end_as_wanted() {
+    histories(NexthopObjects::Never, &[], 0..150);
+}
+
+#[test]
+fn random_histories_with_lost_answers_and_reports() {
+    histories(NexthopObjects::Never, &[Fault::LostAnswers, Fault::Overrun, Fault::InterruptedDump], 1000..1150);
+}
+
+#[test]
+fn random_histories_with_nexthop_objects() {
+    histories(NexthopObjects::Always, &[], 2000..2150);
+}
+
+#[test]
+fn random_histories_with_nexthop_objects_and_faults() {
+    histories(NexthopObjects::Always, &[Fault::LostAnswers, Fault::Overrun, Fault::InterruptedDump], 3000..3150);
+}
+
+/// IPIP: `via NEXT_HOP dev tunl0 onlink`, in the same network without the tunnel.
+#[test]
+fn routes_through_a_tunnel() {
+    let rule = FibRule {
+        name: Some("pool".to_owned()),
+        prefixes: Vec::new(),
+        next_hops: Vec::new(),
+        action: FibAction::Tunnel {
+            interface: "tunl0".to_owned(),
+            except: vec!["192.0.2.0/24".parse().expect("a prefix")],
+        },
+    };
+    let mut world = World::new(Settings { rules: vec![rule], ..settings(NexthopObjects::Never) }, 1);
+    world.learn("10.1.0.0/26", &["192.0.2.2"]);
+    world.learn("10.2.0.0/26", &["198.51.100.2"]);
+    world.run_until_quiet();
+    assert_eq!(world.ours(), ["10.1.0.0/26 1024 192.0.2.2@1"], "no tunnel yet");
+    world.add_tunnel("tunl0", 9);
+    world.run_until_quiet();
+    assert_eq!(world.ours(), ["10.1.0.0/26 1024 192.0.2.2@1", "10.2.0.0/26 1024 198.51.100.2@9!"]);
+}
+
+#[test]
+fn no_writes_while_desired_equals_actual() {
+    let mut world = World::new(settings(NexthopObjects::Never), 1);
+    world.learn("10.1.0.0/26", &["192.0.2.2"]);
+    world.run_until_quiet();
+    let written = world.written();
+    assert_eq!(written, 1);
+    world.learn("10.1.0.0/26", &["192.0.2.2"]);
+    world.dump_again();
+    world.run_until_quiet();
+    assert_eq!(world.written(), written);
+}

@@ -1,0 +1,324 @@
+//! The model.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use heddle_bgp_core::Prefix;
+
+use crate::engine::{Refusal, Write, WriteKind};
+use crate::resolver::is_link_local;
+use crate::route::{
+    Address, IfIndex, KernelEvent, KernelObject, KernelRoute, Leg, Legs, Link, LinkState, MAIN_TABLE, ObjectSpec,
+    OnLink, PROTOCOL_KERNEL, Placed, Target,
+};
+
+const ENETUNREACH: Refusal = Refusal::Errno(101);
+const ENETDOWN: Refusal = Refusal::Errno(100);
+const EINVAL: Refusal = Refusal::Errno(22);
+
+#[derive(Debug, Default)]
+pub(super) struct Kernel {
+    pub(super) links: BTreeMap<IfIndex, Link>,
+    pub(super) addresses: BTreeSet<Address>,
+    pub(super) routes: Vec<KernelRoute>,
+    pub(super) objects: BTreeMap<u32, KernelObject>,
+    /// What the monitor hears.
+    pub(super) events: Vec<KernelEvent>,
+}
+
+impl Kernel {
+    /// Everything, as a dump tells it.
+    pub(super) fn dump(&self) -> Vec<KernelEvent> {
+        let links = self.links.values().cloned().map(KernelEvent::Link);
+        let addresses = self.addresses.iter().copied().map(KernelEvent::Address);
+        let objects = self.objects.values().cloned().map(KernelEvent::Object);
+        let routes = self.routes.iter().cloned().map(|route| KernelEvent::Route(route, Placed::Added));
+        links.chain(addresses).chain(objects).chain(routes).collect()
+    }
+
+    pub(super) fn state(&self, link: IfIndex) -> Option<LinkState> {
+        self.links.get(&link).map(|link| link.state)
+    }
+
+    fn at(&self, prefix: Prefix, metric: u32) -> Option<usize> {
+        self.routes.iter().position(|r| r.table == MAIN_TABLE && r.prefix == prefix && r.metric == metric && r.tos == 0)
+    }
+
+    /// A request of ours, of which the monitor hears nothing.
+    pub(super) fn write(&mut self, write: &Write) -> Result<(), Refusal> {
+        match write {
+            Write::Route(kind, spec) => {
+                let route = KernelRoute {
+                    table: spec.table,
+                    prefix: spec.prefix,
+                    tos: spec.tos,
+                    metric: spec.metric,
+                    protocol: spec.protocol,
+                    target: (*spec.target).clone(),
+                };
+                match kind {
+                    WriteKind::Create => self.create(route),
+                    WriteKind::Replace => self.replace(route),
+                    WriteKind::Delete => self.delete(&route).map(|_| ()),
+                }
+            }
+            Write::Object(kind, object) => self.write_object(*kind, object),
+        }
+    }
+
+    pub(super) fn create(&mut self, route: KernelRoute) -> Result<(), Refusal> {
+        self.valid(&route)?;
+        if self.at(route.prefix, route.metric).is_some() {
+            return Err(Refusal::Exists);
+        }
+        self.routes.push(route);
+        Ok(())
+    }
+
+    pub(super) fn replace(&mut self, route: KernelRoute) -> Result<(), Refusal> {
+        self.valid(&route)?;
+        let at = self.at(route.prefix, route.metric).ok_or(Refusal::Missing)?;
+        self.routes[at] = route;
+        Ok(())
+    }
+
+    pub(super) fn delete(&mut self, route: &KernelRoute) -> Result<KernelRoute, Refusal> {
+        let at = self.routes.iter().position(|known| known == route).ok_or(Refusal::Missing)?;
+        Ok(self.routes.remove(at))
+    }
+
+    fn valid(&self, route: &KernelRoute) -> Result<(), Refusal> {
+        match &route.target {
+            Target::Dead(_) => Ok(()),
+            Target::Object(id) => match self.objects.get(id).map(|object| &object.object) {
+                Some(ObjectSpec::Group(_)) => Ok(()),
+                Some(ObjectSpec::Leg(_) | ObjectSpec::Other) | None => Err(EINVAL),
+            },
+            Target::Legs(legs) => legs.iter().try_for_each(|leg| self.valid_leg(leg)),
+        }
+    }
+
+    /// Whether a leg can be written.
+    pub(super) fn takes(&self, leg: &Leg) -> bool {
+        self.valid_leg(leg).is_ok()
+    }
+
+    fn valid_leg(&self, leg: &Leg) -> Result<(), Refusal> {
+        match self.state(leg.interface) {
+            None => return Err(EINVAL),
+            Some(LinkState::Down) => return Err(ENETDOWN),
+            Some(LinkState::Up | LinkState::NoCarrier) => {}
+        }
+        let Some(gateway) = leg.gateway else { return Ok(()) };
+        let on_link = leg.on_link == OnLink::Yes
+            || is_link_local(gateway)
+            || self.addresses.iter().any(|a| a.interface == leg.interface && a.prefix.contains_addr(gateway));
+        if on_link { Ok(()) } else { Err(ENETUNREACH) }
+    }
+
+    fn write_object(&mut self, kind: WriteKind, object: &KernelObject) -> Result<(), Refusal> {
+        let id = object.id;
+        if kind == WriteKind::Delete {
+            let gone = self.objects.remove(&id).ok_or(Refusal::Missing)?;
+            self.objects_gone(&[gone.id], Said::Nothing);
+            return Ok(());
+        }
+        match &object.object {
+            ObjectSpec::Leg(leg) => {
+                self.valid_leg(leg)?;
+                if self.state(leg.interface) != Some(LinkState::Up) {
+                    return Err(ENETDOWN);
+                }
+            }
+            ObjectSpec::Group(members) => {
+                let is_leg = |id| matches!(self.objects.get(id).map(|o| &o.object), Some(ObjectSpec::Leg(_)));
+                if members.is_empty() || !members.iter().all(|(id, _)| is_leg(id)) {
+                    return Err(EINVAL);
+                }
+            }
+            ObjectSpec::Other => return Err(EINVAL),
+        }
+        match (kind, self.objects.get(&id)) {
+            (WriteKind::Create, Some(_)) => return Err(Refusal::Exists),
+            (WriteKind::Replace, None) => return Err(Refusal::Missing),
+            (WriteKind::Replace, Some(known))
+                if std::mem::discriminant(&known.object) != std::mem::discriminant(&object.object) =>
+            {
+                return Err(EINVAL);
+            }
+            (WriteKind::Create | WriteKind::Replace | WriteKind::Delete, _) => {}
+        }
+        self.objects.insert(id, object.clone());
+        Ok(())
+    }
+
+    /// Leg objects are gone: groups lose them, empty groups go, and routes that point to these.
+    fn objects_gone(&mut self, ids: &[u32], said: Said) {
+        let mut gone: BTreeSet<u32> = ids.iter().copied().collect();
+        for object in self.objects.values_mut() {
+            if let ObjectSpec::Group(members) = &mut object.object {
+                members.retain(|(id, _)| !gone.contains(id));
+                if members.is_empty() {
+                    gone.insert(object.id);
+                }
+            }
+        }
+        self.objects.retain(|id, _| !gone.contains(id));
+        let points = |route: &KernelRoute| matches!(route.target, Target::Object(id) if gone.contains(&id));
+        for route in self.routes.iter().filter(|route| points(route)) {
+            if said == Said::OfIpv6 && !route.prefix.addr().is_ipv4() {
+                self.events.push(KernelEvent::RouteGone(route.clone()));
+            }
+        }
+        self.routes.retain(|route| !points(route));
+    }
+
+    /// Somebody takes an object away.
+    pub(super) fn delete_object(&mut self, id: u32) {
+        if self.objects.remove(&id).is_some() {
+            self.objects_gone(&[id], Said::OfIpv6);
+            self.events.push(KernelEvent::ObjectGone(id));
+        }
+    }
+
+    pub(super) fn set_link(&mut self, link: Link) {
+        let (index, state) = (link.index, link.state);
+        let before = self.links.insert(index, link.clone()).map(|link| link.state);
+        if state != LinkState::Up {
+            self.lose_objects(index);
+        }
+        if state == LinkState::Down && before != Some(LinkState::Down) {
+            self.lose_routes(index);
+        }
+        if state != LinkState::Down && before == Some(LinkState::Down) {
+            let addresses: Vec<Address> = self.addresses.iter().filter(|a| a.interface == index).copied().collect();
+            addresses.iter().for_each(|address| self.connect(*address));
+        }
+        self.events.push(KernelEvent::Link(link));
+    }
+
+    pub(super) fn remove_link(&mut self, index: IfIndex) {
+        self.lose_objects(index);
+        self.links.remove(&index);
+        self.lose_routes(index);
+        self.routes.retain(|route| !route.target.uses(index));
+        let addresses: Vec<Address> = self.addresses.iter().filter(|a| a.interface == index).copied().collect();
+        for address in addresses {
+            self.addresses.remove(&address);
+            self.events.push(KernelEvent::AddressGone(address));
+        }
+        self.events.push(KernelEvent::LinkGone(index));
+    }
+
+    fn lose_objects(&mut self, index: IfIndex) {
+        let on_link = |object: &&KernelObject| matches!(&object.object, ObjectSpec::Leg(leg) if leg.interface == index);
+        let ids: Vec<u32> = self.objects.values().filter(on_link).map(|object| object.id).collect();
+        self.objects.retain(|id, _| !ids.contains(id));
+        self.objects_gone(&ids, Said::OfIpv6);
+    }
+
+    /// A link went down: IPv4 routes that have no other leg go silently, IPv6 routes lose the leg aloud.
+    fn lose_routes(&mut self, index: IfIndex) {
+        let down: Vec<IfIndex> = self
+            .routes
+            .iter()
+            .flat_map(|route| match &route.target {
+                Target::Legs(legs) => legs.iter().map(|leg| leg.interface).collect::<Vec<_>>(),
+                Target::Object(_) | Target::Dead(_) => Vec::new(),
+            })
+            .filter(|leg| !matches!(self.state(*leg), Some(LinkState::Up | LinkState::NoCarrier)))
+            .collect();
+        let mut left = Vec::new();
+        for mut route in std::mem::take(&mut self.routes) {
+            let ipv4 = route.prefix.addr().is_ipv4();
+            match &route.target {
+                Target::Legs(_) if ipv4 => {
+                    if !(route.target.uses(index) && route.target.is_only_on(&down)) {
+                        left.push(route);
+                    }
+                }
+                Target::Legs(legs) => {
+                    let (lost, rest): (Legs, Legs) = legs.iter().copied().partition(|leg| leg.interface == index);
+                    if !lost.is_empty() {
+                        self.events
+                            .push(KernelEvent::RouteGone(KernelRoute { target: Target::legs(lost), ..route.clone() }));
+                    }
+                    if !rest.is_empty() {
+                        route.target = Target::legs(rest);
+                        left.push(route);
+                    }
+                }
+                Target::Object(_) | Target::Dead(_) => left.push(route),
+            }
+        }
+        self.routes = left;
+    }
+
+    pub(super) fn add_address(&mut self, interface: IfIndex, address: IpAddr, prefix: Prefix) {
+        let address = Address { interface, address, prefix };
+        if self.links.contains_key(&interface) && self.addresses.insert(address) {
+            self.events.push(KernelEvent::Address(address));
+            self.connect(address);
+        }
+    }
+
+    /// Routes stay when the address goes that their gateway was on; the connected one goes.
+    pub(super) fn remove_address(&mut self, address: Address) {
+        if !self.addresses.remove(&address) {
+            return;
+        }
+        let connected = connected(address);
+        if self.delete(&connected).is_ok() {
+            self.events.push(KernelEvent::RouteGone(connected));
+        }
+        self.events.push(KernelEvent::AddressGone(address));
+    }
+
+    fn connect(&mut self, address: Address) {
+        if matches!(self.state(address.interface), Some(LinkState::Up | LinkState::NoCarrier)) {
+            let route = connected(address);
+            if !self.routes.contains(&route) {
+                self.routes.push(route.clone());
+                self.events.push(KernelEvent::Route(route, Placed::Replaced));
+            }
+        }
+    }
+
+    /// What a stranger does, of which the monitor hears.
+    pub(super) fn stranger_creates(&mut self, route: KernelRoute) {
+        if self.create(route.clone()).is_ok() {
+            self.events.push(KernelEvent::Route(route, Placed::Replaced));
+        }
+    }
+
+    /// He replaces, or creates where nothing is.
+    pub(super) fn stranger_replaces(&mut self, route: KernelRoute) {
+        if self.replace(route.clone()).is_ok() || self.create(route.clone()).is_ok() {
+            self.events.push(KernelEvent::Route(route, Placed::Replaced));
+        }
+    }
+
+    pub(super) fn stranger_deletes(&mut self, route: &KernelRoute) {
+        if self.delete(route).is_ok() {
+            self.events.push(KernelEvent::RouteGone(route.clone()));
+        }
+    }
+}
+
+/// What the monitor hears of routes that go with their objects.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Said {
+    Nothing,
+    OfIpv6,
+}
+
+fn connected(address: Address) -> KernelRoute {
+    KernelRoute {
+        table: MAIN_TABLE,
+        prefix: address.prefix,
+        tos: 0,
+        metric: if address.prefix.addr().is_ipv4() { 0 } else { 256 },
+        protocol: PROTOCOL_KERNEL,
+        target: Target::legs(Legs::from_slice(&[Leg::new(address.interface, None)])),
+    }
+}

@@ -1,0 +1,443 @@
+//! The engine, the model of the kernel, somebody who does random things, and an oracle that knows what has to come of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use heddle_bgp_core::{Prefix, Timestamp};
+
+use super::kernel::Kernel;
+use crate::engine::{DumpEnd, FibSync, Refusal, Write};
+use crate::input::{Best, BestPath, NextHop, Source};
+use crate::route::{
+    IfIndex, KernelEvent, KernelRoute, Leg, Legs, Link, LinkState, MAIN_TABLE, ObjectSpec, OnLink, Target,
+};
+use crate::settings::Settings;
+
+const OWN: u8 = 158;
+const STRANGER: u8 = 4;
+
+/// What goes wrong in the next round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    LostAnswers,
+    Overrun,
+    InterruptedDump,
+}
+
+/// The wish of BGP for a prefix.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Wish {
+    metric: u32,
+    next_hops: Vec<IpAddr>,
+}
+
+pub(super) struct World {
+    kernel: Kernel,
+    fib: FibSync,
+    settings: Settings,
+    now: Timestamp,
+    seed: u64,
+    bgp: BTreeMap<Prefix, Wish>,
+    strangers: Vec<KernelRoute>,
+    faults: Vec<Fault>,
+    next_index: u32,
+    written: usize,
+}
+
+const NETS: [(u32, &str, &str); 4] = [
+    (1, "192.0.2.1", "192.0.2.0/24"),
+    (2, "198.51.100.1", "198.51.100.0/24"),
+    (1, "2001:db8:1::1", "2001:db8:1::/64"),
+    (2, "2001:db8:2::1", "2001:db8:2::/64"),
+];
+const PREFIXES: [&str; 6] =
+    ["10.1.0.0/16", "10.1.2.0/24", "10.2.0.0/16", "10.3.0.1/32", "2001:db8:f1::/48", "2001:db8:f2::/48"];
+const HOPS4: [&str; 5] = ["192.0.2.2", "192.0.2.3", "198.51.100.2", "203.0.113.7", "2001:db8:1::2"];
+const HOPS6: [&str; 3] = ["2001:db8:1::2", "2001:db8:2::2", "2001:db8:a::7"];
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().expect("an address")
+}
+
+fn prefix(text: &str) -> Prefix {
+    text.parse().expect("a prefix")
+}
+
+impl World {
+    pub(super) fn new(settings: Settings, seed: u64) -> Self {
+        let mut world = Self {
+            kernel: Kernel::default(),
+            fib: FibSync::new(settings.clone()),
+            settings,
+            now: Timestamp::from_secs(1),
+            seed: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
+            bgp: BTreeMap::new(),
+            strangers: Vec::new(),
+            faults: Vec::new(),
+            next_index: 10,
+            written: 0,
+        };
+        for (index, name) in [(1, "a0"), (2, "b0")] {
+            world.set_link(IfIndex(index), name, LinkState::Up);
+        }
+        for (index, address, net) in NETS {
+            world.kernel.add_address(IfIndex(index), ip(address), prefix(net));
+        }
+        world
+    }
+
+    /// A number below `bound` (xorshift).
+    pub(super) fn random(&mut self, bound: u64) -> u64 {
+        self.seed ^= self.seed << 13;
+        self.seed ^= self.seed >> 7;
+        self.seed ^= self.seed << 17;
+        (self.seed >> 11) % bound
+    }
+
+    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        let at = self.random(from.len() as u64);
+        from[usize::try_from(at).expect("small")]
+    }
+
+    fn set_link(&mut self, index: IfIndex, name: &str, state: LinkState) {
+        self.kernel.set_link(Link { index, name: name.to_owned(), state });
+    }
+
+    pub(super) fn add_tunnel(&mut self, name: &str, index: u32) {
+        self.set_link(IfIndex(index), name, LinkState::Up);
+    }
+
+    pub(super) fn next_fault(&mut self, fault: Fault) {
+        self.faults.push(fault);
+    }
+
+    pub(super) fn written(&self) -> usize {
+        self.written
+    }
+
+    pub(super) fn dump_again(&mut self) {
+        self.kernel.events.push(KernelEvent::Overrun);
+    }
+
+    pub(super) fn learn(&mut self, text: &str, hops: &[&str]) {
+        let wish = Wish { metric: 1024, next_hops: hops.iter().map(|hop| ip(hop)).collect() };
+        self.wish(prefix(text), (!hops.is_empty()).then_some(wish));
+    }
+
+    fn wish(&mut self, prefix: Prefix, wish: Option<Wish>) {
+        let best = wish.as_ref().map(|wish| Best {
+            source: Source::Ibgp,
+            local_pref: Some(crate::settings::METRIC_BASE - wish.metric),
+            next_hops: wish.next_hops.iter().copied().map(NextHop::new).collect(),
+        });
+        match wish {
+            Some(wish) => self.bgp.insert(prefix, wish),
+            None => self.bgp.remove(&prefix),
+        };
+        self.fib.handle_best_paths(self.now, [BestPath { prefix, best }]);
+    }
+
+    /// Somebody does something.
+    pub(super) fn act(&mut self) {
+        match self.random(20) {
+            0..=6 => self.random_wish(),
+            7 => {
+                let prefix = prefix(self.pick(&PREFIXES));
+                self.wish(prefix, None);
+            }
+            8..=9 => self.random_stranger(),
+            10 => {
+                if let Some(route) = self.strangers.pop() {
+                    self.kernel.stranger_deletes(&route);
+                }
+            }
+            11 => self.molest(),
+            12..=16 => self.random_link(),
+            17 => {
+                let (_, address, net) = self.pick(&NETS);
+                let found = self.kernel.addresses.iter().find(|a| a.address == ip(address)).copied();
+                match found {
+                    Some(address) => self.kernel.remove_address(address),
+                    None => self.restore_address(address, net),
+                }
+            }
+            18 => self.fib.sweep(self.now),
+            _ => {
+                let ids: Vec<u32> = self.kernel.objects.keys().copied().collect();
+                if !ids.is_empty() {
+                    let id = self.pick(&ids);
+                    self.kernel.delete_object(id);
+                }
+            }
+        }
+    }
+
+    fn random_wish(&mut self) {
+        let prefix = prefix(self.pick(&PREFIXES));
+        let hops: &[&str] = if prefix.addr().is_ipv4() { &HOPS4 } else { &HOPS6 };
+        let mut next_hops = vec![ip(self.pick(hops))];
+        if self.random(2) == 0 {
+            next_hops.push(ip(self.pick(hops)));
+        }
+        let metric = self.pick(&[1024, 1024, 512]);
+        self.wish(prefix, Some(Wish { metric, next_hops }));
+    }
+
+    /// A stranger's route: one that next hops resolve over, or one at a prefix of BGP's.
+    fn random_stranger(&mut self) {
+        let (index, gateway, via) = match self.random(3) {
+            0 => (1, "192.0.2.9", "203.0.113.0/24"),
+            1 => (2, "198.51.100.9", "203.0.113.0/24"),
+            _ => (2, "2001:db8:2::9", "2001:db8:a::/64"),
+        };
+        let conflict = prefix(self.pick(&PREFIXES));
+        let same_family = conflict.addr().is_ipv4() == ip(gateway).is_ipv4();
+        let destination = if self.random(2) == 0 && same_family { conflict } else { prefix(via) };
+        let Some(interface) = self.index_of(index) else { return };
+        let route = KernelRoute {
+            table: MAIN_TABLE,
+            prefix: destination,
+            tos: 0,
+            metric: self.pick(&[1024, 77]),
+            protocol: STRANGER,
+            target: Target::legs(Legs::from_slice(&[Leg::new(interface, Some(ip(gateway)))])),
+        };
+        if self.random(2) == 0 {
+            self.kernel.stranger_creates(route.clone());
+        } else {
+            self.kernel.stranger_replaces(route.clone());
+        }
+        let key = |r: &KernelRoute| (r.prefix, r.metric);
+        if self.kernel.routes.contains(&route) {
+            self.strangers.retain(|known| key(known) != key(&route));
+            self.strangers.push(route);
+        }
+    }
+
+    /// Somebody removes one of ours, or changes it.
+    fn molest(&mut self) {
+        let ours: Vec<KernelRoute> = self.kernel.routes.iter().filter(|r| r.protocol == OWN).cloned().collect();
+        if ours.is_empty() {
+            return;
+        }
+        let at = usize::try_from(self.random(ours.len() as u64)).expect("small");
+        let route = ours[at].clone();
+        if self.random(2) == 0 {
+            self.kernel.stranger_deletes(&route);
+        } else {
+            self.kernel.stranger_replaces(KernelRoute { target: crate::table::Table::blackhole(), ..route });
+        }
+    }
+
+    fn index_of(&self, number: u32) -> Option<IfIndex> {
+        let name = if number == 1 { "a0" } else { "b0" };
+        self.kernel.links.values().find(|link| link.name == name).map(|link| link.index)
+    }
+
+    fn random_link(&mut self) {
+        let number = self.pick(&[1_u32, 2]);
+        let name = if number == 1 { "a0" } else { "b0" };
+        match (self.index_of(number), self.random(8)) {
+            (Some(index), 0) => self.kernel.remove_link(index),
+            (Some(index), 1..=2) => self.set_link(index, name, LinkState::NoCarrier),
+            (Some(index), 3) => self.set_link(index, name, LinkState::Down),
+            (Some(index), _) => self.set_link(index, name, LinkState::Up),
+            (None, _) => {
+                self.next_index += 1;
+                let index = IfIndex(self.next_index);
+                self.set_link(index, name, LinkState::Up);
+                for (_, address, net) in NETS.into_iter().filter(|(n, ..)| *n == number) {
+                    self.kernel.add_address(index, ip(address), prefix(net));
+                }
+            }
+        }
+    }
+
+    fn restore_address(&mut self, address: &str, net: &str) {
+        let number = NETS.iter().find(|(_, a, _)| *a == address).map_or(1, |(n, ..)| *n);
+        if let Some(index) = self.index_of(number) {
+            self.kernel.add_address(index, ip(address), prefix(net));
+        }
+    }
+
+    /// The program is killed and started again; it learns the same paths.
+    pub(super) fn restart(&mut self) {
+        self.fib = FibSync::new(self.settings.clone());
+        self.kernel.events.clear();
+        let bgp = std::mem::take(&mut self.bgp);
+        for (prefix, wish) in bgp {
+            self.wish(prefix, Some(wish));
+        }
+    }
+
+    fn has_fault(&mut self, fault: Fault) -> bool {
+        let at = self.faults.iter().position(|known| *known == fault);
+        at.map(|at| self.faults.swap_remove(at)).is_some()
+    }
+
+    /// Runs until nothing is to be done for five minutes.
+    pub(super) fn run_until_quiet(&mut self) {
+        let limit = self.now + Duration::from_secs(300);
+        for _ in 0..2000 {
+            if self.round() {
+                self.now = self.now + Duration::from_millis(1);
+                continue;
+            }
+            match self.fib.poll_timeout() {
+                Some(at) if at < limit => {
+                    self.now = self.now.max(at);
+                    self.fib.handle_timeout(self.now);
+                }
+                Some(_) | None => return,
+            }
+        }
+        panic!("never quiet: {:#?}\n{:#?}", self.fib.counters(), self.kernel);
+    }
+
+    /// One round of what the thread does; says whether something was done.
+    fn round(&mut self) -> bool {
+        let mut busy = false;
+        if self.fib.wants_dump(self.now) {
+            self.fib.begin_dump(self.now);
+            for event in self.kernel.dump() {
+                self.fib.handle_dumped(event);
+            }
+            let end = if self.has_fault(Fault::InterruptedDump) { DumpEnd::Interrupted } else { DumpEnd::Complete };
+            self.fib.end_dump(self.now, end);
+            busy = true;
+        }
+        let mut events = std::mem::take(&mut self.kernel.events);
+        if !events.is_empty() && self.has_fault(Fault::Overrun) {
+            let kept = usize::try_from(self.random(events.len() as u64)).expect("small");
+            events.truncate(kept);
+            events.push(KernelEvent::Overrun);
+        }
+        busy |= !events.is_empty();
+        for event in events {
+            self.fib.handle_kernel(self.now, event);
+        }
+        let mut writes = Vec::new();
+        self.fib.poll_writes(4, &mut writes);
+        if !writes.is_empty() {
+            busy = true;
+            self.apply(&writes);
+        }
+        while self.fib.poll_output().is_some() {}
+        busy
+    }
+
+    /// The kernel does what it is asked, and no destination that is wanted is without a route on the way.
+    fn apply(&mut self, writes: &[Write]) {
+        let has = |kernel: &Kernel, prefix: &Prefix| kernel.routes.iter().any(|route| route.prefix == *prefix);
+        let served: BTreeSet<Prefix> = self.bgp.keys().filter(|p| has(&self.kernel, p)).copied().collect();
+        let lost = self.has_fault(Fault::LostAnswers);
+        let mut refusals = Vec::new();
+        for (at, write) in writes.iter().enumerate() {
+            self.written += 1;
+            if lost && self.random(2) == 0 {
+                // Whether it was done is not known; here it was not.
+                refusals.push((at, Refusal::Unknown));
+                continue;
+            }
+            match self.kernel.write(write) {
+                Ok(()) if lost => refusals.push((at, Refusal::Unknown)),
+                Ok(()) => {}
+                Err(refusal) => refusals.push((at, refusal)),
+            }
+            for prefix in &served {
+                assert!(has(&self.kernel, prefix), "{prefix} is without a route after {write:?} of {writes:#?}");
+            }
+        }
+        self.fib.handle_results(self.now, &refusals);
+    }
+
+    /// The kernel has what BGP wants as far as it can be, and what strangers have put there.
+    pub(super) fn check(&self, context: &str) {
+        let table = || format!("{context}: {:#?}\n{:#?}\n{:#?}", self.kernel, self.bgp, self.fib.counters());
+        for route in self.kernel.routes.iter().filter(|route| route.protocol == OWN) {
+            let wanted = self.bgp.get(&route.prefix);
+            let stale = !self.fib.is_swept();
+            assert!(wanted.is_some() || stale || self.is_held(route.prefix), "nobody wants {route:?}\n{}", table());
+        }
+        for (prefix, wish) in &self.bgp {
+            let Some(legs) = self.expected(wish) else { continue };
+            let at_key = |r: &&KernelRoute| r.prefix == *prefix && r.metric == wish.metric;
+            let found: Vec<&KernelRoute> = self.kernel.routes.iter().filter(at_key).collect();
+            match found.as_slice() {
+                [route] if route.protocol != OWN => {}
+                [route] => assert_eq!(self.legs_of(route), Some(legs), "{prefix}\n{}", table()),
+                others => panic!("{prefix}: {others:?}, wanted {legs:?}\n{}", table()),
+            }
+            let old: Vec<&KernelRoute> = self
+                .kernel
+                .routes
+                .iter()
+                .filter(|r| r.prefix == *prefix && r.protocol == OWN && r.metric != wish.metric)
+                .collect();
+            assert!(old.is_empty(), "{old:?} is left over\n{}", table());
+        }
+    }
+
+    /// Withdrawn while its next hop could not be resolved.
+    fn is_held(&self, prefix: Prefix) -> bool {
+        self.fib.show_prefix(prefix).is_some_and(|row| row.desired.is_none() && !row.actual.is_empty())
+    }
+
+    /// Where a wish has to lead; none when no next hop can be resolved: then it is not said what the kernel has.
+    fn expected(&self, wish: &Wish) -> Option<Legs> {
+        let legs: Legs = wish.next_hops.iter().filter_map(|hop| self.resolve(*hop)).collect();
+        match Target::legs(legs) {
+            // What the kernel refuses, because the gateway is not on the link, is not said either.
+            Target::Legs(legs) if !legs.is_empty() && legs.iter().all(|leg| self.kernel.takes(leg)) => Some(legs),
+            Target::Legs(_) | Target::Object(_) | Target::Dead(_) => None,
+        }
+    }
+
+    /// The longest route of others around an address, connected ones first; no learned route is around any.
+    fn resolve(&self, hop: IpAddr) -> Option<Leg> {
+        let around = self.kernel.routes.iter().filter(|r| r.protocol != OWN && r.prefix.contains_addr(hop));
+        let best = around.max_by_key(|r| (r.prefix.len(), std::cmp::Reverse(r.metric)))?;
+        let Target::Legs(legs) = &best.target else { return None };
+        let leg = legs.first()?;
+        let up = self.kernel.state(leg.interface) == Some(LinkState::Up);
+        up.then(|| Leg { gateway: leg.gateway.or(Some(hop)), ..*leg })
+    }
+
+    /// The legs of a route, those of its object included.
+    fn legs_of(&self, route: &KernelRoute) -> Option<Legs> {
+        match &route.target {
+            Target::Legs(legs) => Some(legs.clone()),
+            Target::Dead(_) => None,
+            Target::Object(id) => {
+                let ObjectSpec::Group(members) = &self.kernel.objects.get(id)?.object else { return None };
+                let leg = |id: &u32| match &self.kernel.objects.get(id)?.object {
+                    ObjectSpec::Leg(leg) => Some(*leg),
+                    ObjectSpec::Group(_) | ObjectSpec::Other => None,
+                };
+                let legs: Option<Legs> = members.iter().map(|(id, _)| leg(id)).collect();
+                match Target::legs(legs?) {
+                    Target::Legs(legs) => Some(legs),
+                    Target::Object(_) | Target::Dead(_) => None,
+                }
+            }
+        }
+    }
+
+    /// Our routes, for people: prefix, metric, gateways with links, `!` for onlink.
+    pub(super) fn ours(&self) -> Vec<String> {
+        let leg = |leg: &Leg| {
+            let gateway = leg.gateway.map_or_else(|| "-".to_owned(), |gateway| gateway.to_string());
+            let mark = if leg.on_link == OnLink::Yes { "!" } else { "" };
+            format!("{gateway}@{}{mark}", leg.interface.0)
+        };
+        let text = |route: &KernelRoute| {
+            let legs = self.legs_of(route).unwrap_or_default();
+            let legs: Vec<String> = legs.iter().map(leg).collect();
+            format!("{} {} {}", route.prefix, route.metric, legs.join(","))
+        };
+        let mut ours: Vec<String> = self.kernel.routes.iter().filter(|r| r.protocol == OWN).map(text).collect();
+        ours.sort();
+        ours
+    }
+}
