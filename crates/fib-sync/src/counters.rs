@@ -30,6 +30,10 @@ pub struct Counters {
     pub wanted: u64,
     /// Destinations whose next hop cannot be resolved, and that are kept for a time.
     pub held: u64,
+    /// Destinations whose next hop cannot be resolved, and that have no route.
+    pub unresolved: u64,
+    /// Destinations that a rule keeps out of the kernel.
+    pub rejected: u64,
     /// Destinations with a stranger's route under our key.
     pub conflicts: u64,
     /// Destinations that the kernel refuses.

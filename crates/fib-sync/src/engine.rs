@@ -134,8 +134,12 @@ impl FibSync {
     #[must_use]
     pub fn counters(&self) -> Counters {
         let held = self.held_until.iter().filter_map(|(_, group)| self.table.group(*group));
+        let groups = || self.table.group_ids().into_iter().filter_map(|id| self.table.group(id));
+        let members = |f: fn(&GroupState) -> bool| groups().filter(|g| f(&g.state)).map(|g| u64::from(g.members)).sum();
         Counters {
             held: held.map(|group| u64::from(group.members)).sum(),
+            unresolved: members(|state| matches!(state, GroupState::Unresolved { .. })),
+            rejected: members(|state| matches!(state, GroupState::Rejected)),
             conflicts: count(self.conflicts.len()),
             refused: count(self.refused.len()),
             pending: count(self.dirty.len() + self.deletions.len() + self.in_flight.len()),

@@ -22,6 +22,18 @@ pub enum Filter {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Cursor(pub(crate) u32);
 
+impl From<u32> for Cursor {
+    fn from(place: u32) -> Self {
+        Self(place)
+    }
+}
+
+impl From<Cursor> for u32 {
+    fn from(cursor: Cursor) -> Self {
+        cursor.0
+    }
+}
+
 /// A part of the listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {

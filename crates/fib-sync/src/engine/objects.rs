@@ -171,11 +171,11 @@ impl Objects {
         self.legs.values_mut().for_each(|leg| leg.seen = false);
     }
 
-    /// Legs of an interface are gone from the kernel; the numbers of groups that have none left.
-    fn lose(&mut self, is_gone: impl Fn(&Leg) -> bool) -> Vec<u32> {
+    /// Leg objects are gone from the kernel; the numbers of groups that have none left.
+    fn lose(&mut self, is_gone: impl Fn(u32, &LegObject) -> bool) -> Vec<u32> {
         let mut gone = BTreeSet::new();
         for (id, leg) in &mut self.legs {
-            if leg.there && is_gone(&leg.leg) {
+            if leg.there && is_gone(*id, leg) {
                 leg.there = false;
                 gone.insert(*id);
             }
@@ -276,7 +276,10 @@ impl FibSync {
                 if entry.want != members {
                     self.objects.dirty.insert(id);
                 }
-                entry.have = Some(members);
+                let first = entry.have.replace(members).is_none();
+                if let Some(owner) = entry.owner.filter(|_| first) {
+                    self.mark_group(owner);
+                }
             }
             ObjectSpec::Other => {
                 self.objects.taken.insert(id);
@@ -287,10 +290,7 @@ impl FibSync {
     /// Somebody else took an object away.
     pub(super) fn object_gone(&mut self, id: u32) {
         self.objects.taken.remove(&id);
-        let mut emptied = Vec::new();
-        if let Some(leg) = self.objects.legs.get(&id).map(|leg| leg.leg) {
-            emptied = self.objects.lose(|other| *other == leg);
-        }
+        let mut emptied = self.objects.lose(|other, _| other == id);
         if let Some(group) = self.objects.groups.get_mut(&id)
             && group.have.take().is_some()
         {
@@ -302,7 +302,7 @@ impl FibSync {
 
     /// The carrier of a link is gone: so are the objects on it, and the routes that have no other leg.
     pub(super) fn objects_lost(&mut self, index: IfIndex) {
-        let emptied = self.objects.lose(|leg| leg.interface == index);
+        let emptied = self.objects.lose(|_, object| object.leg.interface == index);
         self.routes_lost(&emptied);
     }
 
@@ -349,8 +349,7 @@ impl FibSync {
     pub(super) fn end_object_dump(&mut self) {
         let all: Vec<u32> = self.objects.groups.keys().copied().collect();
         self.objects.dirty.extend(all);
-        let unseen: HashSet<Leg> = self.objects.legs.values().filter(|leg| !leg.seen).map(|leg| leg.leg).collect();
-        let mut emptied = self.objects.lose(|leg| unseen.contains(leg));
+        let mut emptied = self.objects.lose(|_, leg| !leg.seen);
         for (id, group) in &mut self.objects.groups {
             if !group.seen && group.have.take().is_some() {
                 self.objects.dirty.insert(*id);
