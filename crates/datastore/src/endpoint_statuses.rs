@@ -65,8 +65,14 @@ impl Drop for EndpointStatuses {
 }
 
 impl EndpointStatuses {
-    /// Where Calico has the folder, if nothing else is said (`CALICO_ENDPOINT_STATUS_PATH_PREFIX` names the one above).
+    /// Where Calico has the folder, if nothing else is said.
     pub const DEFAULT_FOLDER: &'static str = "/var/run/calico/endpoint-status";
+
+    /// The folder for a value of `CALICO_ENDPOINT_STATUS_PATH_PREFIX`, which names the folder above it.
+    #[must_use]
+    pub fn folder(prefix: impl AsRef<Path>) -> PathBuf {
+        prefix.as_ref().join("endpoint-status")
+    }
 
     /// Follows a folder, in a task of the current runtime.
     ///

@@ -7,5 +7,5 @@ mod source;
 mod tree;
 
 pub(crate) use name::any_visible;
-pub use source::{FileOptions, FileSource};
+pub use source::{FileOptions, FileSource, FolderContent};
 pub(crate) use tree::{Batch, Change, FileTree, Pace, Root};

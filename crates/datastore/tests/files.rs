@@ -216,8 +216,14 @@ async fn a_file_that_is_being_written_is_read_when_it_is_closed() {
     let mut new = fs::File::create(stage.folder().join("new.yaml")).expect("opened");
     old.write_all(half.as_bytes()).expect("written");
     new.write_all(&pool("c", 26).as_bytes()[..40]).expect("written");
+    // An event of the file that says nothing about what is in it.
+    for name in ["a.yaml", "new.yaml"] {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        fs::set_permissions(stage.folder().join(name), mode).expect("set");
+    }
     stage.settled().await;
     assert_eq!((stage.pools(), stage.deltas), (vec!["a/26".to_owned(), "b/26".to_owned()], 0));
+    assert_eq!(problems(&stage.datastore.status()), [""; 0], "nobody looked at them");
     old.write_all(rest.as_bytes()).expect("written");
     new.write_all(&pool("c", 26).as_bytes()[40..]).expect("written");
     drop(old);
@@ -443,6 +449,14 @@ async fn a_folder_that_goes_changes_nothing_and_one_that_comes_back_is_read() {
     fs::rename(&folder, stage.home.path().join("older")).expect("renamed");
     fs::rename(stage.home.path().join("next"), &folder).expect("renamed");
     stage.until(&["c/27"]).await;
+    // By an empty one: nothing is known of what will be in it.
+    fs::create_dir(stage.home.path().join("empty")).expect("made");
+    fs::rename(&folder, stage.home.path().join("oldest")).expect("renamed");
+    fs::rename(stage.home.path().join("empty"), &folder).expect("renamed");
+    stage.until_status("empty again", |s| matches!(&s.state, State::Lost(SourceError::FolderEmpty { .. }))).await;
+    assert_eq!(stage.datastore.snapshot().map(|s| s.len()), Some(1));
+    write(&folder, "c.yaml", &pool("c", 27));
+    stage.until_status("back again", |s| matches!(s.state, State::InSync)).await;
     // And watched by what it is now.
     stage.put("d.yaml", &pool("d", 26));
     stage.until(&["c/27", "d/26"]).await;
@@ -549,10 +563,27 @@ async fn lost_events_lead_to_a_look_at_everything() {
     stage.until(&["b/26", "c/26", "d/26", "s/22"]).await;
 }
 
+#[test]
+fn a_folder_read_once() {
+    let home = tempfile::tempdir().expect("a folder");
+    let folder = home.path().join("ds");
+    let error = FolderContent::read(&folder).expect_err("no folder").to_string();
+    assert!(error.contains("entity not found") && error.contains("ds"), "{error}");
+    write(&folder, "b.yaml", &both(&pool("b", 26), &pool("a", 26)));
+    write(&folder, "a.yaml", &both("# a\n", &pool("a", 21)));
+    write(&folder, "c.txt", "");
+    let content = FolderContent::read(&folder).expect("read");
+    assert_eq!(content.snapshot.named::<IpPool>("a").map(|p| p.spec.block_size), Some(21));
+    let places: Vec<_> = content.places.iter().map(|(key, at)| format!("{key} {at}")).collect();
+    let at = |place: &str| format!("{}/{place}", folder.display());
+    assert_eq!(places, [format!("IPPool/a {}", at("a.yaml:3:1")), format!("IPPool/b {}", at("b.yaml:1:1"))]);
+    assert_eq!(content.problems.len(), 2, "{:?}", content.problems);
+}
+
 #[tokio::test]
 async fn endpoint_statuses_in_order() {
     let home = tempfile::tempdir().expect("a folder");
-    let folder = home.path().join("calico/endpoint-status");
+    let folder = EndpointStatuses::folder(home.path().join("calico"));
     let statuses = EndpointStatuses::follow(&folder);
     let mut reports = statuses.subscribe();
     let mut until = async |what: &str, so: &dyn Fn(&EndpointStatusReport) -> bool| {

@@ -64,7 +64,15 @@ impl Merge {
 
     /// Every object that counts.
     pub(crate) fn objects(&self) -> impl Iterator<Item = &Object> {
-        self.owners.keys().filter_map(|key| self.winner(key)).map(|(_, definition)| &definition.object)
+        self.places().map(|(object, _)| object)
+    }
+
+    /// Every object that counts, and where it begins.
+    pub(crate) fn places(&self) -> impl Iterator<Item = (&Object, &Location)> {
+        self.owners
+            .keys()
+            .filter_map(|key| self.winner(key))
+            .map(|(_, definition)| (&definition.object, &definition.at))
     }
 
     /// All kinds, of which there may be objects in files.

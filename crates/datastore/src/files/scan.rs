@@ -107,6 +107,11 @@ pub(crate) enum Written {
 }
 
 impl Dirty {
+    /// Everything.
+    pub(crate) fn everything() -> Self {
+        Self { all: true, ..Self::default() }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         !self.all && !self.again && self.files.is_empty()
     }
@@ -206,8 +211,7 @@ impl Scan {
             dirty.all = true;
         }
         let hidden = name.to_str().is_none_or(|n| (self.select)(n) == NameUse::Hidden);
-        // The link that a mounted ConfigMap is switched by (Kubernetes' AtomicWriter).
-        if !roles.below.is_empty() && (name == "..data" || (event.mask.contains(EventMask::ISDIR) && !hidden)) {
+        if !roles.below.is_empty() && event.mask.contains(EventMask::ISDIR) && !hidden {
             dirty.all = true;
         } else if !hidden {
             let unsaid = event.mask.intersects(EventMask::CREATE | EventMask::ATTRIB);
@@ -346,6 +350,16 @@ impl Scan {
     /// Walks the whole folder, watching first.
     fn enter(&self, walk: &mut Walk) -> Root {
         self.watch_path_to(&self.root, walk);
+        // The folder above may be closed to us; that matters only while there is no folder to watch.
+        let above = walk.unwatched.take();
+        let root = self.enter_root(walk);
+        if !matches!(root, Root::Present) {
+            walk.unwatched = walk.unwatched.take().or(above);
+        }
+        root
+    }
+
+    fn enter_root(&self, walk: &mut Walk) -> Root {
         let metadata = match fs::metadata(&self.root) {
             Ok(m) if m.is_dir() => m,
             Ok(_) => return Root::Unreadable(Arc::new(io::Error::from(io::ErrorKind::NotADirectory))),
@@ -443,7 +457,8 @@ impl Scan {
 
     /// Watches for what happens to the target of a link.
     fn watch_target(&self, link: &Path, walk: &mut Walk) {
-        // A chain of links is followed to its end, and each of its links is watched.
+        // A chain of links is followed to its end, and each of its links is watched: a mounted ConfigMap is switched by one
+        // in the middle, `..data` (Kubernetes' AtomicWriter).
         let mut next = link.to_owned();
         for _ in 0..8 {
             let Ok(target) = fs::read_link(&next) else { break };

@@ -1,19 +1,22 @@
 //! The source.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use heddle_resources::Object;
+use heddle_resources::{Key, Location, Object, Snapshot};
 use tracing::info;
 
 use super::merge::Merge;
 use super::name::manifest;
+use super::scan::{Dirty, Scan};
 use super::tree::{Batch, Change, FileTree, POLL, Pace, Root};
 use crate::datastore::{Feed, Source};
 use crate::error::SourceError;
 use crate::event::{Guard, SourceEvent, WaitingFor};
 use crate::kinds::Kinds;
+use crate::problem::{InForce, Problem};
 
 /// Options of a source of files.
 #[derive(Clone, Debug)]
@@ -82,6 +85,50 @@ impl Source for FileSource {
                 Next::LookAgain => tree.look_again(),
             }
         }
+    }
+}
+
+/// What a folder of manifests has, read once.
+#[derive(Debug)]
+pub struct FolderContent {
+    /// Every object that counts.
+    pub snapshot: Snapshot,
+    /// Where each of them begins.
+    pub places: BTreeMap<Key, Location>,
+    /// What is wrong or worth knowing, in the order of paths.
+    pub problems: Vec<Problem>,
+}
+
+impl FolderContent {
+    /// Reads a folder as a [`FileSource`] does that has just begun. Blocking.
+    ///
+    /// # Errors
+    /// If the folder does not exist or cannot be read. What is wrong inside is a problem, no error.
+    pub fn read(folder: &Path) -> Result<Self, SourceError> {
+        let path = || folder.to_owned();
+        let seen = Scan::new(path(), manifest, None).look(Dirty::everything());
+        match seen.root {
+            Root::Present => {}
+            Root::Missing => {
+                let error = Arc::new(io::Error::from(io::ErrorKind::NotFound));
+                return Err(SourceError::Folder { path: path(), error });
+            }
+            Root::Unreadable(error) => return Err(SourceError::Folder { path: path(), error }),
+        }
+        let mut merge = Merge::new(path());
+        let told = merge.take(seen.changes);
+        let problems = told.into_iter().filter_map(|event| match event {
+            SourceEvent::Problems { problems, .. } => Some(problems),
+            _ => None,
+        });
+        let closed = seen.closed.into_iter().map(|(below, error)| Problem::Unreadable {
+            path: folder.join(below),
+            error,
+            in_force: InForce::Nothing,
+        });
+        let problems = problems.flatten().chain(closed).collect();
+        let places = merge.places().map(|(object, at)| (object.key(), at.clone())).collect();
+        Ok(Self { snapshot: merge.objects().cloned().collect(), places, problems })
     }
 }
 
