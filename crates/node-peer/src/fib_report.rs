@@ -1,11 +1,32 @@
 //! The forwarding table as the API shows it.
 
-use heddle_admin::types::{FibPage, FibQuery, FibSummary, SysctlReport};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use heddle_admin::types::{FibPage, FibQuery, FibRoute, FibState, FibSummary, KernelLeg, KernelRoute, SysctlReport};
+use heddle_bgp_core::Prefix;
 use heddle_fib_sync::FibSync;
+use heddle_fib_sync::route::{Dead, IfIndex, Leg, OnLink, Target};
+use heddle_fib_sync::status::{Cursor, Filter, Row, State};
+use heddle_fib_sync::sysctl::{self, Outcome};
+use ipnetwork::IpNetwork;
 
 /// The table in numbers, and what is wrong with the kernel's settings.
 pub(crate) fn summary(fib: &mut FibSync) -> (FibSummary, Vec<SysctlReport>) {
-    (numbers(fib), Vec::new())
+    let names: Vec<Arc<str>> = fib.interface_names().into_iter().map(|i| i.name).collect();
+    let names: Vec<&str> = names.iter().map(|n| &**n).collect();
+    let wrong = sysctl::check(fib.settings(), &names).into_iter().map(|f| SysctlReport {
+        name: f.name,
+        found: f.found.unwrap_or_else(|| "unreadable".to_owned()),
+        wanted: f.wanted.to_owned(),
+        why: match f.outcome {
+            Outcome::Reported => f.why.to_owned(),
+            Outcome::Set => format!("{} (set just now)", f.why),
+            Outcome::Failed(reason) => format!("{} (cannot be set: {reason})", f.why),
+        },
+    });
+    let wrong = wrong.collect();
+    (numbers(fib), wrong)
 }
 
 fn numbers(fib: &FibSync) -> FibSummary {
@@ -14,12 +35,12 @@ fn numbers(fib: &FibSync) -> FibSummary {
     FibSummary {
         table: settings.table,
         protocol: settings.protocol,
-        desired: c.wanted,
+        desired: c.wanted.saturating_sub(c.rejected),
         installed: c.installed,
         pending: c.pending,
         conflicts: c.conflicts,
         held: c.held,
-        unresolved: 0,
+        unresolved: c.unresolved,
         stale: c.stale,
         writes: c.created + c.replaced + c.deleted,
         failures: c.failures,
@@ -30,6 +51,66 @@ fn numbers(fib: &FibSync) -> FibSummary {
 }
 
 /// A page of routes.
-pub(crate) fn page(fib: &mut FibSync, _query: &FibQuery) -> FibPage {
-    FibPage { summary: numbers(fib), routes: Vec::new(), next: None }
+pub(crate) fn page(fib: &mut FibSync, query: &FibQuery) -> FibPage {
+    let filter = if query.differing { Filter::Differing } else { Filter::All };
+    let from = query.from.map_or_else(Cursor::default, Cursor::from);
+    let page = fib.show(from, filter);
+    let names: HashMap<IfIndex, Arc<str>> = fib.interface_names().into_iter().map(|i| (i.index, i.name)).collect();
+    let wanted = |row: &Row| query.prefix.is_none_or(|p| covers(p, row.prefix));
+    let routes = page.rows.iter().filter(|r| wanted(r)).filter_map(|r| route(r, &names, fib.settings().protocol));
+    FibPage { routes: routes.collect(), summary: numbers(fib), next: page.next.map(u32::from) }
+}
+
+fn covers(outer: IpNetwork, inner: Prefix) -> bool {
+    Prefix::new(outer.network(), outer.prefix()).is_some_and(|outer| outer.contains(inner))
+}
+
+fn route(row: &Row, names: &HashMap<IfIndex, Arc<str>>, protocol: u8) -> Option<FibRoute> {
+    let desired = row.desired.as_ref().and_then(|d| {
+        let target = d.target.as_ref()?;
+        Some(kernel_route(d.metric, protocol, target, names))
+    });
+    let actual = row.actual.first().map(|p| kernel_route(p.metric, p.protocol, &p.target, names));
+    let (state, reason) = state(&row.state);
+    Some(FibRoute { prefix: IpNetwork::new(row.prefix.addr(), row.prefix.len()).ok()?, state, reason, desired, actual })
+}
+
+fn state(state: &State) -> (FibState, Option<String>) {
+    match state {
+        State::Installed => (FibState::Installed, None),
+        State::Pending => (FibState::Pending, None),
+        State::Conflict { protocol } => (
+            FibState::Conflict,
+            Some(format!("a route of protocol {protocol} has its place; it is tried again when that goes")),
+        ),
+        State::Refused { error } => {
+            let text = std::io::Error::from_raw_os_error(*error);
+            (FibState::Failed, Some(format!("the kernel refuses it: {text}")))
+        }
+        State::Held { why, .. } => (FibState::Held, Some(why.to_string())),
+        State::Unresolved { why, .. } => (FibState::Unresolved, Some(why.to_string())),
+        State::Rejected { rule } => (FibState::Rejected, Some(format!("rule {rule}"))),
+        State::Stale => (FibState::Stale, None),
+    }
+}
+
+fn kernel_route(metric: u32, protocol: u8, target: &Target, names: &HashMap<IfIndex, Arc<str>>) -> KernelRoute {
+    let (kind, nexthop_id, legs) = match target {
+        Target::Legs(legs) => ("unicast", None, legs.iter().map(|l| leg(l, names)).collect()),
+        Target::Object(id) => ("unicast", Some(*id), Vec::new()),
+        Target::Dead(Dead::Blackhole) => ("blackhole", None, Vec::new()),
+        Target::Dead(Dead::Unreachable) => ("unreachable", None, Vec::new()),
+        Target::Dead(Dead::Prohibit) => ("prohibit", None, Vec::new()),
+        Target::Dead(Dead::Other) => ("other", None, Vec::new()),
+    };
+    KernelRoute { kind: kind.to_owned(), metric, protocol, nexthop_id, legs }
+}
+
+fn leg(leg: &Leg, names: &HashMap<IfIndex, Arc<str>>) -> KernelLeg {
+    KernelLeg {
+        via: leg.gateway,
+        interface: names.get(&leg.interface).map(ToString::to_string),
+        weight: leg.weight,
+        onlink: leg.on_link == OnLink::Yes,
+    }
 }
