@@ -36,6 +36,8 @@ fn main() -> ExitCode {
         }
         Command::NodePeer(args::NodePeer { run: Some(args), .. }) => return node::run(&args),
         Command::NodePeer(args::NodePeer { run: None, .. }) => args::missing_node(),
+        // It must see no other thread: it may enter a user namespace.
+        Command::Lab(args) => return heddle_lab::command::run(&args),
         Command::Tool(tool) => tool,
     };
     let mut screen = Screen::new(heddle.color);

@@ -83,6 +83,8 @@ pub(crate) enum Command {
     /// Run a node of a cluster, or drain one
     #[command(after_help = NODE_PEER)]
     NodePeer(NodePeer),
+    /// Bring up a fabric of racks, nodes and pods on this machine, look at it, break it
+    Lab(heddle_lab::command::Args),
     #[command(flatten)]
     Tool(Tool),
 }

@@ -33,6 +33,7 @@ What can be healed:
 
 /// What the command line says.
 #[derive(Clone, Debug, clap::Args)]
+#[command(infer_subcommands = true)]
 pub struct Args {
     /// Name of the lab; only needed where there are several
     #[arg(long, global = true, value_name = "NAME")]
