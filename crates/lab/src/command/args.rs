@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use clap::Subcommand;
 
 const UP: &str = "\
-Without a topology: two racks with a top-of-rack switch each (FRR and BIRD where they are installed, Heddle otherwise), two route
-reflectors, four nodes with two pods each. docs/lab.md describes topology files.
+Without a topology: two racks with a top-of-rack switch each (FRR and BIRD where they are
+installed, Heddle otherwise), two route reflectors, four nodes with two pods each. docs/lab.md
+describes topology files.
 
-It stays in the foreground until Ctrl-C or `heddle lab down`, then nothing is left. Root is not needed where user namespaces
-are allowed.
+It stays in the foreground until Ctrl-C or `heddle lab down`, then nothing is left. Root is not
+needed where user namespaces are allowed.
 
 Environment:
   HEDDLE_BIN      the program to start on nodes and reflectors, instead of this one
@@ -23,7 +24,8 @@ What can be broken:
   freeze HOST [PROCESS]
                        SIGSTOP: its sessions stay open, and silent
 
-While it watches, it sends a packet each millisecond between pods of different nodes: a lost packet is a millisecond of loss.";
+While it watches, it sends a packet each millisecond between pods of different nodes: a lost packet
+is a millisecond of loss.";
 
 const HEAL: &str = "\
 What can be healed:
