@@ -109,9 +109,14 @@ fn shown(deltas: &[Delta]) -> Vec<String> {
     deltas.iter().map(one).collect()
 }
 
+/// The next event; longer than this nothing takes.
+async fn next(watch: &mut Watch) -> Option<Event> {
+    tokio::time::timeout(Duration::from_secs(60), watch.next()).await.expect("an event")
+}
+
 /// The next event, which has to be one of changes.
 async fn changes(watch: &mut Watch) -> Vec<String> {
-    match watch.next().await {
+    match next(watch).await {
         Some(Event::Changes { deltas, .. }) => shown(&deltas),
         other => panic!("{other:?}"),
     }
@@ -127,7 +132,7 @@ async fn nobody_is_told_anything_before_every_kind_was_listed() {
     assert!(watch.try_next().is_none() && stage.datastore.snapshot().is_none());
     assert_eq!(stage.datastore.status().state.to_string(), "waiting for the first list of BGPPeer");
     stage.say([end(Kind::BgpPeer)]).await;
-    match watch.next().await {
+    match next(&mut watch).await {
         Some(Event::Snapshot(snapshot)) => assert_eq!(names(&snapshot), ["BGPPeer/peer-2", "IPPool/pool-1"]),
         other => panic!("{other:?}"),
     }
@@ -139,11 +144,11 @@ async fn changes_come_in_order_to_every_consumer() {
     let stage = Stage::new([Kind::IpPool]);
     let mut early = stage.datastore.subscribe();
     stage.list(Kind::IpPool, [pool(1, 26)]).await;
-    assert!(matches!(early.next().await, Some(Event::Snapshot(_))));
+    assert!(matches!(next(&mut early).await, Some(Event::Snapshot(_))));
     stage.say([set(pool(2, 26)), set(pool(3, 26))]).await;
     assert_eq!(changes(&mut early).await, ["+IPPool/pool-2", "+IPPool/pool-3"], "one batch is one change");
     let mut late = stage.datastore.subscribe();
-    match late.next().await {
+    match next(&mut late).await {
         Some(Event::Snapshot(snapshot)) => assert_eq!(snapshot.len(), 3),
         other => panic!("{other:?}"),
     }
@@ -169,7 +174,7 @@ async fn a_resync_finds_what_is_gone_kind_by_kind() {
     let mut watch = stage.datastore.subscribe();
     stage.list(Kind::IpPool, [pool(1, 26), pool(2, 26), pool(3, 26)]).await;
     stage.list(Kind::BgpPeer, [peer(1)]).await;
-    assert!(matches!(watch.next().await, Some(Event::Snapshot(_))));
+    assert!(matches!(next(&mut watch).await, Some(Event::Snapshot(_))));
     stage.say([begin(Kind::IpPool)]).await;
     stage.say([set(pool(1, 26)), set(pool(4, 26))]).await;
     assert_eq!(changes(&mut watch).await, ["+IPPool/pool-4"], "what is listed is known at once");
@@ -190,7 +195,7 @@ async fn losing_the_source_changes_nothing_and_shows() {
     let stage = Stage::new([Kind::IpPool]);
     let mut watch = stage.datastore.subscribe();
     stage.list(Kind::IpPool, [pool(1, 26)]).await;
-    assert!(matches!(watch.next().await, Some(Event::Snapshot(_))));
+    assert!(matches!(next(&mut watch).await, Some(Event::Snapshot(_))));
     let mut news = stage.datastore.news();
     news.mark_unchanged();
     let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
@@ -205,11 +210,11 @@ async fn losing_the_source_changes_nothing_and_shows() {
     drop(script);
     news.mark_unchanged();
     while datastore.status().state.to_string() == "lost: connection refused" {
-        news.changed().await.expect("it is told");
+        tokio::time::timeout(Duration::from_secs(60), news.changed()).await.expect("news").expect("it is told");
     }
     assert!(matches!(datastore.status().state, State::Lost(SourceError::Ended)));
     drop(datastore);
-    assert!(watch.next().await.is_none(), "with the datastore its consumers end");
+    assert!(next(&mut watch).await.is_none(), "with the datastore its consumers end");
 }
 
 #[tokio::test]
@@ -217,15 +222,15 @@ async fn a_slow_consumer_costs_nothing_and_misses_nothing() {
     let stage = Stage::new([Kind::IpPool]);
     let (mut slow, mut lazy) = (stage.datastore.subscribe(), stage.datastore.subscribe());
     stage.list(Kind::IpPool, [pool(0, 26), pool(1, 26)]).await;
-    let first = slow.next().await.expect("a snapshot").snapshot().clone();
-    assert!(matches!(lazy.next().await, Some(Event::Snapshot(_))));
+    let first = next(&mut slow).await.expect("a snapshot").snapshot().clone();
+    assert!(matches!(next(&mut lazy).await, Some(Event::Snapshot(_))));
     stage.say([set(pool(2, 26))]).await;
     for i in 0..50_usize {
         stage.say([set(pool(1, 20 + u8::try_from(i % 10).expect("small")))]).await;
         stage.say([set(pool(3, 26)), deleted(key(0))]).await;
         stage.say([deleted(key(3)), set(pool(0, 26))]).await;
     }
-    match slow.next().await {
+    match next(&mut slow).await {
         Some(Event::Changes { snapshot, deltas }) => {
             assert_eq!(
                 shown(&deltas),
@@ -254,7 +259,7 @@ async fn waiting_can_be_cancelled() {
     let mut watch = stage.datastore.subscribe();
     assert!(tokio::time::timeout(Duration::from_millis(1), watch.next()).await.is_err());
     stage.list(Kind::IpPool, []).await;
-    assert!(matches!(watch.next().await, Some(Event::Snapshot(s)) if s.is_empty()));
+    assert!(matches!(next(&mut watch).await, Some(Event::Snapshot(s)) if s.is_empty()));
     for i in 0..20 {
         let mut waiting = Box::pin(watch.next());
         assert!(futures_util::poll!(&mut waiting).is_pending());
