@@ -1,0 +1,122 @@
+//! How long one address takes from the kernel of one node into the kernels of all others.
+//!
+//! The address is added as a pod's would be: a host route on a workload interface, by netlink. Monitors in all other
+//! namespaces see it arrive. The clock runs from before the request until the last monitor has reported.
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::bail;
+use heddle_netlink::Change;
+
+use crate::args::Latency;
+use crate::contender::{Contender, Setup};
+use crate::report::{Aim, Report, Row, Value};
+use crate::route_watch::RouteWatch;
+use crate::stand::{PodRoutes, Stand, pod};
+use crate::stats::Samples;
+
+/// Samples of one contender before the other's turn.
+const TURN: u32 = 10;
+/// Between two changes, so that nothing of the first is left.
+const PAUSE: Duration = Duration::from_millis(40);
+/// Before the first change of a turn under churn.
+const WARM_UP: Duration = Duration::from_millis(1500);
+/// After which a change counts as lost.
+const LOST: Duration = Duration::from_secs(20);
+/// Where in the pools the addresses are: in no node's block, so they are borrowed whoever has them.
+const OFFSET: u32 = 0xfc00;
+/// How many take turns.
+const ADDRESSES: u32 = 256;
+
+/// One contender's fabric and figures.
+struct Side {
+    stand: Stand,
+    watch: RouteWatch,
+    routes: PodRoutes,
+    added: Samples,
+    removed: Samples,
+}
+
+pub(crate) fn run(args: &Latency, setup: &Setup) -> anyhow::Result<Report> {
+    let mut sides = Vec::new();
+    for contender in &setup.contenders {
+        let stand = Stand::up(setup, *contender, args.shape)?;
+        let watch = RouteWatch::open(stand.nodes().skip(1))?;
+        let routes = stand.first_node()?;
+        sides.push(Side { stand, watch, routes, added: Samples::default(), removed: Samples::default() });
+    }
+    let mut number = 0;
+    while number < args.samples {
+        let turn = TURN.min(args.samples - number);
+        for side in &mut sides {
+            let churn = if args.churn > 0 { Some(side.stand.churn(args.churn)?) } else { None };
+            if churn.is_some() {
+                sleep(WARM_UP);
+            }
+            for index in number..number + turn {
+                side.sample(index)?;
+            }
+            churn.map(crate::stand::Churn::end).transpose()?;
+        }
+        number += turn;
+    }
+    Ok(report(args, &sides))
+}
+
+impl Side {
+    fn sample(&mut self, index: u32) -> anyhow::Result<()> {
+        let [address, _] = pod(OFFSET + index % ADDRESSES);
+        for change in [Change::New, Change::Deleted] {
+            sleep(PAUSE);
+            self.watch.forget()?;
+            let began = Instant::now();
+            match change {
+                Change::New => self.routes.add(address)?,
+                Change::Deleted => self.routes.remove(address)?,
+            }
+            let Some(last) = self.watch.last(address, change, began + LOST)? else {
+                bail!("{}: {address} was not seen everywhere after {} s ({change:?})", self.stand.contender, LOST.as_secs());
+            };
+            let samples = match change {
+                Change::New => &mut self.added,
+                Change::Deleted => &mut self.removed,
+            };
+            samples.push_millis(last.saturating_duration_since(began));
+        }
+        Ok(())
+    }
+}
+
+fn report(args: &Latency, sides: &[Side]) -> Report {
+    let shape = match args.shape.reflectors {
+        0 => format!("full mesh of {} nodes", args.shape.nodes),
+        reflectors => format!("{} nodes, {reflectors} reflectors", args.shape.nodes),
+    };
+    let churn = if args.churn > 0 { format!(", {} pods a second come and go", args.churn) } else { String::new() };
+    let mut report = Report::new(format!("latency: {shape}{churn}"));
+    let measures: [(&str, fn(&Samples) -> Option<f64>, Option<Aim>); 4] = [
+        ("median", Samples::median, Some(Aim::OfOther(0.5))),
+        ("p99", |samples| samples.percentile(0.99), None),
+        ("least", Samples::min, None),
+        ("most", Samples::max, None),
+    ];
+    let kinds: [(&str, fn(&Side) -> &Samples); 2] = [("added", |side| &side.added), ("removed", |side| &side.removed)];
+    for (kind, samples) in kinds {
+        for (name, measure, aim) in measures {
+            let mut row = Row::new(format!("{kind}, {name}"), "ms");
+            row.aim = aim;
+            let value = |row: Row, side: &Side| row.value(side.stand.contender, measure(samples(side)).map(Value::Is));
+            report.rows.push(sides.iter().fold(row, value));
+        }
+    }
+    let counts: Vec<usize> = sides.iter().map(|side| side.added.len()).collect();
+    report.notes.push(format!(
+        "{} additions and removals each, from the request on the first node until the last of the others has it",
+        counts.first().copied().unwrap_or_default()
+    ));
+    if sides.iter().any(|side| side.stand.contender == Contender::Bird) && args.churn > 0 {
+        report.notes.push("only the fabric that is measured has churn; both families, each address reaches all nodes".to_owned());
+    }
+    report
+}

@@ -1,0 +1,57 @@
+//! Heddle and other daemons through the same cases, in the same run, on the same machine.
+//!
+//! Each case brings up what it measures in network namespaces, does the same to each contender, and answers with a
+//! [`report::Report`]: rows of one measure each, with a value for every contender. What is compared is only ever taken
+//! within one run: the contenders take turns, so that whatever else the machine does hits all of them.
+//!
+//! `docs/performance.md` has the figures, and how to repeat them.
+
+mod args;
+mod cases;
+mod contender;
+mod launch;
+mod machine;
+mod report;
+mod route_watch;
+mod speaker;
+mod stand;
+mod stats;
+mod usage;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::Args;
+
+fn main() -> ExitCode {
+    if let Some(failed) = launch::launched() {
+        eprintln!("heddle-bench: {failed}");
+        return ExitCode::FAILURE;
+    }
+    match run(&Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("heddle-bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &Args) -> anyhow::Result<()> {
+    let directory = tempfile::Builder::new().prefix("heddle-bench-").tempdir()?;
+    let setup = contender::Setup::new(args, directory.path())?;
+    let load = machine::load_average();
+    let mut report = cases::run(&args.case, &setup)?;
+    report.load = load;
+    report.machine = machine::describe(&setup);
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&report.to_json())?);
+    } else {
+        print!("{report}");
+    }
+    if args.keep {
+        eprintln!("files are in {}", directory.keep().display());
+    }
+    Ok(())
+}
