@@ -87,7 +87,7 @@ impl NodeState {
         DatastoreReport {
             source: status.source.to_string(),
             state: state.to_owned(),
-            since: WallTime::try_from(status.since).ok(),
+            since: Some(WallTime::from(status.since)),
             last_error: status.last_error.as_ref().map(|(_, e)| e.to_string()),
             objects: status
                 .objects

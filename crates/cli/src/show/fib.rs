@@ -52,7 +52,7 @@ fn write(routes: &[FibRoute], diff: bool, screen: &mut Screen) -> std::io::Resul
         let lines: Vec<(&str, &KernelRoute)> = if diff {
             route.desired.iter().map(|r| ("+", r)).chain(actual.map(|r| ("-", r))).collect()
         } else {
-            desired.or(actual.map(|r| ("", r))).into_iter().collect()
+            desired.or_else(|| actual.map(|r| ("", r))).into_iter().collect()
         };
         let mut head = Some((route.prefix.to_string(), state(route.state), reason.to_string()));
         if lines.is_empty() {
@@ -83,7 +83,7 @@ fn state(state: FibState) -> Cell {
 /// One text a leg.
 fn legs(route: &KernelRoute) -> Vec<String> {
     if route.legs.is_empty() {
-        return vec![printable(&route.kind).to_string()];
+        return vec![printable(&route.kind)];
     }
     let several = route.legs.len() > 1;
     route.legs.iter().map(|l| leg(l, several)).collect()
