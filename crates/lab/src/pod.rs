@@ -121,10 +121,13 @@ impl Pod {
         })
     }
 
-    /// Takes it from its node; its namespace goes when this does.
+    /// Takes its routes from its node. Its namespace goes when this does, and its veth with it: the kernel takes them down on
+    /// a thread of its own, many at once, where deleting the link would wait for each (some 50 ms).
     pub(crate) fn remove(self, node: &Host) -> Result<(), HostError> {
         let link = node.link(&self.interface)?;
-        node.kernel(|control| control.delete_link(link))
+        node.kernel(|control| {
+            self.address.networks().into_iter().try_for_each(|to| control.delete_route(&workload(to, link)))
+        })
     }
 
     /// Its name.

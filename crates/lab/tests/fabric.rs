@@ -229,3 +229,33 @@ fn the_command_leaves_nothing_behind() {
     run(&["lab", "down"]);
     assert!(!labs.exists());
 }
+
+/// What docs/lab.md says of topology files is a topology file.
+#[test]
+fn the_documented_topology_is_one() {
+    let text =
+        fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/lab.md")).expect("the documentation");
+    let block = text.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a block of YAML");
+    let topology = Topology::from_yaml(block).expect("valid");
+    assert_eq!(topology.nodes().count(), 3);
+}
+
+/// Pods by the hundred: their routes come and go, and their addresses are given again.
+#[test]
+fn many_pods_come_and_go() {
+    if skipped("many_pods_come_and_go") {
+        return;
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    let fabric = up(&Topology::full_mesh(2), directory.path());
+    let routes = || fabric.kernel_routes("node1", Family::Ipv6).expect("routes can be read");
+    let to_pods = || routes().iter().filter(|route| route.prefix.prefix() == 128 && route.protocol.0 == 3).count();
+    let before = to_pods();
+    for _ in 0..3 {
+        let names: Vec<String> = (0..50).map(|_| fabric.add_pod("node1", Borrow::Own).expect("a pod")).collect();
+        assert_eq!(to_pods(), before + names.len());
+        names.iter().for_each(|name| fabric.remove_pod(name).expect("removed"));
+        assert_eq!(to_pods(), before);
+    }
+    fabric.down();
+}
