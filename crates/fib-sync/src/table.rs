@@ -125,30 +125,29 @@ impl Table {
 
     /// The slot of a destination, made when there is none.
     pub(crate) fn slot(&mut self, prefix: Prefix) -> Slot {
-        if let Some(slot) = self.find(prefix) {
-            return slot;
-        }
-        let entry = Entry {
-            prefix,
-            group: NONE,
-            previous: NONE,
-            next: NONE,
-            dirty: false,
-            withdrawn: false,
-            actual: SmallVec::new(),
-        };
-        let slot = match self.free.pop() {
-            Some(slot) => {
-                self.entries[slot as usize] = entry;
-                slot
+        let Self { entries, free, index, .. } = self;
+        let make = || {
+            let entry = Entry {
+                prefix,
+                group: NONE,
+                previous: NONE,
+                next: NONE,
+                dirty: false,
+                withdrawn: false,
+                actual: SmallVec::new(),
+            };
+            match free.pop() {
+                Some(slot) => {
+                    entries[slot as usize] = entry;
+                    slot
+                }
+                None => {
+                    entries.push(entry);
+                    u32::try_from(entries.len() - 1).expect("invariant: fewer destinations than 2^32")
+                }
             }
-            None => {
-                self.entries.push(entry);
-                u32::try_from(self.entries.len() - 1).expect("invariant: fewer destinations than 2^32")
-            }
         };
-        self.index.insert(prefix, slot);
-        Slot(slot)
+        Slot(*index.entry(prefix).or_insert_with(make))
     }
 
     pub(crate) fn entry(&self, slot: Slot) -> &Entry {

@@ -136,20 +136,13 @@ impl FibSync {
         self.apply_links();
         self.end_object_dump();
         let mut touched: Vec<Slot> = Vec::new();
-        let (mut lost, mut lost_stale) = (0, 0);
         for slot in 0..self.table.slots() {
             let Some((slot, entry)) = self.table.used(slot) else { continue };
             if entry.actual.iter().any(|known| !known.seen) {
-                self.table.entry_mut(slot).actual.retain(|known| {
-                    lost += u64::from(!known.seen);
-                    lost_stale += u64::from(!known.seen && known.stale);
-                    known.seen
-                });
+                self.drop_actual(slot, |known| !known.seen);
                 touched.push(slot);
             }
         }
-        self.counters.installed = self.counters.installed.saturating_sub(lost);
-        self.counters.stale = self.counters.stale.saturating_sub(lost_stale);
         for slot in touched {
             self.mark(slot);
         }

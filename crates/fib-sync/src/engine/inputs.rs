@@ -201,10 +201,12 @@ impl FibSync {
 
     /// Puts a destination into the group that a key names.
     pub(super) fn set_key(&mut self, prefix: Prefix, key: Option<GroupKey>) {
-        let slot = match (&key, self.table.find(prefix)) {
-            (_, Some(slot)) => slot,
-            (Some(_), None) => self.table.slot(prefix),
-            (None, None) => return,
+        let slot = match &key {
+            Some(_) => self.table.slot(prefix),
+            None => match self.table.find(prefix) {
+                Some(slot) => slot,
+                None => return,
+            },
         };
         let group = key.map(|key| self.group_for(key));
         self.table.entry_mut(slot).withdrawn = false;

@@ -57,12 +57,7 @@ impl FibSync {
         let ours = route.table == self.settings.table;
         if let Some(slot) = self.table.find(route.prefix).filter(|_| ours) {
             // It may have taken the place of ours or have come beside it; only a dump tells.
-            let entry = self.table.entry_mut(slot);
-            let before = entry.actual.len();
-            entry.actual.retain(|known| !(known.metric == route.metric && known.tos == route.tos));
-            let lost = before - entry.actual.len();
-            if lost > 0 {
-                self.count_lost(lost);
+            if self.drop_actual(slot, |known| known.metric == route.metric && known.tos == route.tos) {
                 self.counters.repairs += 1;
                 self.dumps.want();
             }
@@ -125,8 +120,18 @@ impl FibSync {
         self.mark(slot);
     }
 
-    fn count_lost(&mut self, lost: usize) {
-        self.counters.installed = self.counters.installed.saturating_sub(super::count(lost));
+    /// Forgets routes of ours that the kernel does not have any more; says whether there were any.
+    pub(super) fn drop_actual(&mut self, slot: Slot, is_gone: impl Fn(&Actual) -> bool) -> bool {
+        let Self { table, counters, .. } = self;
+        let mut any = false;
+        table.entry_mut(slot).actual.retain(|known| {
+            let gone = is_gone(known);
+            counters.installed = counters.installed.saturating_sub(u64::from(gone));
+            counters.stale = counters.stale.saturating_sub(u64::from(gone && known.stale));
+            any |= gone;
+            !gone
+        });
+        any
     }
 
     /// Remembers which interfaces our routes use.
@@ -172,37 +177,27 @@ impl FibSync {
         if !self.interfaces.remove(&index) {
             return;
         }
+        let down = self.view.links().filter(|(_, link)| link.state == LinkState::Down).map(|(index, _)| index);
+        let down: Vec<IfIndex> = down.chain([index]).collect();
         let mut still_used = false;
         let mut touched: Vec<Slot> = Vec::new();
-        let mut lost = 0;
         for slot in 0..self.table.slots() {
             let Some((slot, entry)) = self.table.used(slot) else { continue };
             if !entry.actual.iter().any(|known| known.target.uses(index)) {
                 continue;
             }
             let ipv4 = entry.prefix.addr().is_ipv4();
-            let view = &self.view;
-            let is_gone = |target: &Target| match (target, after) {
-                (Target::Legs(legs), None) => legs.iter().any(|leg| leg.interface == index),
-                (Target::Legs(legs), Some(_)) => {
-                    ipv4 && legs
-                        .iter()
-                        .all(|leg| matches!(view.link_state(leg.interface), Some(LinkState::Down) | None))
-                }
-                (Target::Object(_) | Target::Dead(_), _) => false,
-            };
-            let entry = self.table.entry_mut(slot);
-            let before = entry.actual.len();
-            entry.actual.retain(|known| !is_gone(&known.target));
-            lost += before - entry.actual.len();
-            still_used |= entry.actual.iter().any(|known| known.target.uses(index));
+            self.drop_actual(slot, |known| match after {
+                None => known.target.uses(index),
+                Some(_) => ipv4 && known.target.is_only_on(&down),
+            });
+            still_used |= self.table.entry(slot).actual.iter().any(|known| known.target.uses(index));
             touched.push(slot);
         }
         if still_used {
             self.interfaces.insert(index);
         }
         if !touched.is_empty() {
-            self.count_lost(lost);
             self.dumps.want();
         }
         for slot in touched {

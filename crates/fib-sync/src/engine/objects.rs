@@ -318,9 +318,7 @@ impl FibSync {
             if !entry.actual.iter().any(|known| points(&known.target)) {
                 continue;
             }
-            let gone: SmallVec<[_; 1]> = entry.actual.iter().filter(|known| points(&known.target)).cloned().collect();
-            self.table.entry_mut(slot).actual.retain(|known| !points(&known.target));
-            gone.iter().for_each(|known| self.uncount(known));
+            self.drop_actual(slot, |known| points(&known.target));
             touched.push(slot);
         }
         for slot in touched {
