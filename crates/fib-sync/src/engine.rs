@@ -4,7 +4,7 @@
 //! 2. [`FibSync::handle_best_paths`], [`FibSync::handle_usage`], [`FibSync::handle_kernel`], [`FibSync::handle_timeout`]
 //!    in any order.
 //! 3. After each round: [`FibSync::poll_writes`] and [`FibSync::handle_results`] until nothing is to be written,
-//!    [`FibSync::poll_output`] until it is empty, [`FibSync::poll_dump`], [`FibSync::poll_timeout`].
+//!    [`FibSync::poll_output`] until it is empty, [`FibSync::wants_dump`], [`FibSync::poll_timeout`].
 
 mod dump;
 mod inputs;

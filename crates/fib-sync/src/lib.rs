@@ -1,4 +1,33 @@
-//! From best paths to the kernel's forwarding table: next-hop resolution, desired state, plan, writer.
+//! From best paths to the kernel's forwarding table, and from the kernel's routes to those that a node originates.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`runner`] | the thread that owns the sockets: [`Runner::start`], then [`Waker::wake`] or [`Runner::best_paths`] |
+//! | [`engine`] | [`FibSync`]: all decisions, driven by calls, without I/O |
+//! | [`input`] | best paths in; states of next hops and local routes out |
+//! | [`settings`] | what an operator decides |
+//! | [`status`] | listings: wanted, there, and why the two differ |
+//! | [`sysctl`] | settings of the kernel that forwarding needs |
+//! | [`route`], [`glob`], [`counters`] | values |
+//!
+//! Within: `resolver` (next hops to legs), `local` (what is originated), `table` (destinations, and groups of them with the
+//! same next hops), `plan` (what to write for one destination), `kernel_view` (what others have in the kernel), `sim`
+//! (tests: a model of the kernel and random histories against it).
+//!
+//! # Rules
+//!
+//! - Only routes of our protocol number in our table are touched; routes of adopted protocols count as ours if the first
+//!   dump finds them. A stranger's route under our key is left, reported, and followed when it goes.
+//! - What is there is not written again. A key that is not known as ours is made with `CREATE | EXCL`, one that is ours is
+//!   replaced in place; where the metric changes the new route is there before the old one goes; deletions come last.
+//! - The kernel is read at the start, after lost events or answers, and where it changes routes without saying so: at most
+//!   one dump at a time, 100 ms apart.
+//! - A next hop that cannot be resolved keeps its last good route for [`Settings::unresolved_time`], also when the RIB
+//!   withdraws it for that reason; a leg of several leaves at once.
+//! - Routes of the run before stay until [`FibSync::sweep`] or [`Settings::stale_time`].
+//!
+//! RFC 4271 §9.1.2.1 (resolvability of next hops), RFC 8950 (IPv4 with IPv6 next hops), RFC 3704 §2.2 (reverse path
+//! check).
 
 pub mod counters;
 pub mod engine;

@@ -85,6 +85,7 @@ impl From<Errno> for StartError {
 }
 
 type Query = Box<dyn FnOnce(&mut FibSync) + Send>;
+type Sink = Box<dyn FnMut(&mut Vec<Output>) + Send>;
 
 enum Command {
     BestPaths(Vec<BestPath>),
@@ -298,7 +299,7 @@ struct Worker {
     shared: Arc<Shared>,
     clock: Box<dyn Fn() -> Timestamp + Send>,
     source: Option<Box<dyn BestPathSource>>,
-    sink: Box<dyn FnMut(&mut Vec<Output>) + Send>,
+    sink: Sink,
     news: News,
     outputs: Vec<Output>,
 }
