@@ -35,3 +35,32 @@ impl Journal {
         Some(self.entries.iter().filter(|(v, _)| *v > version).map(|(_, d)| Arc::clone(d)).collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use heddle_resources::{Key, Kind};
+
+    use super::*;
+
+    fn deltas(count: usize) -> Arc<[Delta]> {
+        (0..count).map(|n| Delta::Deleted(Key::cluster(Kind::Node, n.to_string()))).collect()
+    }
+
+    #[test]
+    fn it_reaches_back_so_far_and_says_when_no_further() {
+        let mut journal = Journal::default();
+        assert_eq!(journal.since(0), None);
+        for version in 1..=5 {
+            journal.push(version, deltas(1));
+        }
+        let reach = |journal: &Journal, version| journal.since(version).map(|list| list.len());
+        assert_eq!((reach(&journal, 0), reach(&journal, 3), reach(&journal, 5)), (Some(5), Some(2), Some(0)));
+        // Version 1 goes: who was told 0 misses it, who was told 1 does not.
+        journal.push(6, deltas(Journal::MOST - 4));
+        assert_eq!((reach(&journal, 0), reach(&journal, 1)), (None, Some(5)));
+        journal.push(7, deltas(Journal::MOST + 1));
+        assert_eq!((reach(&journal, 6), journal.deltas), (None, 0));
+        journal.push(8, deltas(2));
+        assert_eq!((reach(&journal, 6), reach(&journal, 7)), (None, Some(1)));
+    }
+}
