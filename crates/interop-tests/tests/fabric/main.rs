@@ -6,7 +6,14 @@
 //!
 //! Arguments are those of any Rust test program: a part of a name, `--list`, `--test-threads N`.
 
+mod foreign;
+mod listener;
 mod mesh;
+mod monitor;
+mod pods;
+mod random;
+mod reflectors;
+mod restarts;
 mod table;
 mod traffic;
 mod world;
@@ -27,7 +34,7 @@ struct Case {
 
 /// All cases, the longest ones first.
 fn cases() -> impl Iterator<Item = &'static Case> {
-    [mesh::CASES].into_iter().flatten()
+    [reflectors::CASES, restarts::CASES, foreign::CASES, pods::CASES, mesh::CASES].into_iter().flatten()
 }
 
 /// How many run at once. Each has a thread that sends and one that receives all the time.

@@ -104,3 +104,14 @@ fn dropped() -> u64 {
     let column = |line: &str| line.split_whitespace().nth(1).and_then(|word| u64::from_str_radix(word, 16).ok());
     text.lines().filter_map(column).sum()
 }
+
+/// The first pods of some nodes, as pairs of names.
+pub(crate) fn pairs(world: &World, nodes: &[(&str, &str)]) -> Vec<(String, String)> {
+    let first = |node: &str| {
+        let found = world.fabric().with_pods(|pods| {
+            pods.iter().find(|pod| pod.node() == node).map(|pod| pod.name().to_owned())
+        });
+        found.unwrap_or_else(|| panic!("{}: {node} has no pod", world.case()))
+    };
+    nodes.iter().map(|(from, to)| (first(from), first(to))).collect()
+}

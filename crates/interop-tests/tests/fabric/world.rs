@@ -13,6 +13,7 @@ use heddle_lab::fabric::{Fabric, Options};
 use heddle_lab::pod::Borrow;
 use heddle_lab::process::Process;
 use heddle_lab::topology::Topology;
+use ipnetwork::IpNetwork;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -91,6 +92,22 @@ impl World {
             return Err(format!("heddle {words:?}: {}", String::from_utf8_lossy(&output.stderr)));
         }
         serde_json::from_slice(&output.stdout).map_err(|error| format!("heddle {words:?}: {error}"))
+    }
+
+    /// Waits until the numbers of a node's forwarding table (`heddle show node --json`) are as wanted.
+    #[track_caller]
+    pub(crate) fn await_fib(&self, node: &str, wanted: impl Fn(&Value) -> bool) {
+        wait_for(&format!("{}: the forwarding table of {node} in numbers", self.case), PATIENCE, || {
+            let report = self.show(node, &["show", "node"])?;
+            let fib = report.get("fib").filter(|fib| !fib.is_null()).ok_or("no forwarding table")?;
+            ensure(wanted(fib), || fib.to_string())
+        });
+    }
+
+    /// The blocks of some nodes, both families.
+    #[track_caller]
+    pub(crate) fn blocks_of(&self, nodes: &[String]) -> Vec<IpNetwork> {
+        nodes.iter().flat_map(|node| self.blocks(node).networks()).collect()
     }
 
     /// Waits until all sessions of some hosts are Established, and there are some.

@@ -1,0 +1,109 @@
+//! Node peers that are killed, and node peers that are stopped and started again, under traffic.
+
+use std::thread;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use heddle_interop_tests::require::Need;
+use heddle_lab::pod::Borrow;
+use heddle_lab::topology::Topology;
+
+use crate::Case;
+use crate::listener::Listener;
+use crate::mesh::borrowed;
+use crate::monitor::FrrMonitor;
+use crate::random::Random;
+use crate::traffic::{Traffic, pairs};
+use crate::world::World;
+
+pub(crate) const CASES: &[Case] = &[
+    Case { name: "restarts::killed_at_random_moments", needs: &[], run: killed_at_random_moments },
+    Case { name: "restarts::planned", needs: &[Need::Frr], run: planned },
+];
+
+/// How often a node peer is killed.
+const KILLS: usize = 12;
+/// The moments are the same in each run.
+const SEED: u64 = 0x0048_6564_646c_6521;
+
+/// SIGKILL at random moments, sometimes before the node has come back from the last one: the kernel forwards all the time, and
+/// the others keep the node's routes.
+fn killed_at_random_moments() {
+    let mut topology = Topology::full_mesh(4);
+    topology.pods_per_node = 1;
+    let world = World::up("restarts::killed_at_random_moments", &topology);
+    let nodes = world.nodes();
+    world.await_tables(&[]);
+    world.await_sessions(&nodes);
+    let (_, address) = world.add_pod("node1", Borrow::From("node2"));
+    let extras = borrowed(address, "node1");
+    world.await_tables(&extras);
+    let traffic = Traffic::start(&world, &world.fabric().probe_pairs());
+    let mut random = Random::new(SEED);
+    for _ in 0..KILLS {
+        let victim = random.pick(&nodes);
+        world.kill(victim);
+        traffic.flow(Duration::from_millis(random.below(300)));
+        world.revive(victim);
+        traffic.flow(Duration::from_millis(random.below(1200)));
+    }
+    world.await_sessions(&nodes);
+    world.await_tables(&extras);
+    // What is left of the run before would be swept by now, and with it what was forgotten.
+    for node in &nodes {
+        world.await_fib(node, |fib| fib["stale"] == 0 && fib["pending"] == 0);
+    }
+    world.await_tables(&extras);
+    traffic.lossless();
+}
+
+/// SIGTERM and a start: no peer sees a route withdrawn, no kernel is written to, not even that of the node itself.
+fn planned() {
+    let mut topology = Topology::full_mesh(4);
+    topology.pods_per_node = 1;
+    let [.., last] = topology.racks[0].nodes.as_mut_slice() else { panic!("there are nodes") };
+    last.program = heddle_lab::topology::NodeProgram::Nothing;
+    let world = World::up("restarts::planned", &topology);
+    let nodes: Vec<String> = world.nodes().into_iter().filter(|node| node != "node4").collect();
+    let monitor = FrrMonitor::start(&world, "node4", &nodes);
+    world.await_sessions(&nodes);
+    // The monitor advertises nothing: the block of its node is nobody's.
+    let expected = world.blocks_of(&nodes);
+    monitor.await_prefixes(&expected);
+    let traffic = Traffic::start(&world, &pairs(&world, &[("node1", "node2"), ("node2", "node3"), ("node3", "node1")]));
+    let heard = monitor.withdrawals();
+    let listeners: Vec<Listener> = nodes.iter().map(|node| Listener::start(&world, node)).collect();
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let missed = scope.spawn(|| {
+            let mut looks = 0;
+            while !over.load(Ordering::Acquire) {
+                let missing = monitor.missing(&expected);
+                if !missing.is_empty() {
+                    return Err(missing);
+                }
+                looks += 1;
+                thread::sleep(Duration::from_millis(10));
+            }
+            Ok(looks)
+        });
+        let began = Instant::now();
+        world.stop("node1");
+        traffic.flow(Duration::from_millis(500));
+        world.revive("node1");
+        world.await_sessions(&nodes);
+        world.await_fib("node1", |fib| fib["stale"] == 0 && fib["pending"] == 0 && fib["installed"] == fib["desired"]);
+        monitor.await_established(&nodes);
+        monitor.await_fresh();
+        println!("{}: node1 was stopped and complete again after {} ms", world.case(), began.elapsed().as_millis());
+        over.store(true, Ordering::Release);
+        let looks = missed.join().expect("the thread ends");
+        assert!(matches!(looks, Ok(1..)), "the monitor had no route to {looks:?}");
+    });
+    assert_eq!(monitor.withdrawals(), heard, "withdrawals that the monitor heard");
+    for listener in listeners {
+        let events = listener.finish();
+        assert!(events.is_empty(), "{}: the kernels' routes were touched: {events:#?}", world.case());
+    }
+    traffic.lossless();
+}
