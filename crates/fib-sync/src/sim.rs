@@ -94,3 +94,51 @@ fn no_writes_while_desired_equals_actual() {
     world.run_until_quiet();
     assert_eq!(world.written(), written);
 }
+
+/// What the kernel took silently is written again at once: nothing waits for the dump that confirms it.
+#[test]
+fn routes_of_a_link_that_flaps_come_back_without_a_dump() {
+    let mut world = World::new(settings(NexthopObjects::Never), 1);
+    world.learn("10.1.0.0/26", &["192.0.2.2"]);
+    world.run_until_quiet();
+    let before = world.ours();
+    world.flap(1);
+    assert!(world.ours().is_empty());
+    world.react();
+    assert_eq!(world.ours(), before);
+}
+
+#[test]
+fn stale_routes_go_when_their_time_is_over_even_if_nobody_says_so() {
+    let stale_time = std::time::Duration::from_secs(10);
+    let mut world = World::new(Settings { stale_time, ..settings(NexthopObjects::Never) }, 1);
+    world.learn("10.1.0.0/26", &["192.0.2.2"]);
+    world.learn("10.2.0.0/26", &["192.0.2.2"]);
+    world.run_until_quiet();
+    world.forget("10.2.0.0/26");
+    world.restart();
+    world.react_with_dump();
+    assert_eq!(world.ours().len(), 2);
+    world.run_until_quiet();
+    assert_eq!(world.ours(), ["10.1.0.0/26 1024 192.0.2.2@1"]);
+}
+
+/// The RIB withdraws what it cannot resolve any more; the kernel keeps it for its time, and so it does what is withdrawn
+/// while the time runs.
+#[test]
+fn the_last_good_route_stays_for_its_time() {
+    let unresolved_time = std::time::Duration::from_secs(30);
+    let mut world = World::new(Settings { unresolved_time, ..settings(NexthopObjects::Never) }, 1);
+    world.learn("10.1.0.0/26", &["192.0.2.2"]);
+    world.learn("10.2.0.0/26", &["192.0.2.2"]);
+    world.learn("10.3.0.0/26", &["198.51.100.2"]);
+    world.run_until_quiet();
+    world.lose_carrier(1);
+    world.react();
+    world.learn("10.1.0.0/26", &[]);
+    world.learn("10.3.0.0/26", &[]);
+    world.react();
+    assert_eq!(world.ours(), ["10.1.0.0/26 1024 192.0.2.2@1", "10.2.0.0/26 1024 192.0.2.2@1"]);
+    world.run_until_quiet();
+    assert!(world.ours().is_empty());
+}

@@ -271,6 +271,37 @@ impl World {
         }
     }
 
+    /// Not learned again after a restart.
+    pub(super) fn forget(&mut self, text: &str) {
+        self.bgp.remove(&prefix(text));
+    }
+
+    /// A link goes down and comes up before anybody looks.
+    pub(super) fn flap(&mut self, index: u32) {
+        self.set_link(IfIndex(index), "a0", LinkState::Down);
+        self.set_link(IfIndex(index), "a0", LinkState::Up);
+    }
+
+    pub(super) fn lose_carrier(&mut self, index: u32) {
+        self.set_link(IfIndex(index), "a0", LinkState::NoCarrier);
+    }
+
+    /// Hears and writes, and lets no time pass.
+    pub(super) fn react(&mut self) {
+        for _ in 0..100 {
+            if !self.hear_and_write() {
+                return;
+            }
+        }
+        panic!("never quiet");
+    }
+
+    /// The same after a dump.
+    pub(super) fn react_with_dump(&mut self) {
+        self.round();
+        self.react();
+    }
+
     fn has_fault(&mut self, fault: Fault) -> bool {
         let at = self.faults.iter().position(|known| *known == fault);
         at.map(|at| self.faults.swap_remove(at)).is_some()
@@ -307,6 +338,11 @@ impl World {
             self.fib.end_dump(self.now, end);
             busy = true;
         }
+        self.hear_and_write() || busy
+    }
+
+    fn hear_and_write(&mut self) -> bool {
+        let mut busy = false;
         let mut events = std::mem::take(&mut self.kernel.events);
         if !events.is_empty() && self.has_fault(Fault::Overrun) {
             let kept = usize::try_from(self.random(events.len() as u64)).expect("small");
@@ -330,7 +366,11 @@ impl World {
     /// The kernel does what it is asked, and no destination that is wanted is without a route on the way.
     fn apply(&mut self, writes: &[Write]) {
         let has = |kernel: &Kernel, prefix: &Prefix| kernel.routes.iter().any(|route| route.prefix == *prefix);
-        let served: BTreeSet<Prefix> = self.bgp.keys().filter(|p| has(&self.kernel, p)).copied().collect();
+        // What cannot be resolved goes when its time is over.
+        let stays =
+            |wish| self.settings.unresolved_time > Duration::from_secs(100_000) || self.expected(wish).is_some();
+        let served = self.bgp.iter().filter(|(prefix, wish)| has(&self.kernel, prefix) && stays(wish));
+        let served: BTreeSet<Prefix> = served.map(|(prefix, _)| *prefix).collect();
         let lost = self.has_fault(Fault::LostAnswers);
         let mut refusals = Vec::new();
         for (at, write) in writes.iter().enumerate() {
