@@ -1,14 +1,15 @@
 //! `heddle config render`: what a node would run, out of a directory of manifests.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use heddle_config::Config;
 use heddle_config_gen::{EndpointStatus, Generated, NodeContext, Source, Subject, generate};
+use heddle_datastore::{FolderContent, Problem, SourceError};
 use heddle_resources::value::InterfaceAddress;
-use heddle_resources::{Document, Key, Location, Snapshot, decode_documents};
+use heddle_resources::{Key, Location};
 use serde::{Deserialize, Serialize};
 
 use crate::args::{Render, RenderFormat};
@@ -17,16 +18,6 @@ use crate::screen::Screen;
 
 /// More sources than this are counted instead of named.
 const NAMED_SOURCES: usize = 6;
-
-/// What a directory holds.
-#[derive(Debug, Default)]
-struct Manifests {
-    snapshot: Snapshot,
-    /// Where each object begins.
-    places: HashMap<Key, Location>,
-    /// What is wrong, each with its place.
-    errors: Vec<String>,
-}
 
 /// What `render` is to print.
 pub(crate) enum Rendered {
@@ -40,11 +31,11 @@ pub(crate) enum Rendered {
 pub(crate) fn render(args: &Render, screen: &Screen) -> Result<(Rendered, usize), Failure> {
     let context = context(args)?;
     let manifests = read(&args.datastore)?;
-    let (generated, mut wrong) = run(&manifests, &context, screen)?;
+    let (generated, mut wrong) = run(&manifests, &context, screen);
     let config = configured(&generated, &args.datastore)?;
     if let Some(other) = &args.diff {
         let other_manifests = read(other)?;
-        let (other_generated, others) = run(&other_manifests, &context, screen)?;
+        let (other_generated, others) = run(&other_manifests, &context, screen);
         wrong += others;
         let new = configured(&other_generated, other)?;
         return Ok((Rendered::Change(Box::new(config.clone()), Box::new(new.clone())), wrong));
@@ -57,15 +48,26 @@ pub(crate) fn render(args: &Render, screen: &Screen) -> Result<(Rendered, usize)
     Ok((Rendered::Text(text), wrong))
 }
 
-fn run(manifests: &Manifests, context: &NodeContext, screen: &Screen) -> Result<(Generated, usize), Failure> {
-    for error in &manifests.errors {
-        eprintln!("{} {error}", screen.error_label());
+/// Generates, and says on standard error what is wrong or most likely not meant; the second value is how much of it keeps
+/// objects out.
+fn run(manifests: &FolderContent, context: &NodeContext, screen: &Screen) -> (Generated, usize) {
+    let mut faults = 0;
+    for problem in &manifests.problems {
+        match problem {
+            fault if fault.is_fault() => {
+                faults += 1;
+                eprintln!("{} {fault}", screen.error_label());
+            }
+            Problem::Note(note) => eprintln!("note: {note}"),
+            // What else may lie in a folder is nobody's mistake.
+            _ => {}
+        }
     }
     let generated = generate(&manifests.snapshot, context);
     for warning in &generated.warnings {
         eprintln!("warning: {warning}");
     }
-    Ok((generated, manifests.errors.len()))
+    (generated, faults)
 }
 
 fn configured<'a>(generated: &'a Generated, path: &Path) -> Result<&'a Config, Failure> {
@@ -101,7 +103,7 @@ struct EndpointFile {
 
 fn endpoints(directory: &Path) -> Result<Vec<EndpointStatus>, Failure> {
     let mut endpoints = Vec::new();
-    for path in files(directory, &[])? {
+    for path in files(directory)? {
         let invalid = |reason: String| Failure::Invalid { text: format!("{}: {reason}", path.display()) };
         let file: EndpointFile = serde_json::from_str(&text(&path)?).map_err(|e| invalid(e.to_string()))?;
         let nets = file.ipv4_nets.iter().chain(&file.ipv6_nets);
@@ -115,70 +117,35 @@ fn endpoints(directory: &Path) -> Result<Vec<EndpointStatus>, Failure> {
     Ok(endpoints)
 }
 
-/// All manifests under a directory, or in one file.
-fn read(path: &Path) -> Result<Manifests, Failure> {
-    let mut manifests = Manifests::default();
-    for file in files(path, &["yaml", "yml", "json"])? {
-        for document in decode_documents(&text(&file)?, &file.display().to_string()) {
-            manifests.take(document);
+/// All manifests of a directory.
+fn read(path: &Path) -> Result<FolderContent, Failure> {
+    let invalid = |text: String| Failure::Invalid { text };
+    let content = FolderContent::read(path).map_err(|error| match error {
+        SourceError::Folder { path, error } => {
+            Failure::File { path, source: std::io::Error::new(error.kind(), error.to_string()) }
         }
+        other => invalid(other.to_string()),
+    })?;
+    if content.snapshot.is_empty() && !content.problems.iter().any(Problem::is_fault) {
+        let path = path.display();
+        return Err(invalid(format!("{path}: no manifests here: their names have to end in .yaml, .yml or .json")));
     }
-    if manifests.snapshot.is_empty() && manifests.errors.is_empty() {
-        let text = format!("{}: no manifests here: their names have to end in .yaml, .yml or .json", path.display());
-        return Err(Failure::Invalid { text });
-    }
-    Ok(manifests)
-}
-
-impl Manifests {
-    fn take(&mut self, document: Result<Document, heddle_resources::InvalidObject>) {
-        let decoded = match document {
-            Ok(Document::Object(decoded)) => decoded,
-            Ok(Document::Skipped { .. }) => return,
-            Err(invalid) => return self.errors.push(invalid.to_string()),
-        };
-        if self.snapshot.get(&decoded.key).is_some() {
-            let place = |at: Option<&Location>| at.map_or_else(String::new, |at| format!("{at}: "));
-            let first = self.places.get(&decoded.key).map_or_else(String::new, |at| format!(" at {at}"));
-            let text = format!("{}{} is defined already{first}, which counts", place(decoded.at.as_ref()), decoded.key);
-            return self.errors.push(text);
-        }
-        if let Some(at) = decoded.at {
-            self.places.insert(decoded.key.clone(), at);
-        }
-        self.snapshot.insert(decoded.object);
-    }
+    Ok(content)
 }
 
 fn text(path: &Path) -> Result<String, Failure> {
     std::fs::read_to_string(path).map_err(|source| Failure::File { path: path.to_owned(), source })
 }
 
-/// The files under a directory with one of these endings (with any, where none is given), in order of their paths;
-/// hidden ones are left out. A file stands for itself.
-fn files(path: &Path, endings: &[&str]) -> Result<Vec<PathBuf>, Failure> {
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        move |source| Failure::File { path, source }
-    };
-    if !std::fs::metadata(path).map_err(failed(path))?.is_dir() {
-        return Ok(vec![path.to_owned()]);
-    }
+/// The files of a directory in order of their names; hidden ones are left out.
+fn files(directory: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let failed = |source| Failure::File { path: directory.to_owned(), source };
     let mut found = Vec::new();
-    let mut pending = vec![path.to_owned()];
-    while let Some(directory) = pending.pop() {
-        for entry in std::fs::read_dir(&directory).map_err(failed(&directory))? {
-            let path = entry.map_err(failed(&directory))?.path();
-            let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-            let ending = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
-            // A link to a directory is followed no further than this: links can make circles.
-            let is_directory = path.symlink_metadata().map_err(failed(&path))?.is_dir();
-            if is_hidden {
-            } else if is_directory {
-                pending.push(path);
-            } else if (endings.is_empty() || endings.contains(&ending)) && path.is_file() {
-                found.push(path);
-            }
+    for entry in std::fs::read_dir(directory).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        if !is_hidden && path.is_file() {
+            found.push(path);
         }
     }
     found.sort();
@@ -186,7 +153,7 @@ fn files(path: &Path, endings: &[&str]) -> Result<Vec<PathBuf>, Failure> {
 }
 
 /// The sources of a part in words.
-fn sources(sources: &[Source], places: &HashMap<Key, Location>) -> String {
+fn sources(sources: &[Source], places: &BTreeMap<Key, Location>) -> String {
     let mut text = String::new();
     for (index, source) in sources.iter().take(NAMED_SOURCES).enumerate() {
         let separator = if index == 0 { "" } else { ", " };
@@ -205,7 +172,7 @@ fn sources(sources: &[Source], places: &HashMap<Key, Location>) -> String {
 }
 
 /// The TOML with comments: where each section comes from before it, where a key of a section comes from behind it.
-fn annotated(toml: &str, config: &Config, generated: &Generated, places: &HashMap<Key, Location>) -> String {
+fn annotated(toml: &str, config: &Config, generated: &Generated, places: &BTreeMap<Key, Location>) -> String {
     let mut out = String::with_capacity(toml.len() * 2);
     let mut position = Position::default();
     for line in toml.lines() {
@@ -310,7 +277,7 @@ struct Whole<'a> {
 fn json(
     config: &Config,
     generated: &Generated,
-    places: &HashMap<Key, Location>,
+    places: &BTreeMap<Key, Location>,
     explain: bool,
 ) -> Result<String, Failure> {
     let text = if explain {

@@ -71,7 +71,7 @@ pub(crate) struct Render {
     /// The name of the node
     #[arg(long, value_name = "NAME")]
     pub(crate) node: String,
-    /// The directory of manifests, or one file
+    /// The directory of manifests
     #[arg(long, value_name = "DIR")]
     pub(crate) datastore: PathBuf,
     /// How to print it
