@@ -9,6 +9,7 @@ mod peers;
 mod router;
 mod services;
 mod speed;
+mod toml;
 mod which;
 
 use heddle_config::{Config, Peer, PeerAddress, Policy};
