@@ -41,6 +41,20 @@ pub(crate) fn node<'a>(
     }
 }
 
+/// Workloads that name a `BGPPeer` which is not there, not for this node, or not for workloads.
+pub(crate) fn strays(cluster: &Cluster<'_>, endpoints: &[EndpointStatus], warnings: &mut Vec<Warning>) {
+    for endpoint in endpoints {
+        let Some(name) = &endpoint.bgp_peer else { continue };
+        let is_for_them = cluster.snapshot.named::<BgpPeer>(name).is_some_and(|peer| {
+            matches!(peer.spec.peers, PeeringPeers::LocalWorkloads(_)) && is_selected(&peer.spec.nodes, cluster.own())
+        });
+        if !is_for_them {
+            let (interface, peer) = (endpoint.interface.clone(), name.clone());
+            warnings.push(Warning::UnknownWorkloadPeer { interface, peer });
+        }
+    }
+}
+
 /// Whether a node is among those that have the sessions of a `BGPPeer`.
 pub(crate) fn is_selected(nodes: &PeeringNodes, member: &Member<'_>) -> bool {
     match nodes {

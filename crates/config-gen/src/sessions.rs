@@ -89,6 +89,7 @@ fn resolved<'a>(
     let mut sessions: Vec<Session<'a>> = Vec::with_capacity(cluster.members.len());
     explicit::global(cluster, &context.endpoints, &mut sessions, warnings);
     explicit::node(cluster, &context.endpoints, &mut sessions, warnings);
+    explicit::strays(cluster, &context.endpoints, warnings);
     reverse::sessions(cluster, &mut sessions);
     mesh::sessions(cluster, &mut sessions);
     let own = cluster.own();

@@ -155,6 +155,8 @@ fn local_workloads() {
     let generated = generate(&cluster(&manifests), &context);
     let names: Vec<_> = generated.peers.iter().map(|p| (p.name.as_str(), p.kind)).collect();
     assert_eq!(names, [("Local_Workload_10_1_0_5", PeerKind::LocalWorkload)], "the node has no IPv6");
+    let [warning] = &generated.warnings[..] else { panic!("{:?}", generated.warnings) };
+    assert_eq!(warning.to_string(), "workload on cali1: BGPPeer/other does not select workloads of this node");
     let settings = &generated.config.unwrap().peers[0].settings;
     assert!(settings.passive);
     assert_eq!((&settings.local_address, settings.keepalive), (&None, None));
