@@ -84,6 +84,11 @@ impl Objects {
         self.mode = mode;
     }
 
+    /// Whether there are none, and none are wanted.
+    pub(super) fn is_empty(&self) -> bool {
+        self.groups.is_empty() && self.legs.is_empty()
+    }
+
     pub(super) fn len(&self) -> usize {
         let groups = self.groups.values().filter(|group| group.have.is_some()).count();
         groups + self.legs.values().filter(|leg| leg.there).count()

@@ -149,6 +149,13 @@ impl FibSync {
         }
     }
 
+    /// Whether [`FibSync::poll_writes`] has nothing to do until something is handed in: then it need not be asked.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        let told = self.swept_told || self.stale == Stale::Kept;
+        self.is_quiet() && !self.unsettled && self.dirty_groups.is_empty() && self.objects.is_empty() && told
+    }
+
     /// Whether nothing is to be written.
     pub(super) fn is_quiet(&self) -> bool {
         self.dirty.is_empty() && self.deletions.is_empty() && self.in_flight.is_empty()
@@ -230,7 +237,7 @@ impl FibSync {
     /// What became of the writes of the last [`FibSync::poll_writes`]: those that were not done, by their place there, in
     /// order; all others were.
     pub fn handle_results(&mut self, now: Timestamp, refusals: &[(usize, Refusal)]) {
-        self.advance(now);
+        self.now = self.now.max(now);
         let mut refusals = refusals.iter().peekable();
         let mut sent = std::mem::take(&mut self.in_flight);
         for (at, write) in sent.drain(..).enumerate() {

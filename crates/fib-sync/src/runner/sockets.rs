@@ -92,7 +92,11 @@ impl Sockets {
             }
         }
         fib.handle_results(clock(), &self.refusals);
-        if broken { Work::Broken } else { Work::More }
+        match broken {
+            true => Work::Broken,
+            false if fib.is_settled() => Work::Done,
+            false => Work::More,
+        }
     }
 
     fn all_unknown(&mut self) {
