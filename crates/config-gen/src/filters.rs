@@ -18,6 +18,9 @@ use crate::communities::on_wire;
 use crate::origin::Source;
 use crate::warning::Warning;
 
+/// The most AS numbers that a policy prepends: a longer list would make the whole configuration invalid.
+const MOST_PREPENDED: usize = 32;
+
 /// Whether routes come in or go out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Direction {
@@ -77,6 +80,7 @@ impl<'a> List<'a> {
         let (mut rules, mut sources) = (Vec::new(), Vec::new());
         for (index, rule) in self.rules().iter().enumerate() {
             warnings.extend(self.warning(index, rule));
+            warnings.extend(self.long_prepend(index, rule));
             if is_for(rule, peer_type)
                 && let Some(converted) = self.rule(index, rule)
             {
@@ -103,6 +107,21 @@ impl<'a> List<'a> {
             rule: index + 1,
             operator,
             matches,
+        })
+    }
+
+    fn long_prepend(self, index: usize, rule: &BgpFilterRule) -> Option<Warning> {
+        let count = |operation: &FilterOperation| match operation {
+            FilterOperation::PrependAsPath(asns) => asns.len(),
+            FilterOperation::AddCommunity(_) | FilterOperation::SetPriority(_) => 0,
+        };
+        let asked = rule.operations.iter().map(count).sum();
+        (asked > MOST_PREPENDED).then(|| Warning::LongPrepend {
+            filter: Arc::clone(&self.filter.metadata.name),
+            direction: self.name(),
+            rule: index + 1,
+            asked,
+            used: MOST_PREPENDED,
         })
     }
 
@@ -220,6 +239,7 @@ fn modifications(operations: &[FilterOperation]) -> Modifications {
             FilterOperation::SetPriority(priority) => changes.set.local_pref = Some(local_pref(*priority)),
         }
     }
+    path.truncate(MOST_PREPENDED);
     changes.prepend = (!path.is_empty()).then_some(Prepend::List(path));
     changes
 }

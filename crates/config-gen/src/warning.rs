@@ -59,6 +59,20 @@ pub enum Warning {
         /// `no` or `every`.
         matches: &'static str,
     },
+    /// A rule prepends more AS numbers than a policy may.
+    #[error("BGPFilter/{filter}, {direction} rule {rule}: prepends {asked} AS numbers; the first {used} are taken")]
+    LongPrepend {
+        /// The filter.
+        filter: Arc<str>,
+        /// Its list: `importV4`, …
+        direction: &'static str,
+        /// From 1.
+        rule: usize,
+        /// How many.
+        asked: usize,
+        /// How many are taken.
+        used: usize,
+    },
     /// A BGPPeer names a filter that does not exist.
     #[error("{peer}: there is no BGPFilter {filter:?}; it is passed over")]
     UnknownFilter {

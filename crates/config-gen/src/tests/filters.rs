@@ -123,6 +123,17 @@ fn operations() {
     assert_eq!(m.set.local_pref, Some(M - 256));
 }
 
+/// A policy takes 32 AS numbers; more would make the whole configuration invalid.
+#[test]
+fn many_prepended() {
+    let ten = "{prependASPath: {prefix: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]}}";
+    let rule = format!("{{action: Accept, operations: [{ten}, {ten}, {ten}, {ten}]}}");
+    let (config, warnings) = warned(&with(&format!("importV4: [{rule}]")), "n1");
+    let rules = &policy(&config, "filter-f-import-ipv4").rules;
+    assert!(matches!(&rules[0].modifications.prepend, Some(Prepend::List(asns)) if asns.len() == 32));
+    assert!(matches!(&warnings[..], [Warning::LongPrepend { asked: 40, used: 32, .. }]), "{warnings:?}");
+}
+
 #[test]
 fn peer_type_is_known_beforehand() {
     let lists = "exportV4: [{action: Accept, peerType: eBGP, priority: 1}, {action: Accept, peerType: iBGP, priority: 2}, \
