@@ -31,11 +31,21 @@ pub(crate) enum Task {
     Decide,
 }
 
+/// A task that is under way.
+#[derive(Clone, Copy, Debug)]
+struct Pending {
+    task: Task,
+    /// The slots that there were when it began. Later ones are filled by what is in force by then, and seeing them does
+    /// not make up for one of these.
+    slots: u32,
+    /// How many of these it has still to see.
+    left: u32,
+}
+
 /// What is under way.
 #[derive(Debug, Default)]
 pub(crate) struct Passes {
-    /// Tasks with the slots that each has still to see.
-    tasks: Vec<(Task, u32)>,
+    tasks: Vec<Pending>,
     rotor: u32,
     /// Next hops that changed since the task for them last ended. One that comes in lets the task begin anew: a pass
     /// over all destinations is for as many next hops as changed meanwhile.
@@ -50,9 +60,10 @@ impl Passes {
 
 impl<A: Addr> FamilyRib<A> {
     pub(crate) fn begin_pass(&mut self, task: Task) {
-        self.passes.tasks.retain(|(t, _)| *t != task);
-        if self.table.slots() > 0 {
-            self.passes.tasks.push((task, self.table.slots()));
+        self.passes.tasks.retain(|p| p.task != task);
+        let slots = self.table.slots();
+        if slots > 0 {
+            self.passes.tasks.push(Pending { task, slots, left: slots });
         }
     }
 
@@ -66,7 +77,7 @@ impl<A: Addr> FamilyRib<A> {
 
     /// Whether destinations are being decided anew.
     pub(crate) fn is_deciding(&self) -> bool {
-        self.passes.tasks.iter().any(|t| t.0 == Task::Decide)
+        self.passes.tasks.iter().any(|p| p.task == Task::Decide)
     }
 
     /// Has destinations decided anew that a pass has perhaps not come to yet.
@@ -96,7 +107,7 @@ impl<A: Addr> FamilyRib<A> {
         }
         let from = if self.passes.rotor < slots { self.passes.rotor } else { 0 };
         let to = from.saturating_add(PASS_SLOTS).min(slots);
-        let tasks: Vec<Task> = self.passes.tasks.iter().map(|t| t.0).collect();
+        let tasks: Vec<Task> = self.passes.tasks.iter().map(|p| p.task).collect();
         for slot in from..to {
             if self.table.dest(slot).has_paths() {
                 if tasks.is_empty() {
@@ -107,11 +118,11 @@ impl<A: Addr> FamilyRib<A> {
             }
         }
         self.passes.rotor = to;
-        for t in &mut self.passes.tasks {
-            t.1 = t.1.saturating_sub(to - from);
+        for p in &mut self.passes.tasks {
+            p.left = p.left.saturating_sub(to.min(p.slots).saturating_sub(from));
         }
-        self.passes.tasks.retain(|t| t.1 > 0);
-        if !self.passes.tasks.iter().any(|t| t.0 == Task::NextHops) {
+        self.passes.tasks.retain(|p| p.left > 0);
+        if !self.passes.tasks.iter().any(|p| p.task == Task::NextHops) {
             self.passes.hops.clear();
         }
         true

@@ -243,6 +243,26 @@ fn next_hops_make_routes_eligible() {
     assert_eq!(lab.rib.stats().attributes, 0);
 }
 
+/// A pass that is behind the beginning of the table comes to it, however much the table grows meanwhile.
+#[test]
+fn a_next_hop_counts_for_old_routes_while_many_come() {
+    let mut lab = Lab::new(RibConfig { resolve: Resolve::On, ..config() });
+    let (mut a, mut b) = (lab.peer(1, |_| ()), lab.peer(2, |_| ()));
+    let next_hop = NextHop::V4([192, 0, 2, 1].into());
+    lab.advertise(&a, "10.1.0.0/16");
+    lab.settle(&mut [&mut a, &mut b]);
+    for cost in [Some(5), None] {
+        lab.rib.next_hops(lab.now, &[NextHopEvent { next_hop, state: NextHopState { cost } }]);
+        lab.settle(&mut [&mut a, &mut b]);
+    }
+    assert!(b.has().is_empty());
+    lab.rib.next_hops(lab.now, &[NextHopEvent { next_hop, state: NextHopState { cost: Some(1) } }]);
+    lab.advertise(&a, "10.2.0.0/16");
+    lab.advertise(&a, "10.3.0.0/16");
+    lab.settle(&mut [&mut a, &mut b]);
+    assert_eq!(b.has(), ["10.1.0.0/16", "10.2.0.0/16", "10.3.0.0/16"]);
+}
+
 /// RFC 4724 §4.2: routes of a lost session stay, those that are not sent again go with End-of-RIB; nobody is told of
 /// those that are. RFC 9494 §4.3: long-lived stale ones go to those who know them.
 #[test]
