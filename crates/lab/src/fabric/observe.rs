@@ -71,6 +71,15 @@ impl Fabric {
         Ok(pairs.into_iter().map(|(peer, state)| SessionView { peer, state }).collect())
     }
 
+    /// Asks the admin API of a host's `heddle` something: `GET PATH` (docs/api.md).
+    ///
+    /// # Errors
+    /// When there is no answer, or no JSON in it.
+    pub fn api(&self, name: &str, path: &str) -> io::Result<Value> {
+        let host = self.hosts.get(name).ok_or(io::ErrorKind::NotFound)?;
+        get(&host.path(HEDDLE_SOCKET), path)
+    }
+
     /// The routes of a host's main table.
     ///
     /// # Errors
