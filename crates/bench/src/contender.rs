@@ -71,7 +71,10 @@ impl Setup {
         let beside = || Ok::<_, std::io::Error>(std::env::current_exe()?.with_file_name("heddle"));
         let heddle = args.heddle.clone().map_or_else(beside, Ok)?;
         let heddle = heddle.canonicalize().with_context(|| {
-            format!("there is no {}; build it (cargo build --release -p heddle) or name it with --heddle", heddle.display())
+            format!(
+                "there is no {}; build it (cargo build --release -p heddle) or name it with --heddle",
+                heddle.display()
+            )
         })?;
         let mut contenders = args.contenders.clone();
         contenders.retain(|contender| match contender {

@@ -178,7 +178,14 @@ impl fmt::Display for Report {
             writeln!(f, "- {note}")?;
         }
         let machine = &self.machine;
-        writeln!(f, "- {} cores, Linux {}, load average {:.1}; {}", machine.cores, machine.kernel, self.load, machine.versions.join(", "))
+        writeln!(
+            f,
+            "- {} cores, Linux {}, load average {:.1}; {}",
+            machine.cores,
+            machine.kernel,
+            self.load,
+            machine.versions.join(", ")
+        )
     }
 }
 

@@ -48,7 +48,12 @@ impl RouteWatch {
 
     /// Waits until a route was seen to come or go on every host; tells when it was on the last, or nothing when that takes
     /// longer than until `deadline`.
-    pub(crate) fn last(&mut self, prefix: IpNetwork, change: Change, deadline: Instant) -> anyhow::Result<Option<Instant>> {
+    pub(crate) fn last(
+        &mut self,
+        prefix: IpNetwork,
+        change: Change,
+        deadline: Instant,
+    ) -> anyhow::Result<Option<Instant>> {
         let mut seen = vec![false; self.monitors.len()];
         let mut missing = seen.len();
         let mut ready = vec![EpollEvent::empty(); seen.len()];
@@ -61,7 +66,9 @@ impl RouteWatch {
             }
             for event in ready.iter().take(count) {
                 let number = usize::try_from(event.data())?;
-                let (Some(monitor), Some(seen)) = (self.monitors.get_mut(number), seen.get_mut(number)) else { continue };
+                let (Some(monitor), Some(seen)) = (self.monitors.get_mut(number), seen.get_mut(number)) else {
+                    continue;
+                };
                 monitor.receive(&mut self.events)?;
                 if !*seen && self.events.drain(..).any(|event| is(&event, prefix, change)) {
                     (*seen, last) = (true, now);

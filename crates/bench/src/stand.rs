@@ -78,7 +78,11 @@ impl Stand {
             let missing: usize = convergence.missing.values().map(Vec::len).sum();
             bail!("{contender}: {missing} routes between nodes are missing after {} s", CONVERGENCE.as_secs());
         }
-        eprintln!("{contender}: {} nodes converged {:.1} s after the start", shape.nodes, began.elapsed().as_secs_f64());
+        eprintln!(
+            "{contender}: {} nodes converged {:.1} s after the start",
+            shape.nodes,
+            began.elapsed().as_secs_f64()
+        );
         Ok(Self { contender, fabric, _reflectors: reflectors })
     }
 
@@ -103,9 +107,9 @@ impl Stand {
     }
 
     fn pod_routes(&self, node: &Host) -> anyhow::Result<PodRoutes> {
-        let interface = self.fabric.with_pods(|pods| {
-            pods.iter().find(|pod| pod.node() == node.name()).map(|pod| pod.interface().to_owned())
-        });
+        let interface = self
+            .fabric
+            .with_pods(|pods| pods.iter().find(|pod| pod.node() == node.name()).map(|pod| pod.interface().to_owned()));
         let link = node.link(&interface.ok_or_else(|| anyhow!("{} has no pod", node.name()))?)?;
         let control = node.namespace().run(Control::open)??;
         Ok(PodRoutes { control, link })
@@ -118,9 +122,9 @@ impl Stand {
         let places = nodes.into_iter().map(|node| self.pod_routes(node)).collect::<anyhow::Result<Vec<_>>>()?;
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
-        let thread = thread::Builder::new().name("churn".to_owned()).spawn(move || {
-            churn(places, pods_per_second.max(1), &stopped)
-        })?;
+        let thread = thread::Builder::new()
+            .name("churn".to_owned())
+            .spawn(move || churn(places, pods_per_second.max(1), &stopped))?;
         Ok(Churn { stop, thread: Some(thread) })
     }
 }

@@ -76,7 +76,11 @@ impl Side {
                 Change::Deleted => self.routes.remove(address)?,
             }
             let Some(last) = self.watch.last(address, change, began + LOST)? else {
-                bail!("{}: {address} was not seen everywhere after {} s ({change:?})", self.stand.contender, LOST.as_secs());
+                bail!(
+                    "{}: {address} was not seen everywhere after {} s ({change:?})",
+                    self.stand.contender,
+                    LOST.as_secs()
+                );
             };
             let samples = match change {
                 Change::New => &mut self.added,
@@ -95,28 +99,35 @@ fn report(args: &Latency, sides: &[Side]) -> Report {
     };
     let churn = if args.churn > 0 { format!(", {} pods a second come and go", args.churn) } else { String::new() };
     let mut report = Report::new(format!("latency: {shape}{churn}"));
-    let measures: [(&str, fn(&Samples) -> Option<f64>, Option<Aim>); 4] = [
-        ("median", Samples::median, Some(Aim::OfOther(0.5))),
-        ("p99", |samples| samples.percentile(0.99), None),
-        ("least", Samples::min, None),
-        ("most", Samples::max, None),
-    ];
-    let kinds: [(&str, fn(&Side) -> &Samples); 2] = [("added", |side| &side.added), ("removed", |side| &side.removed)];
-    for (kind, samples) in kinds {
-        for (name, measure, aim) in measures {
-            let mut row = Row::new(format!("{kind}, {name}"), "ms");
-            row.aim = aim;
-            let value = |row: Row, side: &Side| row.value(side.stand.contender, measure(samples(side)).map(Value::Is));
-            report.rows.push(sides.iter().fold(row, value));
-        }
-    }
+    let all = |samples: fn(&Side) -> &Samples| -> Vec<(Contender, &Samples)> {
+        sides.iter().map(|side| (side.stand.contender, samples(side))).collect()
+    };
+    report.rows.extend(rows("added", &all(|side| &side.added)));
+    report.rows.extend(rows("removed", &all(|side| &side.removed)));
     let counts: Vec<usize> = sides.iter().map(|side| side.added.len()).collect();
     report.notes.push(format!(
         "{} additions and removals each, from the request on the first node until the last of the others has it",
         counts.first().copied().unwrap_or_default()
     ));
     if sides.iter().any(|side| side.stand.contender == Contender::Bird) && args.churn > 0 {
-        report.notes.push("only the fabric that is measured has churn; both families, each address reaches all nodes".to_owned());
+        report.notes.push(
+            "only the fabric that is measured has churn; both families, each address reaches all nodes".to_owned(),
+        );
     }
     report
+}
+
+fn rows(kind: &str, sides: &[(Contender, &Samples)]) -> [Row; 4] {
+    let row = |name: &str, measure: fn(&Samples) -> Option<f64>| {
+        let value = |row: Row, (contender, samples): &(Contender, &Samples)| {
+            row.value(*contender, measure(samples).map(Value::Is))
+        };
+        sides.iter().fold(Row::new(format!("{kind}, {name}"), "ms"), value)
+    };
+    [
+        row("median", Samples::median).aim(Aim::OfOther(0.5)),
+        row("p99", |samples| samples.percentile(0.99)),
+        row("least", Samples::min),
+        row("most", Samples::max),
+    ]
 }

@@ -1,7 +1,12 @@
 //! The cases.
 
+mod cold_start;
+mod cpu;
+mod fill;
 mod latency;
+mod memory;
 pub(crate) mod reflectors;
+mod syscalls;
 
 use crate::args::Case;
 use crate::contender::Setup;
@@ -11,6 +16,10 @@ use crate::report::Report;
 pub(crate) fn run(case: &Case, setup: &Setup) -> anyhow::Result<Report> {
     match case {
         Case::Latency(args) => latency::run(args, setup),
-        _ => anyhow::bail!("not yet"),
+        Case::ColdStart(args) => cold_start::run(args, setup),
+        Case::Fill(args) => fill::run(args, setup),
+        Case::Syscalls(args) => syscalls::run(args, setup),
+        Case::Cpu(args) => cpu::run(args, setup),
+        Case::Memory(args) => memory::run(args, setup),
     }
 }
