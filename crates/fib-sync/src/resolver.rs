@@ -82,7 +82,16 @@ struct Tracked {
     wanted_by_rib: bool,
     groups: u32,
     resolution: Resolution,
+    seen: Seen,
+}
+
+/// What a resolution depends on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Seen {
+    /// Addresses that were looked up, and how long the prefix was that decided.
     chain: BTreeMap<IpAddr, u8>,
+    /// Interfaces whose state was asked.
+    interfaces: BTreeSet<IfIndex>,
 }
 
 /// The next hops in use, and what they are resolved to.
@@ -173,9 +182,10 @@ impl Resolver {
         }
     }
 
-    /// A link is in another state: everything may be reached in another way.
-    pub(crate) fn link_changed(&mut self) {
-        self.dirty.extend(self.tracked.keys().copied());
+    /// A link is in another state.
+    pub(crate) fn link_changed(&mut self, index: IfIndex) {
+        let behind = self.tracked.iter().filter(|(_, tracked)| tracked.seen.interfaces.contains(&index));
+        self.dirty.extend(behind.map(|(next_hop, _)| *next_hop));
     }
 
     /// Resolves anew what may have changed.
@@ -183,13 +193,13 @@ impl Resolver {
         let mut moved = Vec::new();
         while let Some(next_hop) = self.dirty.pop_first() {
             let Some(tracked) = self.tracked.get_mut(&next_hop) else { continue };
-            let (resolution, chain) = resolve(next_hop, routes);
-            if chain != tracked.chain {
-                for address in tracked.chain.keys() {
+            let (resolution, seen) = resolve(next_hop, routes);
+            if seen != tracked.seen {
+                for address in tracked.seen.chain.keys() {
                     self.asked.remove(&(*address, next_hop));
                 }
-                self.asked.extend(chain.iter().map(|(address, matched)| ((*address, next_hop), *matched)));
-                tracked.chain = chain;
+                self.asked.extend(seen.chain.iter().map(|(address, matched)| ((*address, next_hop), *matched)));
+                tracked.seen = seen;
             }
             if resolution == tracked.resolution {
                 continue;
@@ -209,9 +219,9 @@ impl Resolver {
     fn track(&mut self, next_hop: NextHop, routes: &Routes<'_>) -> &mut Tracked {
         let asked = &mut self.asked;
         self.tracked.entry(next_hop).or_insert_with(|| {
-            let (resolution, chain) = resolve(next_hop, routes);
-            asked.extend(chain.iter().map(|(address, matched)| ((*address, next_hop), *matched)));
-            Tracked { wanted_by_rib: false, groups: 0, resolution, chain }
+            let (resolution, seen) = resolve(next_hop, routes);
+            asked.extend(seen.chain.iter().map(|(address, matched)| ((*address, next_hop), *matched)));
+            Tracked { wanted_by_rib: false, groups: 0, resolution, seen }
         })
     }
 
@@ -219,7 +229,7 @@ impl Resolver {
         if self.tracked.get(&next_hop).is_some_and(|tracked| !tracked.wanted_by_rib && tracked.groups == 0)
             && let Some(tracked) = self.tracked.remove(&next_hop)
         {
-            for address in tracked.chain.keys() {
+            for address in tracked.seen.chain.keys() {
                 self.asked.remove(&(*address, next_hop));
             }
             self.dirty.remove(&next_hop);
@@ -231,9 +241,9 @@ fn state(resolution: &Resolution) -> NextHopState {
     NextHopState { cost: resolution.as_ref().ok().map(|resolved| resolved.cost) }
 }
 
-/// Resolves a next hop, and says which addresses that depended on.
-fn resolve(next_hop: NextHop, routes: &Routes<'_>) -> (Resolution, BTreeMap<IpAddr, u8>) {
-    let mut walk = Walk { routes, chain: BTreeMap::new(), stack: SmallVec::new() };
+/// Resolves a next hop, and says what that depended on.
+fn resolve(next_hop: NextHop, routes: &Routes<'_>) -> (Resolution, Seen) {
+    let mut walk = Walk { routes, seen: Seen::default(), stack: SmallVec::new() };
     let resolution = walk.resolve(next_hop).map(|mut resolved| {
         if let Target::Legs(legs) = Target::legs(resolved.legs) {
             resolved.legs = legs;
@@ -243,7 +253,7 @@ fn resolve(next_hop: NextHop, routes: &Routes<'_>) -> (Resolution, BTreeMap<IpAd
         }
         resolved
     });
-    (resolution, walk.chain)
+    (resolution, walk.seen)
 }
 
 /// Whether an address is of `fe80::/10`.
@@ -256,7 +266,7 @@ pub(crate) fn is_link_local(address: IpAddr) -> bool {
 
 struct Walk<'a, 'r> {
     routes: &'a Routes<'r>,
-    chain: BTreeMap<IpAddr, u8>,
+    seen: Seen,
     stack: SmallVec<[IpAddr; MAX_DEPTH]>,
 }
 
@@ -323,14 +333,15 @@ impl Walk<'_, '_> {
 
     /// An address was looked up more than once when routes meet again: the shortest match counts.
     fn note(&mut self, address: IpAddr, matched: u8) {
-        self.chain.entry(address).and_modify(|known| *known = matched.min(*known)).or_insert(matched);
+        self.seen.chain.entry(address).and_modify(|known| *known = matched.min(*known)).or_insert(matched);
     }
 
-    fn usable(&self, interface: IfIndex) -> bool {
+    fn usable(&mut self, interface: IfIndex) -> bool {
+        self.seen.interfaces.insert(interface);
         self.routes.view.link_state(interface) == Some(LinkState::Up)
     }
 
-    fn through_foreign(&self, address: IpAddr, prefix: Prefix, route: &ForeignRoute) -> Resolution {
+    fn through_foreign(&mut self, address: IpAddr, prefix: Prefix, route: &ForeignRoute) -> Resolution {
         let legs = match &route.target {
             Target::Dead(_) => return Err(Unresolved::Dead(address, prefix)),
             Target::Object(_) => return Err(Unresolved::UnknownObject(address)),

@@ -8,7 +8,8 @@ use super::FibSync;
 use crate::input::Output;
 use crate::kernel_view::LinkChange;
 use crate::route::{IfIndex, KernelEvent, KernelRoute, LinkState, Placed, Target};
-use crate::table::{Actual, Outcome, Slot};
+use crate::settings::FibAction;
+use crate::table::{Actual, GroupId, Outcome, Slot};
 
 impl FibSync {
     /// Something happened in the kernel that this table did not do itself.
@@ -149,14 +150,14 @@ impl FibSync {
     pub(super) fn apply_links(&mut self) {
         for change in self.view.take_link_changes() {
             let LinkChange { index, before, after } = change;
-            self.resolver.link_changed();
-            let tunnels: Vec<_> = self
-                .table
-                .group_ids()
-                .into_iter()
-                .filter(|id| self.table.group(*id).is_some_and(|g| matches!(g.key.outcome, Outcome::Tunnel(_))))
-                .collect();
-            self.dirty_groups.extend(tunnels);
+            self.resolver.link_changed(index);
+            if self.settings.rules.iter().any(|rule| matches!(rule.action, FibAction::Tunnel { .. })) {
+                let is_tunnel = |id: &GroupId| {
+                    self.table.group(*id).is_some_and(|group| matches!(group.key.outcome, Outcome::Tunnel(_)))
+                };
+                let tunnels: Vec<GroupId> = self.table.group_ids().into_iter().filter(is_tunnel).collect();
+                self.dirty_groups.extend(tunnels);
+            }
             if before == Some(LinkState::Up) && after != Some(LinkState::Up) {
                 self.objects_lost(index);
             }
@@ -234,7 +235,7 @@ impl FibSync {
                 self.outputs.push_back(Output::NextHop(moved.next_hop, state));
             }
             if moved.legs {
-                let groups = self.hop_groups.range((moved.next_hop, crate::table::GroupId(0))..);
+                let groups = self.hop_groups.range((moved.next_hop, GroupId(0))..);
                 let groups = groups.take_while(|(next_hop, _)| *next_hop == moved.next_hop);
                 self.dirty_groups.extend(groups.map(|(_, group)| *group));
             }
