@@ -20,6 +20,7 @@ pub(crate) struct ForeignRoute {
     pub(crate) tos: u8,
     pub(crate) metric: u32,
     pub(crate) protocol: u8,
+    source: Option<IpAddr>,
     pub(crate) target: Target,
     seen: u32,
 }
@@ -216,16 +217,29 @@ impl KernelView {
         self.forget_interface(address.interface, address.prefix);
         self.changes.prefixes.push(address.prefix);
         self.changes.addresses.push(address.address);
+        if address.address.is_ipv4() && !self.is_own(address.address) {
+            self.drop_routes_from(address.address);
+        }
+    }
+
+    /// IPv4 routes that prefer an address as source go with it, and the kernel does not say so.
+    fn drop_routes_from(&mut self, source: IpAddr) {
+        let from = |route: &ForeignRoute| route.source == Some(source);
+        let prefixes: Vec<Prefix> =
+            self.routes.iter().filter(|(_, routes)| routes.iter().any(from)).map(|(prefix, _)| *prefix).collect();
+        for prefix in prefixes {
+            self.retain_routes(prefix, |route| !from(route));
+        }
     }
 
     pub(crate) fn set_route(&mut self, route: KernelRoute, placed: Placed) {
         let seen = self.generation;
         let prefix = route.prefix;
-        if let Some(known) = self.routes.get_mut(&prefix).and_then(|routes| {
-            routes
-                .iter_mut()
-                .find(|known| known.is_at(&route) && known.protocol == route.protocol && known.target == route.target)
-        }) {
+        if let Some(known) = self
+            .routes
+            .get_mut(&prefix)
+            .and_then(|routes| routes.iter_mut().find(|known| known.is_at(&route) && known.is_same(&route)))
+        {
             known.seen = seen;
             return;
         }
@@ -238,8 +252,8 @@ impl KernelView {
             self.lengths.add(prefix);
             SmallVec::new()
         });
-        let KernelRoute { table, prefix: _, tos, metric, protocol, target } = route;
-        routes.push(ForeignRoute { table, tos, metric, protocol, target, seen });
+        let KernelRoute { table, prefix: _, tos, metric, protocol, source, target } = route;
+        routes.push(ForeignRoute { table, tos, metric, protocol, source, target, seen });
         self.changes.prefixes.push(prefix);
     }
 
@@ -317,6 +331,10 @@ impl KernelView {
 }
 
 impl ForeignRoute {
+    fn is_same(&self, route: &KernelRoute) -> bool {
+        self.protocol == route.protocol && self.source == route.source && self.target == route.target
+    }
+
     fn is_at(&self, route: &KernelRoute) -> bool {
         self.table == route.table && self.tos == route.tos && self.metric == route.metric
     }

@@ -126,6 +126,8 @@ pub struct KernelRoute {
     pub metric: u32,
     /// Who made it (`rtm_protocol`).
     pub protocol: u8,
+    /// The address that it prefers as source; an IPv4 route goes with it. None of ours has one.
+    pub source: Option<IpAddr>,
     /// Where it leads.
     pub target: Target,
 }

@@ -25,13 +25,7 @@ impl FibSync {
                 self.apply_links();
             }
             KernelEvent::Address(address) => self.view.set_address(address),
-            KernelEvent::AddressGone(address) => {
-                self.view.remove_address(address);
-                // Routes that prefer the address as source go with it, and the kernel does not say so.
-                if address.address.is_ipv4() {
-                    self.dumps.want();
-                }
-            }
+            KernelEvent::AddressGone(address) => self.view.remove_address(address),
             KernelEvent::Route(route, placed) => self.route_added(route, placed),
             KernelEvent::RouteGone(route) => self.route_gone(&route),
             KernelEvent::Object(object) => self.object_reported(object),

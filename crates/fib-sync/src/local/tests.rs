@@ -25,7 +25,7 @@ impl Net {
     fn route(&mut self, prefix: &str, interface: u32, protocol: u8, metric: u32) {
         let target = Target::legs(Legs::from_slice(&[Leg::new(IfIndex(interface), None)]));
         let prefix = prefix.parse().expect("a prefix");
-        let route = KernelRoute { table: MAIN_TABLE, prefix, tos: 0, metric, protocol, target };
+        let route = KernelRoute { table: MAIN_TABLE, prefix, tos: 0, metric, protocol, source: None, target };
         self.view.set_route(route, Placed::Added);
     }
 
@@ -85,6 +85,7 @@ fn learned_protocols_on_any_interface_or_none() {
         tos: 0,
         metric: 0,
         protocol: 42,
+        source: None,
         target: Target::Dead(Dead::Blackhole),
     };
     net.view.set_route(route, Placed::Added);

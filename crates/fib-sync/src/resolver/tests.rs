@@ -43,7 +43,7 @@ impl Net {
 
     fn route(&mut self, prefix: &str, metric: u32, protocol: u8, target: Target) {
         let prefix = prefix.parse().expect("a prefix");
-        let route = KernelRoute { table: MAIN_TABLE, prefix, tos: 0, metric, protocol, target };
+        let route = KernelRoute { table: MAIN_TABLE, prefix, tos: 0, metric, protocol, source: None, target };
         self.view.set_route(route, Placed::Added);
     }
 

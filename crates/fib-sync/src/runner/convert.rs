@@ -44,6 +44,7 @@ pub(super) fn route(mut route: netlink::Route, own: u8) -> Option<KernelRoute> {
         tos: route.tos,
         metric: route.metric,
         protocol: route.protocol.0,
+        source: route.preferred_source,
         target,
     })
 }

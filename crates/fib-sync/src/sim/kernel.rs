@@ -54,6 +54,7 @@ impl Kernel {
                     tos: spec.tos,
                     metric: spec.metric,
                     protocol: spec.protocol,
+                    source: None,
                     target: (*spec.target).clone(),
                 };
                 match kind {
@@ -319,6 +320,7 @@ fn connected(address: Address) -> KernelRoute {
         tos: 0,
         metric: if address.prefix.addr().is_ipv4() { 0 } else { 256 },
         protocol: PROTOCOL_KERNEL,
+        source: Some(address.address).filter(IpAddr::is_ipv4),
         target: Target::legs(Legs::from_slice(&[Leg::new(address.interface, None)])),
     }
 }

@@ -201,6 +201,7 @@ impl World {
             tos: 0,
             metric: self.pick(&[1024, 77]),
             protocol: STRANGER,
+            source: None,
             target: Target::legs(Legs::from_slice(&[Leg::new(interface, Some(ip(gateway)))])),
         };
         if self.random(2) == 0 {

@@ -10,6 +10,7 @@ pub(crate) const CASES: &[Case] = &[
     ("local::a_workload_route_and_connected_prefixes_are_local", workload),
     ("local::an_interface_that_comes_back_under_its_name", comes_back),
     ("local::protocols_that_are_learned_from", learned),
+    ("local::routes_that_go_with_the_address_they_prefer", preferred_source),
 ];
 
 fn workload(mut lab: Net) {
@@ -68,4 +69,17 @@ fn learned(mut lab: Net) {
     assert_eq!((local.interface.as_deref(), local.kind), (Some("b0"), LocalKind::Learned));
     lab.control.set_down(lab.b).expect("down");
     fib.wait_for("the removal", |o| *o == Output::LocalRemoved("203.0.113.0/24".parse().expect("prefix")));
+}
+
+fn preferred_source(mut lab: Net) {
+    let settings = Settings { learn_protocols: vec![Protocol::STATIC.0], ..Settings::default() };
+    let mut fib = Fib::start(settings);
+    lab.control.add_address(lab.b, net("203.0.113.9/32")).expect("added");
+    let mut route = foreign("203.0.114.0/24").leg(Leg::device(lab.b));
+    route.preferred_source = Some("203.0.113.9".parse().expect("an address"));
+    lab.control.add_route(&route).expect("added");
+    fib.wait_for_local("203.0.114.0/24");
+    lab.control.delete_address(lab.b, net("203.0.113.9/32")).expect("deleted");
+    fib.wait_for("the removal", |o| *o == Output::LocalRemoved("203.0.114.0/24".parse().expect("prefix")));
+    assert_eq!(fib.counters().dumps, 1, "without another dump");
 }
