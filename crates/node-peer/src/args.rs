@@ -44,9 +44,10 @@ pub struct Args {
     /// Set the sysctls that forwarding needs, instead of only saying which are wrong
     #[arg(long)]
     pub manage_sysctls: bool,
-    /// Directory in which the status of local endpoints is found, for peers of local workloads
+    /// Directory that has `endpoint-status`, in which a CNI plugin tells of local workloads that want to peer
     #[arg(long, value_name = "DIR", env = "CALICO_ENDPOINT_STATUS_PATH_PREFIX", hide_env_values = true)]
-    pub endpoint_status: Option<PathBuf>,
+    #[arg(default_value = "/var/run/calico")]
+    pub endpoint_status: PathBuf,
     /// Namespace of the Secrets with passwords
     #[arg(long, value_name = "NAMESPACE", env = "NAMESPACE", default_value = "kube-system", hide_env_values = true)]
     pub secrets_namespace: String,

@@ -56,8 +56,8 @@ pub(crate) async fn serve(args: &Args, set_level: &SetLevel) -> Result<(), RunEr
     let status_dir = args.status_dir.as_deref().map(|dir| StatusDir::open(dir, Some(&args.datastore))).transpose()?;
     let datastore = Datastore::start(FileSource::of(&args.datastore));
     let mut watch = datastore.subscribe();
-    let endpoints = args.endpoint_status.as_ref().map(EndpointStatuses::follow);
-    let mut workloads = endpoints.as_ref().map(EndpointStatuses::subscribe);
+    let endpoints = EndpointStatuses::follow(EndpointStatuses::folder(&args.endpoint_status));
+    let mut workloads = endpoints.subscribe();
     let statuses = status_dir.map(|dir| {
         let writer = StatusWriter::new(args.node.as_str().into(), dir, args.socket.clone(), datastore.subscribe());
         tokio::spawn(writer.run())
@@ -100,13 +100,15 @@ async fn watch_ended(signals: &mut Signals) {
     while signals.next().await != Asked::Stop {}
 }
 
-/// The next report of the folder of endpoints; never without one.
-async fn next_report(reports: &mut Option<watch::Receiver<EndpointStatusReport>>) -> EndpointStatusReport {
-    if let Some(reports) = reports
-        && reports.changed().await.is_ok()
-    {
-        return reports.borrow_and_update().clone();
+/// The next report of the folder of endpoints. Cancel-safe.
+async fn next_report(reports: &mut watch::Receiver<EndpointStatusReport>) -> EndpointStatusReport {
+    while reports.changed().await.is_ok() {
+        let report = reports.borrow_and_update().clone();
+        if report.known {
+            return report;
+        }
     }
+    // It has ended, with the runtime.
     std::future::pending().await
 }
 
@@ -158,8 +160,7 @@ impl<'a> Node<'a> {
         }));
         let phase = Phase::Waiting { stop, server };
         let (snapshot, drained, withdraw_at) = (None, Drained::No, None);
-        let workloads_known = args.endpoint_status.is_none();
-        Ok(Self { args, state, set_level, context, snapshot, workloads_known, drained, withdraw_at, phase })
+        Ok(Self { args, state, set_level, context, snapshot, workloads_known: false, drained, withdraw_at, phase })
     }
 
     /// The local workloads have changed. Nothing runs before they are known.
