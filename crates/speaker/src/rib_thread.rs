@@ -4,17 +4,19 @@
 //! then the RIB's outputs. It rests when nothing is left, until its doorbell rings or a timer of the RIB is due. It waits
 //! for nobody: peers are told through [`PeerLink`]s, askers through oneshot channels.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use heddle_bgp_core::attr::NextHop;
 use heddle_bgp_core::{Family, Prefix, Timestamp};
 use heddle_config::Config;
 use heddle_rib::decision::DecisionOptions;
 use heddle_rib::feed::Paths;
 use heddle_rib::nexthop::{NextHopEvent, Resolve};
-use heddle_rib::rib::{Begin, Bounds, Output, Rib, RibConfig, RunStatus};
+use heddle_rib::rib::{Begin, Bounds, Output, Rib, RibConfig, RunStatus, Usage};
 use heddle_rib::{JournalReader, PeerId};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
@@ -47,6 +49,7 @@ enum Request {
     Configure(Box<RibSettings>, oneshot::Sender<()>),
     Subscribe(Subscription, Arc<PeerLink>, oneshot::Sender<(PeerId, JournalReader)>),
     LocalRoutes(Vec<LocalChange>),
+    NextHops(Vec<NextHopEvent>),
 }
 
 /// What a reader of changes wants.
@@ -104,6 +107,7 @@ impl std::fmt::Debug for Request {
             Self::Configure(..) => "Configure",
             Self::Subscribe(..) => "Subscribe",
             Self::LocalRoutes(_) => "LocalRoutes",
+            Self::NextHops(_) => "NextHops",
         })
     }
 }
@@ -139,6 +143,7 @@ impl RibHandle {
             feeds: Vec::new(),
             table_feeds: Vec::new(),
             completing: Vec::new(),
+            unanswered: BTreeSet::new(),
             local_routes: LocalRoutes::default(),
             deferral: new.deferral,
             tables: new.tables,
@@ -223,7 +228,7 @@ impl RibHandle {
     /// # Errors
     /// The thread has ended.
     pub(crate) fn tell_next_hops(&self, events: Vec<NextHopEvent>) -> Result<(), RibStopped> {
-        self.send_blocking(Request::Work(Box::new(move |rib, now| rib.next_hops(now, &events))))
+        self.send_blocking(Request::NextHops(events))
     }
 
     fn send_blocking(&self, request: Request) -> Result<(), RibStopped> {
@@ -271,6 +276,8 @@ struct Owner {
     table_feeds: Vec<PeerId>,
     /// Families whose initial tables have come, of which the forwarding table is to be told.
     completing: Vec<Family>,
+    /// Next hops that the forwarding table was asked about and has said nothing of: routes over them are not decided.
+    unanswered: BTreeSet<NextHop>,
     local_routes: LocalRoutes,
     deferral: Deferral,
     tables: Option<Arc<TablesLink>>,
@@ -318,6 +325,12 @@ impl Owner {
                 }
                 Request::Subscribe(wanted, link, reply) => self.subscribe(now, wanted, link, reply),
                 Request::LocalRoutes(changes) => self.local_routes.change(now, &mut self.rib, changes),
+                Request::NextHops(events) => {
+                    self.rib.next_hops(now, &events);
+                    for event in &events {
+                        self.unanswered.remove(&event.next_hop);
+                    }
+                }
             }
         }
         worked
@@ -447,9 +460,12 @@ impl Owner {
                     self.signal(peer, |s| s.out_of_resources = true);
                 }
                 Output::NextHop { next_hop, usage } => {
-                    if let Some(tables) = &self.tables {
-                        tables.next_hop(next_hop, usage);
-                    }
+                    let Some(tables) = &self.tables else { continue };
+                    match usage {
+                        Usage::Used => self.unanswered.insert(next_hop),
+                        Usage::Unused => self.unanswered.remove(&next_hop),
+                    };
+                    tables.next_hop(next_hop, usage);
                 }
             }
         }
@@ -473,7 +489,8 @@ impl Owner {
     /// and taken.
     fn tell_complete(&mut self, status: RunStatus) {
         let (Some(tables), RunStatus::Idle(_)) = (&self.tables, status) else { return };
-        if self.completing.is_empty() || !self.table_feeds.iter().all(|f| self.is_level(*f)) {
+        let decided = self.unanswered.is_empty() && self.table_feeds.iter().all(|f| self.is_level(*f));
+        if self.completing.is_empty() || !decided {
             return;
         }
         self.shared.kernel_holds_routes.store(true, Ordering::Release);
