@@ -13,7 +13,8 @@ use crate::world::World;
 pub(crate) const CASES: &[Case] = &[Case { name: "reflectors::lost_and_back", needs: &[], run: lost_and_back }];
 
 /// One reflector is killed: the other one has everything. Both are: nodes keep forwarding by what they had (RFC 4724), for as
-/// long as the restart time, which is far more than this takes. Back, they bring what changed meanwhile.
+/// long as the restart time, which is far more than this takes. Back, they bring what changed meanwhile; what only the one that
+/// is still away knew is kept until it comes.
 fn lost_and_back() {
     let mut topology = Topology::reflected(20, 2);
     topology.pods_per_node = 1;
@@ -40,10 +41,11 @@ fn lost_and_back() {
     let others: Vec<String> = nodes.iter().filter(|node| !["node3", "node5"].contains(&node.as_str())).cloned().collect();
     world.await_tables_of(&others, &extras);
 
+    let news = borrowed(address, "node5");
     world.revive("rr1");
-    world.await_tables(&borrowed(address, "node5"));
+    world.await_tables(&[extras, news].concat());
     world.revive("rr2");
     world.await_sessions(&nodes);
-    world.await_tables(&borrowed(address, "node5"));
+    world.await_tables(&news);
     traffic.lossless();
 }
