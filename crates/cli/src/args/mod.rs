@@ -20,8 +20,11 @@ pub(crate) use show::{Fib, Routes, Show, ShowCommand};
 
 use crate::screen::Color;
 
-/// Where a daemon listens when nothing else is said.
-pub(crate) const DEFAULT_SOCKET: &str = "/run/heddle/route-reflector.sock";
+/// Where a daemon listens when nothing else is said: that of a node where there is one, else that of a reflector.
+fn default_socket() -> PathBuf {
+    let node = PathBuf::from(heddle_node_peer::DEFAULT_SOCKET);
+    if node.exists() { node } else { PathBuf::from(heddle_config::Api::DEFAULT_SOCKET) }
+}
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Yellow.on_default().bold())
@@ -126,9 +129,10 @@ pub(crate) fn missing_node() -> ! {
 /// How to reach a daemon.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Connection {
-    /// Admin socket of the daemon, `[api] socket` in its configuration
-    #[arg(long, value_name = "PATH", env = "HEDDLE_SOCKET", default_value = DEFAULT_SOCKET, global = true)]
-    #[arg(help_heading = GENERAL, hide_env_values = true)]
+    /// Admin socket of the daemon; without it /run/heddle/node-peer.sock where that is there, else
+    /// /run/heddle/route-reflector.sock
+    #[arg(long, value_name = "PATH", env = "HEDDLE_SOCKET", default_value_os_t = default_socket(), global = true)]
+    #[arg(help_heading = GENERAL, hide_env_values = true, hide_default_value = true)]
     pub(crate) socket: PathBuf,
     /// Print JSON, as docs/api.md describes it
     #[arg(long, global = true, help_heading = GENERAL)]
@@ -194,6 +198,10 @@ mod tests {
             "heddle config apply",
             "heddle completions zsh",
             "heddle route-reflector --config a.toml --socket /tmp/x",
+            "heddle node-peer --node n1 --datastore /tmp/d",
+            "heddle node-peer drain --undo",
+            "heddle show fib 10.0.0.0/8 --diff",
+            "heddle show node --json",
             "heddle mrt replay a.gz --local-as 65001 --to 127.0.0.1:1790 --bind 127.0.0.2 --peer 192.0.2.1 --hold 10",
             "heddle mrt replay a.gz --local-as 65001 --to 2001:db8::1",
         ] {
@@ -217,6 +225,8 @@ mod tests {
             "heddle config check",
             "heddle c",
             "heddle route-reflector",
+            "heddle node-peer --node n1",
+            "heddle show fib banana",
             "heddle mrt replay a.gz --local-as 65001",
             "heddle mrt replay a.gz --local-as 65001 --to banana",
         ] {

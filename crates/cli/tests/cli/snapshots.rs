@@ -136,6 +136,11 @@ fn help_is_as_it_was() {
         ("help-mrt-show", "mrt show --help"),
         ("help-monitor", "monitor --help"),
         ("help-route-reflector", "route-reflector --help"),
+        ("help-node-peer", "node-peer --help"),
+        ("help-node-peer-drain", "node-peer drain --help"),
+        ("help-show-fib", "show fib --help"),
+        ("help-lab", "lab --help"),
+        ("help-lab-up", "lab up --help"),
         ("help-mrt-replay", "mrt replay --help"),
     ];
     let mut failures = Vec::new();
