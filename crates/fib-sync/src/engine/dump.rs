@@ -37,6 +37,10 @@ impl Dumps {
         self.wanted = true;
     }
 
+    pub(super) fn is_wanted(&self) -> bool {
+        self.wanted
+    }
+
     /// Whether the kernel was read as a whole once.
     pub(super) fn is_ready(&self) -> bool {
         self.complete

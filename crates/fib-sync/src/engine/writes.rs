@@ -139,6 +139,7 @@ impl FibSync {
         }
         while self.in_flight.len() < most
             && self.dirty.is_empty()
+            && !self.dumps.is_wanted()
             && let Some(slot) = self.deletions.pop_front()
         {
             self.plan_slot(slot, Deletions::Now, writes);
@@ -153,7 +154,15 @@ impl FibSync {
     #[must_use]
     pub fn is_settled(&self) -> bool {
         let told = self.swept_told || self.stale == Stale::Kept;
-        self.is_quiet() && !self.unsettled && self.dirty_groups.is_empty() && self.objects.is_empty() && told
+        let waits = self.dumps.is_wanted() && !self.deletions.is_empty();
+        let quiet = self.is_quiet() || (waits && self.dirty.is_empty() && self.in_flight.is_empty());
+        quiet && !self.unsettled && self.dirty_groups.is_empty() && self.objects.is_empty() && (told || waits)
+    }
+
+    /// What is only to be taken away waits for what is to be made, and for a dump that may show that what we take to be
+    /// there in its place is not.
+    fn deletions_wait(&self) -> bool {
+        !self.dirty.is_empty() || !self.in_flight.is_empty() || self.dumps.is_wanted()
     }
 
     /// Whether nothing is to be written.
@@ -188,7 +197,7 @@ impl FibSync {
                 self.table.forget_if_empty(slot);
                 return;
             }
-            None if deletions == Deletions::Last && !(self.dirty.is_empty() && self.in_flight.is_empty()) => {
+            None if deletions == Deletions::Last && self.deletions_wait() => {
                 self.deletions.push_back(slot);
                 return;
             }
