@@ -12,7 +12,8 @@ use crate::mesh::borrowed;
 use crate::traffic::Traffic;
 use crate::world::World;
 
-pub(crate) const CASES: &[Case] = &[Case { name: "foreign::untouched_and_repaired", needs: &[], run: untouched_and_repaired }];
+pub(crate) const CASES: &[Case] =
+    &[Case { name: "foreign::untouched_and_repaired", needs: &[], run: untouched_and_repaired }];
 
 /// Some other daemon's number.
 const STRANGER: Protocol = Protocol(99);

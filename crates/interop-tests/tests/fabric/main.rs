@@ -6,11 +6,16 @@
 //!
 //! Arguments are those of any Rust test program: a part of a name, `--list`, `--test-threads N`.
 
+mod changeover;
+mod datastore;
+mod drain;
+mod edits;
 mod foreign;
 mod listener;
 mod mesh;
 mod monitor;
 mod pods;
+mod racks;
 mod random;
 mod reflectors;
 mod restarts;
@@ -34,7 +39,20 @@ struct Case {
 
 /// All cases, the longest ones first.
 fn cases() -> impl Iterator<Item = &'static Case> {
-    [reflectors::CASES, restarts::CASES, foreign::CASES, pods::CASES, mesh::CASES].into_iter().flatten()
+    [
+        reflectors::CASES,
+        racks::CASES,
+        changeover::CASES,
+        restarts::CASES,
+        drain::CASES,
+        edits::CASES,
+        pods::CASES,
+        foreign::CASES,
+        datastore::CASES,
+        mesh::CASES,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// How many run at once. Each has a thread that sends and one that receives all the time.

@@ -53,11 +53,11 @@ impl FrrMonitor {
         fs::create_dir_all(&directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
         let (pid, log) = (machine.path("monitor.pid"), machine.path("monitor.log"));
         let arguments = ["-Z", "-S", "-P", "0", "--log", "stdout", "-f"].map(Into::into).into_iter();
-        let arguments = arguments.chain([file.into(), "-i".into(), pid.into(), "--vty_socket".into(), directory.clone().into()]);
+        let arguments =
+            arguments.chain([file.into(), "-i".into(), pid.into(), "--vty_socket".into(), directory.clone().into()]);
         let program = Program::new::<std::ffi::OsString>(frr::BGPD.as_ref(), arguments);
         let process = world.fabric().spawn(host, &program, &log).unwrap_or_else(|error| panic!("{error}"));
-        let monitor =
-            Self { case: world.case(), _process: process, socket: directory.join("bgpd.vty"), log, peers };
+        let monitor = Self { case: world.case(), _process: process, socket: directory.join("bgpd.vty"), log, peers };
         wait_for(&format!("{}: the monitor answers", world.case()), PATIENCE, || {
             monitor.command("show version").map_err(|error| format!("{error}\n{}", read_log(&monitor.log)))
         });
@@ -83,7 +83,9 @@ impl FrrMonitor {
     /// Which of some prefixes it has no valid path to.
     pub(crate) fn missing(&self, wanted: &[IpNetwork]) -> Vec<IpNetwork> {
         let routes = self.routes().unwrap_or_default();
-        let has = |prefix: &IpNetwork| routes.get(&prefix.to_string()).and_then(Value::as_array).is_some_and(|p| !p.is_empty());
+        let has = |prefix: &IpNetwork| {
+            routes.get(&prefix.to_string()).and_then(Value::as_array).is_some_and(|p| !p.is_empty())
+        };
         wanted.iter().filter(|prefix| !has(prefix)).copied().collect()
     }
 

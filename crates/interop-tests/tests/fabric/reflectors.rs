@@ -24,7 +24,8 @@ fn lost_and_back() {
     world.await_tables(&[]);
     world.await_sessions(&nodes);
     world.await_pings();
-    let traffic = Traffic::start(&world, &pairs(&world, &[("node1", "node11"), ("node20", "node2"), ("node7", "node14")]));
+    let traffic =
+        Traffic::start(&world, &pairs(&world, &[("node1", "node11"), ("node20", "node2"), ("node7", "node14")]));
 
     world.kill("rr1");
     world.await_down(&nodes, one);
@@ -38,7 +39,8 @@ fn lost_and_back() {
     let (_, address) = world.add_pod("node5", Borrow::From("node6"));
     traffic.flow(Duration::from_secs(1));
     // Nobody can tell them, and nothing was taken from them.
-    let others: Vec<String> = nodes.iter().filter(|node| !["node3", "node5"].contains(&node.as_str())).cloned().collect();
+    let others: Vec<String> =
+        nodes.iter().filter(|node| !["node3", "node5"].contains(&node.as_str())).cloned().collect();
     world.await_tables_of(&others, &extras);
 
     let news = borrowed(address, "node5");

@@ -1,7 +1,7 @@
 //! Node peers that are killed, and node peers that are stopped and started again, under traffic.
 
-use std::thread;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use heddle_interop_tests::require::Need;

@@ -108,9 +108,9 @@ fn dropped() -> u64 {
 /// The first pods of some nodes, as pairs of names.
 pub(crate) fn pairs(world: &World, nodes: &[(&str, &str)]) -> Vec<(String, String)> {
     let first = |node: &str| {
-        let found = world.fabric().with_pods(|pods| {
-            pods.iter().find(|pod| pod.node() == node).map(|pod| pod.name().to_owned())
-        });
+        let found = world
+            .fabric()
+            .with_pods(|pods| pods.iter().find(|pod| pod.node() == node).map(|pod| pod.name().to_owned()));
         found.unwrap_or_else(|| panic!("{}: {node} has no pod", world.case()))
     };
     nodes.iter().map(|(from, to)| (first(from), first(to))).collect()

@@ -1,0 +1,107 @@
+//! What a node does with a datastore that is empty, half written, or contradicts itself.
+
+use std::fs;
+
+use heddle_interop_tests::wait::{PATIENCE, ensure, wait_for};
+use heddle_lab::topology::Topology;
+use serde_json::Value;
+
+use crate::Case;
+use crate::world::World;
+
+pub(crate) const CASES: &[Case] = &[Case { name: "datastore::empty_half_written_doubled", needs: &[], run: run }];
+
+const FILES: [&str; 4] = ["configuration.yaml", "pools.yaml", "nodes.yaml", "blocks.yaml"];
+
+fn run() {
+    let mut topology = Topology::full_mesh(2);
+    topology.pods_per_node = 1;
+    let world = World::build("datastore::empty_half_written_doubled", &topology);
+    let nodes = world.nodes();
+    let directory = world.fabric().datastore();
+    let read = |name: &str| fs::read_to_string(directory.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let files = FILES.map(|name| (name, read(name)));
+    for file in fs::read_dir(&directory).expect("the datastore").flatten() {
+        fs::remove_file(file.path()).expect("it can be removed");
+    }
+    world.start();
+
+    // Empty: it waits, and says for what. So it does while its own resource is missing.
+    let (others, own): (Vec<_>, Vec<_>) = files.iter().partition(|(name, _)| *name != "nodes.yaml");
+    nodes.iter().for_each(|node| await_waiting(&world, node, &directory.display().to_string()));
+    for (name, text) in others {
+        world.put(name, text);
+    }
+    nodes.iter().for_each(|node| await_waiting(&world, node, node));
+    for (name, text) in own {
+        world.put(name, text);
+    }
+    world.await_sessions(&nodes);
+    world.await_tables(&[]);
+    world.await_pings();
+
+    // Half a file: everything stays, and it is said where it breaks off.
+    let established = counts(&world, &nodes);
+    let whole = read("nodes.yaml");
+    let half = whole.rfind("ipv4Address: ").map(|at| at + "ipv4Addr".len()).and_then(|end| whole.get(..end));
+    fs::write(directory.join("nodes.yaml"), half.expect("the file has addresses")).expect("it can be written");
+    for node in &nodes {
+        wait_for(&format!("{}: {node} names the half file", world.case()), PATIENCE, || {
+            let report = world.show(node, &["show", "node"])?;
+            let store = &report["datastore"];
+            let said = format!("{} {}", store["last_error"], store["invalid"]);
+            ensure(said.contains("nodes.yaml"), || report.to_string())
+        });
+    }
+    world.await_tables(&[]);
+    assert_eq!(counts(&world, &nodes), established, "{}: no session was touched", world.case());
+    world.put("nodes.yaml", &whole);
+    for node in &nodes {
+        wait_for(&format!("{}: {node} is content again", world.case()), PATIENCE, || {
+            let report = world.show(node, &["show", "node"])?;
+            ensure(!report["datastore"].to_string().contains("nodes.yaml:"), || report.to_string())
+        });
+    }
+    assert_eq!(counts(&world, &nodes), established, "{}: no session was touched", world.case());
+
+    // One address twice: both are named.
+    let [one, two] = ["node1", "node2"].map(|node| world.address(node).v4.to_string());
+    world.edit("nodes.yaml", |text| text.replace(&format!(": {two}\n"), &format!(": {one}\n")));
+    for node in &nodes {
+        wait_for(&format!("{}: {node} warns of both", world.case()), PATIENCE, || {
+            let report = world.show(node, &["show", "node"])?;
+            let warnings = report["warnings"].as_array().cloned().unwrap_or_default();
+            let names_both =
+                |warning: &Value| warning.as_str().is_some_and(|text| text.contains("node1") && text.contains("node2"));
+            ensure(warnings.iter().any(names_both), || report.to_string())
+        });
+    }
+    world.put("nodes.yaml", &whole);
+    world.await_sessions(&nodes);
+    world.await_tables(&[]);
+    world.await_pings();
+}
+
+/// Waits until a node says that it waits for `what`, and is idle.
+#[track_caller]
+fn await_waiting(world: &World, node: &str, what: &str) {
+    wait_for(&format!("{}: {node} waits for {what}", world.case()), PATIENCE, || {
+        let report = world.show(node, &["show", "node"])?;
+        ensure(report["waiting_for"].as_str().is_some_and(|text| text.contains(what)), || report.to_string())
+    });
+    assert_eq!(world.fabric().sessions(node).expect("an answer"), [], "{node} has no session");
+    assert!(world.table(node).expect("a table").is_empty(), "{node} has no route");
+}
+
+/// Since when each session is as it is.
+fn counts(world: &World, nodes: &[String]) -> Vec<(String, String, Value)> {
+    let mut all = Vec::new();
+    for node in nodes {
+        let answer = world.show(node, &["show", "peers"]).unwrap_or_else(|error| panic!("{error}"));
+        for peer in answer["peers"].as_array().cloned().unwrap_or_default() {
+            all.push((node.clone(), peer["address"].to_string(), peer["state_since"].clone()));
+        }
+    }
+    assert!(!all.is_empty(), "{}: no session", world.case());
+    all
+}
