@@ -373,6 +373,17 @@ impl Rib {
         by_family!(self, family, rib, _shared => rib.become_long_lived(peer));
     }
 
+    /// Our AS and BGP Identifier, which local routes have as their source. Sessions learn of another one by beginning anew,
+    /// so what was sent needs no second look.
+    pub fn set_identity(&mut self, now: Timestamp, asn: Asn, bgp_id: BgpId) {
+        self.shared.now = now;
+        let local = SourceInfo { peer_asn: asn, local_asn: asn, bgp_id, ..self.local };
+        if local != self.local {
+            self.local = local;
+            both!(self, rib, _shared => *rib.sources.info_mut(crate::route::SourceId::LOCAL) = local);
+        }
+    }
+
     /// Other options of the decision process: all destinations are decided anew.
     pub fn set_decision(&mut self, now: Timestamp, decision: DecisionOptions) {
         self.shared.now = now;

@@ -26,6 +26,7 @@ mod restart_marker;
 mod rib_link;
 mod rib_thread;
 
+use std::collections::BTreeSet;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::net::SocketAddr;
@@ -54,7 +55,7 @@ use last_words::LastWords;
 use manager::{Manager, NewManager, REQUESTS, Request, Returning, Running};
 use peer::Shared;
 use registry::Registry;
-use restart::Deferral;
+use restart::{Deferral, Whom};
 use restart_marker::{Before, RestartMarker, Start};
 use rib_link::PeerLink;
 use rib_thread::{NewRib, RibHandle, Subscription};
@@ -279,18 +280,24 @@ fn selection(options: &StartOptions, start: Start) -> heddle_rib::rib::Start {
     }
 }
 
-/// Whose End-of-RIB is waited for. Where we forward, the kernel may have routes of a run before even when no peer
-/// remembers us: then it is that of all peers of the configuration.
+/// Whose End-of-RIB is waited for. Where we forward, the kernel may have routes of a run before that came from any peer,
+/// whether it remembers us or not: then it is that of all peers of the configuration, unless selection waits with them.
 fn deferral(config: &Config, options: &StartOptions, before: &Before, until: Timestamp) -> Deferral {
-    match (before.start, &options.forwarding) {
+    let configured = || {
+        let waited = config.peers.iter().filter(|p| !p.settings.shutdown && p.settings.blocked.is_none());
+        waited.map(|p| p.address.clone())
+    };
+    match (before.start, options.forwarding.as_ref().map(|f| f.selection)) {
         (Start::Fresh, None) => Deferral::none(),
-        (Start::Fresh, Some(_)) => {
-            let waited = config.peers.iter().filter(|p| !p.settings.shutdown && p.settings.blocked.is_none());
-            Deferral::until(until, waited.map(|p| p.address.clone()).collect())
+        (Start::Fresh, Some(_)) => Deferral::until(until, configured().collect(), Whom::All),
+        (Start::Restart, Some(Selection::AtOnce)) => {
+            let peers: BTreeSet<PeerAddress> = configured().chain(before.peers.iter().cloned()).collect();
+            info!(peers = peers.len(), "restarted: routes of the run before stay until the peers' End-of-RIB");
+            Deferral::until(until, peers, Whom::All)
         }
-        (Start::Restart, _) => {
+        (Start::Restart, Some(Selection::Deferred) | None) => {
             info!(peers = before.peers.len(), "restarted: the peers' End-of-RIB is waited for");
-            Deferral::until(until, before.peers.clone())
+            Deferral::until(until, before.peers.clone(), Whom::Graceful)
         }
     }
 }

@@ -1,8 +1,12 @@
-//! Deferral of route selection after our own restart (RFC 4724 §4.1).
+//! Waiting for the initial tables of peers: deferral of route selection after our own restart (RFC 4724 §4.1), and of the
+//! end of routes that the kernel has of a run before.
 //!
 //! The marker of the instance before names the peers whose sessions it had. Selection of a family waits for the
 //! End-of-RIB of each of them, and of whoever else is connected, at most the selection deferral time. Peers that have
 //! restarted themselves or have no graceful restart are not waited for.
+//!
+//! Where selection begins at once, only routes in the kernel wait. They may have come from any peer, so all are waited
+//! for, also those without graceful restart: what waits too long is an old route, what goes too early is lost packets.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +22,17 @@ pub(crate) struct Deferral {
     /// Peers of the instance before that are not back.
     missing: BTreeSet<PeerAddress>,
     /// Peers that are back, with the families whose End-of-RIB is due.
-    due: BTreeMap<PeerId, Vec<Family>>,
+    due: BTreeMap<PeerId, (PeerAddress, Vec<Family>)>,
+    whom: Whom,
+}
+
+/// For whom is waited, and with what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Whom {
+    /// For peers with graceful restart that have not restarted themselves, with the selection of routes.
+    Graceful,
+    /// For all peers, with the end of routes of the run before in the kernel.
+    All,
 }
 
 /// Whether a peer's End-of-RIB is waited for.
@@ -34,13 +48,25 @@ impl Deferral {
     /// After a fresh start: nothing waits.
     #[must_use]
     pub(crate) const fn none() -> Self {
-        Self { waiting: Vec::new(), until: Timestamp::ZERO, missing: BTreeSet::new(), due: BTreeMap::new() }
+        Self {
+            waiting: Vec::new(),
+            until: Timestamp::ZERO,
+            missing: BTreeSet::new(),
+            due: BTreeMap::new(),
+            whom: Whom::Graceful,
+        }
     }
 
-    /// After a restart: all families wait for `peers`, until `until` at most.
+    /// All families wait for `peers`, until `until` at most.
     #[must_use]
-    pub(crate) fn until(until: Timestamp, peers: BTreeSet<PeerAddress>) -> Self {
-        Self { waiting: Family::SUPPORTED.to_vec(), until, missing: peers, due: BTreeMap::new() }
+    pub(crate) fn until(until: Timestamp, peers: BTreeSet<PeerAddress>, whom: Whom) -> Self {
+        Self { waiting: Family::SUPPORTED.to_vec(), until, missing: peers, due: BTreeMap::new(), whom }
+    }
+
+    /// For whom is waited.
+    #[must_use]
+    pub(crate) const fn whom(&self) -> Whom {
+        self.whom
     }
 
     /// A session is established.
@@ -49,15 +75,21 @@ impl Deferral {
             return;
         }
         self.missing.remove(address);
-        match restarts {
-            Restarts::WaitFor => self.due.insert(id, families.to_vec()),
-            Restarts::Ignore => self.due.remove(&id),
+        match (restarts, self.whom) {
+            (Restarts::WaitFor, _) | (Restarts::Ignore, Whom::All) => {
+                self.due.insert(id, (address.clone(), families.to_vec()))
+            }
+            (Restarts::Ignore, Whom::Graceful) => self.due.remove(&id),
         };
     }
 
-    /// A session ended before its End-of-RIB: it is not waited for again.
+    /// A session ended, perhaps before its End-of-RIB: selection does not wait for it again, routes in the kernel do.
     pub(crate) fn down(&mut self, id: PeerId) {
-        self.due.remove(&id);
+        let Some((address, families)) = self.due.remove(&id) else { return };
+        match self.whom {
+            Whom::All if !families.is_empty() => drop(self.missing.insert(address)),
+            Whom::All | Whom::Graceful => {}
+        }
     }
 
     /// A peer is gone.
@@ -67,7 +99,7 @@ impl Deferral {
 
     /// A peer sent its End-of-RIB.
     pub(crate) fn end_of_rib(&mut self, id: PeerId, family: Family) {
-        if let Some(families) = self.due.get_mut(&id) {
+        if let Some((_, families)) = self.due.get_mut(&id) {
             families.retain(|f| *f != family);
         }
     }
@@ -87,7 +119,7 @@ impl Deferral {
         let (due, missing) = (&self.due, self.missing.is_empty());
         let mut opened = Vec::new();
         self.waiting.retain(|family| {
-            let open = over || missing && !due.values().any(|f| f.contains(family));
+            let open = over || missing && !due.values().any(|(_, f)| f.contains(family));
             if open {
                 opened.push(*family);
             }
@@ -111,7 +143,7 @@ mod tests {
     #[test]
     fn selection_waits_for_end_of_rib_of_every_known_peer_by_family() {
         let (a, b) = (address("192.0.2.1"), address("192.0.2.2"));
-        let mut d = Deferral::until(Timestamp::from_secs(360), [a.clone(), b.clone()].into());
+        let mut d = Deferral::until(Timestamp::from_secs(360), [a.clone(), b.clone()].into(), Whom::Graceful);
         assert!(d.opened(Timestamp::from_secs(1)).is_empty());
         d.up(PeerId(1), &a, &[V4, V6], Restarts::WaitFor);
         d.end_of_rib(PeerId(1), V4);
@@ -126,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_dead_peer_delays_by_the_timer_at_most() {
-        let mut d = Deferral::until(Timestamp::from_secs(360), [address("192.0.2.1")].into());
+        let mut d = Deferral::until(Timestamp::from_secs(360), [address("192.0.2.1")].into(), Whom::Graceful);
         assert_eq!(d.deadline(), Some(Timestamp::from_secs(360)));
         assert_eq!(d.opened(Timestamp::from_secs(360)), [V4, V6]);
     }
@@ -134,8 +166,28 @@ mod tests {
     #[test]
     fn peers_that_restarted_themselves_are_not_waited_for() {
         let a = address("192.0.2.1");
-        let mut d = Deferral::until(Timestamp::from_secs(360), [a.clone()].into());
+        let mut d = Deferral::until(Timestamp::from_secs(360), [a.clone()].into(), Whom::Graceful);
         d.up(PeerId(1), &a, &[V4], Restarts::Ignore);
         assert_eq!(d.opened(Timestamp::from_secs(1)), [V4, V6]);
+    }
+
+    /// Routes in the kernel may be of any peer: of one without graceful restart, of one that has restarted itself, of one
+    /// whose session ends again before its table has come.
+    #[test]
+    fn routes_in_the_kernel_wait_for_all_peers() {
+        let (a, b) = (address("192.0.2.1"), address("192.0.2.2"));
+        let mut d = Deferral::until(Timestamp::from_secs(10), [a.clone(), b.clone()].into(), Whom::All);
+        d.up(PeerId(1), &a, &[V4, V6], Restarts::Ignore);
+        d.up(PeerId(2), &b, &[V4], Restarts::WaitFor);
+        d.end_of_rib(PeerId(2), V4);
+        assert_eq!(d.opened(Timestamp::from_secs(1)), [], "the first one's table has not come");
+        d.down(PeerId(1));
+        assert_eq!(d.opened(Timestamp::from_secs(2)), [], "it comes back");
+        d.up(PeerId(1), &a, &[V4, V6], Restarts::Ignore);
+        d.end_of_rib(PeerId(1), V6);
+        assert_eq!(d.opened(Timestamp::from_secs(3)), [V6]);
+        d.end_of_rib(PeerId(1), V4);
+        d.down(PeerId(1));
+        assert_eq!(d.opened(Timestamp::from_secs(4)), [V4], "its table had come");
     }
 }

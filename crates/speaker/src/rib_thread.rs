@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use heddle_bgp_core::attr::NextHop;
-use heddle_bgp_core::{Family, Prefix, Timestamp};
+use heddle_bgp_core::{Asn, BgpId, Family, Prefix, Timestamp};
 use heddle_config::Config;
 use heddle_rib::decision::DecisionOptions;
 use heddle_rib::feed::Paths;
@@ -20,7 +20,7 @@ use heddle_rib::rib::{Begin, Bounds, Output, Rib, RibConfig, RunStatus, Usage};
 use heddle_rib::{JournalReader, PeerId};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::change_reader::ChangeReader;
 use crate::forwarding::{LocalChange, LocalRoute, TablesLink};
@@ -28,7 +28,7 @@ use crate::ingest_queue::IngestQueues;
 use crate::local_routes::LocalRoutes;
 use crate::mapping::rib::decision;
 use crate::peer::Shared;
-use crate::restart::Deferral;
+use crate::restart::{Deferral, Whom};
 use crate::rib_link::{LimitDirection, LimitReached, PeerLink, RibSender, Seat, SessionUp, StaleStep, ToRib};
 
 /// Questions and commands that may wait for the RIB.
@@ -66,8 +66,14 @@ pub(crate) struct Subscription {
 /// What the RIB has of the configuration beside what concerns a single peer.
 #[derive(Clone, Debug)]
 pub(crate) struct RibSettings {
+    /// Our AS.
+    pub asn: Asn,
+    /// Our BGP Identifier.
+    pub bgp_id: BgpId,
     /// Options of the decision process.
     pub decision: DecisionOptions,
+    /// Whether next hops are resolved, where somebody tells about them.
+    pub resolve: Resolve,
     /// Originated prefixes with their attributes.
     pub networks: Vec<(Prefix, Vec<u8>)>,
     /// How long a peer's refresh may take.
@@ -318,7 +324,11 @@ impl Owner {
             match request {
                 Request::Work(work) => work(&mut self.rib, now),
                 Request::Configure(settings, done) => {
+                    self.rib.set_identity(now, settings.asn, settings.bgp_id);
                     self.rib.set_decision(now, settings.decision);
+                    if self.tables.is_some() {
+                        self.rib.set_resolve(now, settings.resolve);
+                    }
                     self.rib.set_refresh_time(settings.refresh_time);
                     self.local_routes.set_networks(now, &mut self.rib, settings.networks);
                     let _ = done.send(());
@@ -505,8 +515,15 @@ impl Owner {
     /// RFC 4724 §4.1: routes of peers are selected when all of them have sent theirs, or their time is over.
     fn gate(&mut self) {
         let now = self.shared.clock.now();
+        let in_time = self.deferral.deadline().is_some_and(|until| now < until);
         for family in self.deferral.opened(now) {
-            info!(%family, "graceful restart: route selection begins");
+            match (self.deferral.whom(), in_time) {
+                (Whom::Graceful, _) => info!(%family, "graceful restart: route selection begins"),
+                (Whom::All, true) => debug!(%family, "the initial tables of all peers have come"),
+                (Whom::All, false) => {
+                    info!(%family, "the initial tables of some peers have not come in time; they are waited for no longer");
+                }
+            }
             self.rib.open_gate(now, family);
             if self.tables.is_some() {
                 self.completing.push(family);

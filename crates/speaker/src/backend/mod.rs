@@ -253,6 +253,11 @@ impl AdminBackend for Backend {
     }
 
     async fn config_apply(&self, source: ConfigSource) -> Result<ConfigApplied, ApiError> {
+        if self.node.is_some() {
+            let text = "a node's configuration comes from its datastore alone";
+            let remedy = "change the resources; heddle config render shows what they come to";
+            return Err(ApiError::new(ErrorCode::Conflict, text).with_remedy(remedy));
+        }
         let new = self.read(source)?;
         let old = self.running().config;
         let (reply, answer) = oneshot::channel();

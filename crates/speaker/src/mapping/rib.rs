@@ -11,6 +11,7 @@ use heddle_config::{AddPathSend, Config, LimitAction, NextHopMode, PeerSettings,
 use heddle_rib::decision::{Aigp, DecisionOptions, MedOrder, MedScope, MissingMed, MultipathAsPath, PreferOldest};
 use heddle_rib::export::{self, AsOverride, Drain, ExportKey, ExtendedNextHop, LlgrMode, Receiver, SelfNextHop};
 use heddle_rib::ingest::IngestContext;
+use heddle_rib::nexthop::Resolve;
 use heddle_rib::policy::{EvalContext, GracefulShutdown, ImportSettings, PeerContext, PolicyChain, PolicySet};
 use heddle_rib::route::SourceKind;
 use heddle_rib::session::{Beyond, DefaultOriginate, FamilyParams, PrefixLimit, RefreshMode, Retained, SessionParams};
@@ -72,7 +73,10 @@ pub(crate) fn decision(config: &Config) -> DecisionOptions {
 #[must_use]
 pub(crate) fn settings(config: &Config) -> RibSettings {
     RibSettings {
+        asn: config.router.asn,
+        bgp_id: config.router.router_id,
         decision: decision(config),
+        resolve: if config.router.decision.resolve_next_hops { Resolve::On } else { Resolve::Off },
         networks: networks(config),
         refresh_time: config.router.refresh_stale_time.duration(),
     }

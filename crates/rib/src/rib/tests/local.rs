@@ -4,6 +4,7 @@ use heddle_bgp_core::attr::{BlockView, Origin, PathAttributes};
 
 use super::*;
 use crate::decision::Reason;
+use crate::route::SourceId;
 
 /// BIRD's highest metric, from which Calico subtracts a route's to get its preference.
 const TOP: u32 = 2_147_483_647;
@@ -132,4 +133,16 @@ fn own_changes_do_not_wait_for_tables() {
     }
     lab.settle(&mut [&mut a, &mut b]);
     assert_eq!(b.has().len(), 5001);
+}
+
+/// Another AS or BGP Identifier is that of local routes, those that are there included.
+#[test]
+fn local_routes_have_the_identity_that_is_in_force() {
+    let mut lab = Lab::new(config());
+    lab.rib.set_identity(lab.now, Asn(64999), BgpId(7));
+    let of = |info: &SourceInfo| (info.peer_asn, info.local_asn, info.bgp_id);
+    let expected = (Asn(64999), Asn(64999), BgpId(7));
+    assert_eq!(of(lab.rib.local()), expected);
+    assert_eq!(of(lab.rib.v4.sources.info(SourceId::LOCAL)), expected);
+    assert_eq!(of(lab.rib.v6.sources.info(SourceId::LOCAL)), expected);
 }
