@@ -74,6 +74,8 @@ pub struct FibSync {
     stale: Stale,
     stale_until: Option<Timestamp>,
     swept_told: bool,
+    /// Routes of the run before that were taken away.
+    swept: u64,
     unsettled: bool,
     outputs: VecDeque<Output>,
     counters: Counters,
@@ -110,6 +112,7 @@ impl FibSync {
             stale: Stale::Kept,
             stale_until: None,
             swept_told: false,
+            swept: 0,
             unsettled: false,
             outputs: VecDeque::new(),
             counters: Counters::default(),

@@ -122,8 +122,10 @@ pub enum Output {
     LocalSet(LocalRoute),
     /// A local route is gone.
     LocalRemoved(Prefix),
+    /// There is another workload interface than before, or one under another name.
+    WorkloadInterface(Arc<str>),
     /// The kernel has been read for the first time: all local routes have been told.
     Ready,
-    /// Routes of the run before that nobody wanted any more are gone.
-    Swept,
+    /// So many routes of the run before, which nobody wanted any more, are gone; from now on none is kept.
+    Swept(u64),
 }

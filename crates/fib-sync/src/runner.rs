@@ -13,7 +13,7 @@ use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use heddle_bgp_core::{Prefix, Timestamp};
 use nix::errno::Errno;
@@ -184,7 +184,9 @@ impl Runner {
             source: AtomicBool::new(true),
         });
         let of_thread = Arc::clone(&shared);
+        let closing = Closing(Arc::clone(&shared));
         let thread = thread::Builder::new().name("fib".to_owned()).spawn(move || {
+            let _closing = closing;
             let mut worker = Worker {
                 fib: FibSync::new(settings),
                 sockets,
@@ -195,12 +197,9 @@ impl Runner {
                 sink: Box::new(sink),
                 news: News::default(),
                 outputs: Vec::new(),
+                reopened: None,
             };
             worker.run();
-            let mut queue = worker.shared.lock();
-            queue.closed = true;
-            queue.commands.clear();
-            worker.shared.room.notify_all();
         })?;
         Ok(Self { shared, thread: Some(thread) })
     }
@@ -282,6 +281,21 @@ impl Drop for Runner {
     }
 }
 
+/// Closes the queue when the thread ends, by a panic too: nobody waits for an answer that will not come.
+struct Closing(Arc<Shared>);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        let commands = {
+            let mut queue = self.0.lock();
+            queue.closed = true;
+            mem::take(&mut queue.commands)
+        };
+        self.0.room.notify_all();
+        drop(commands);
+    }
+}
+
 const EVENT: u64 = 0;
 const MONITOR: u64 = 1;
 
@@ -302,6 +316,7 @@ struct Worker {
     sink: Sink,
     news: News,
     outputs: Vec<Output>,
+    reopened: Option<Instant>,
 }
 
 impl Worker {
@@ -309,13 +324,13 @@ impl Worker {
         let mut heard = true;
         loop {
             let now = (self.clock)();
+            let mut work = Work::Done;
             if self.fib.wants_dump(now) {
-                self.sockets.dump(&mut self.fib, &self.clock);
+                work = self.sockets.dump(&mut self.fib, &self.clock);
                 // What was reported meanwhile is older or newer than what the dump said: it comes before any write.
                 heard = true;
             }
-            let mut work = Work::Done;
-            if heard {
+            if heard && work != Work::Broken {
                 work = self.sockets.listen(&mut self.fib, now);
             }
             let life = self.take_commands(now);
@@ -327,7 +342,9 @@ impl Worker {
             let wrote = self.sockets.write(&mut self.fib, &self.clock);
             self.tell();
             if work == Work::Broken || wrote == Work::Broken {
-                self.reopen();
+                if life == Life::Stop || self.reopen() == Life::Stop {
+                    return;
+                }
                 heard = true;
                 continue;
             }
@@ -431,8 +448,12 @@ impl Worker {
     }
 
     /// New sockets in place of broken ones; what happened meanwhile is read anew.
-    fn reopen(&mut self) {
+    fn reopen(&mut self) -> Life {
+        if self.reopened.is_some_and(|at| at.elapsed() < REOPEN) && self.pause() == Life::Stop {
+            return Life::Stop;
+        }
         loop {
+            self.reopened = Some(Instant::now());
             match Sockets::open() {
                 Ok(sockets) => {
                     let event = EpollEvent::new(EpollFlags::EPOLLIN, MONITOR);
@@ -442,13 +463,27 @@ impl Worker {
                     self.sockets = sockets;
                     let now = (self.clock)();
                     self.fib.handle_kernel(now, crate::route::KernelEvent::Overrun);
-                    return;
+                    return Life::On;
                 }
                 Err(error) => {
                     tracing::error!(%error, "no sockets to the kernel; trying again");
-                    thread::sleep(REOPEN);
+                    if self.pause() == Life::Stop {
+                        return Life::Stop;
+                    }
                 }
             }
         }
+    }
+
+    /// Waits before another attempt, less long when the thread is to stop.
+    fn pause(&self) -> Life {
+        const LOOKS: u32 = 20;
+        for _ in 0..LOOKS {
+            if self.shared.lock().commands.iter().any(|command| matches!(command, Command::Stop)) {
+                return Life::Stop;
+            }
+            thread::sleep(REOPEN / LOOKS);
+        }
+        Life::On
     }
 }

@@ -142,3 +142,18 @@ fn the_last_good_route_stays_for_its_time() {
     world.run_until_quiet();
     assert!(world.ours().is_empty());
 }
+
+/// The kernel may be read again before the sweep, because a link flapped: what was adopted is ours still.
+#[test]
+fn adopted_routes_stay_ours_when_the_kernel_is_read_again() {
+    let stale_time = std::time::Duration::from_secs(10);
+    let settings = Settings { adopt_protocols: vec![12], stale_time, ..settings(NexthopObjects::Never) };
+    let mut world = World::new(settings, 1);
+    world.bird_creates("10.1.0.0/26", 32);
+    world.bird_creates("10.2.0.0/26", 32);
+    world.react_with_dump();
+    world.learn("10.1.0.0/26", &["192.0.2.2"]);
+    world.dump_again();
+    world.run_until_quiet();
+    assert_eq!((world.ours(), world.of_bird()), (vec!["10.1.0.0/26 1024 192.0.2.2@1".to_owned()], 0));
+}

@@ -38,13 +38,22 @@ struct Rule<'a> {
     why: &'static str,
 }
 
+/// Whether the machine is to forward IPv6. Where it is not, its forwarding is left alone: switched on, the machine would
+/// listen to router advertisements no longer, and perhaps lose its own default route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ipv6 {
+    /// It is.
+    Forwarded,
+    /// It is not.
+    Unused,
+}
+
 /// Looks at the settings, in the network namespace of the calling thread; `interfaces` are the names of those that exist.
-/// With [`ManageSysctls::Yes`] what is wrong is set.
+/// With [`ManageSysctls::Yes`] what is wrong is set. Reads a few files, and one more for each workload interface.
 #[must_use]
-pub fn check(settings: &Settings, interfaces: &[&str]) -> Vec<Finding> {
+pub fn check(settings: &Settings, interfaces: &[&str], ipv6: Ipv6) -> Vec<Finding> {
     let mut rules = vec![
         rule(&["net", "ipv4", "ip_forward"], is_on, "1", "IPv4 packets are not forwarded"),
-        rule(&["net", "ipv6", "conf", "all", "forwarding"], is_on, "1", "IPv6 packets are not forwarded"),
         rule(
             &["net", "ipv4", "fib_multipath_hash_policy"],
             is_flow_hash,
@@ -59,6 +68,9 @@ pub fn check(settings: &Settings, interfaces: &[&str]) -> Vec<Finding> {
             "packets that come back another way than they left are dropped",
         ),
     ];
+    if ipv6 == Ipv6::Forwarded {
+        rules.push(rule(&["net", "ipv6", "conf", "all", "forwarding"], is_on, "1", "IPv6 packets are not forwarded"));
+    }
     for interface in interfaces {
         if matches_any(&settings.workload_interfaces, interface) {
             rules.push(rule(

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use heddle_bgp_core::Timestamp;
 
 use super::FibSync;
+use crate::glob::matches_any;
 use crate::input::Output;
 use crate::kernel_view::LinkChange;
 use crate::route::{IfIndex, KernelEvent, KernelRoute, LinkState, Placed, Target};
@@ -37,11 +38,22 @@ impl FibSync {
         }
     }
 
-    /// Whether a route counts as ours.
+    /// Whether a route counts as ours: by its protocol number, or because it is or was adopted.
     pub(super) fn is_ours(&self, route: &KernelRoute) -> bool {
         route.table == self.settings.table
             && (route.protocol == self.settings.protocol
-                || (self.dumps.adopts() && self.settings.adopt_protocols.contains(&route.protocol)))
+                || (self.settings.adopt_protocols.contains(&route.protocol)
+                    && (self.dumps.adopts() || self.is_adopted(route))))
+    }
+
+    /// Whether the first dump found the route, and it has been neither replaced nor swept since.
+    fn is_adopted(&self, route: &KernelRoute) -> bool {
+        let Some(slot) = self.table.find(route.prefix) else { return false };
+        self.table
+            .entry(slot)
+            .actual
+            .iter()
+            .any(|known| known.metric == route.metric && known.tos == route.tos && known.protocol == route.protocol)
     }
 
     fn route_added(&mut self, route: KernelRoute, placed: Placed) {
@@ -145,6 +157,10 @@ impl FibSync {
         for change in self.view.take_link_changes() {
             let LinkChange { index, before, after } = change;
             self.resolver.link_changed(index);
+            // A change that is none of the state is one of the name.
+            if before.is_none() || before == after {
+                self.tell_workload_interface(index);
+            }
             if self.settings.rules.iter().any(|rule| matches!(rule.action, FibAction::Tunnel { .. })) {
                 let is_tunnel = |id: &GroupId| {
                     self.table.group(*id).is_some_and(|group| matches!(group.key.outcome, Outcome::Tunnel(_)))
@@ -164,6 +180,14 @@ impl FibSync {
                 }
                 Some(LinkState::Down | LinkState::NoCarrier) => {}
             }
+        }
+    }
+
+    fn tell_workload_interface(&mut self, index: IfIndex) {
+        if let Some(link) = self.view.link(index).filter(|_| self.dumps.is_ready())
+            && matches_any(&self.settings.workload_interfaces, &link.name)
+        {
+            self.outputs.push_back(Output::WorkloadInterface(Arc::clone(&link.name)));
         }
     }
 

@@ -50,8 +50,14 @@ impl FibSync {
 
     /// The time of a group that cannot be resolved is over.
     fn give_up(&mut self, id: GroupId) {
+        let hold = self.settings.unresolved_time;
         let Some(group) = self.table.group_mut(id) else { return };
         if let GroupState::Held { since, why } = &group.state {
+            if *since + hold > self.now {
+                // Of another group that had the number, or of the time before the settings changed.
+                self.held_until.insert((*since + hold, id));
+                return;
+            }
             group.state = GroupState::Unresolved { since: *since, why: why.clone() };
             self.mark_group(id);
         }
@@ -80,7 +86,7 @@ impl FibSync {
         let done = self.stale == Stale::Swept && self.dumps.is_ready() && self.is_quiet();
         if done && !self.swept_told {
             self.swept_told = true;
-            self.outputs.push_back(Output::Swept);
+            self.outputs.push_back(Output::Swept(self.swept));
         }
     }
 
@@ -93,4 +99,44 @@ impl FibSync {
 
     /// How long what was refused waits before it is tried again, for the first time and at most.
     pub(super) const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+}
+
+#[cfg(test)]
+mod tests {
+    use heddle_bgp_core::Prefix;
+
+    use super::*;
+    use crate::engine::DumpEnd;
+    use crate::route::{Dead, KernelEvent, KernelRoute, MAIN_TABLE, Placed, Target};
+    use crate::settings::Settings;
+
+    /// What is told of the sweep after a start that found so many routes of ours.
+    fn swept(found: u8) -> Vec<Output> {
+        let mut fib = FibSync::new(Settings::default());
+        let now = Timestamp::from_secs(1);
+        fib.begin_dump(now);
+        for number in 0..found {
+            let prefix = Prefix::new([10, number, 0, 0].into(), 16).expect("a prefix");
+            let target = Target::Dead(Dead::Blackhole);
+            let route =
+                KernelRoute { table: MAIN_TABLE, prefix, tos: 0, metric: 1024, protocol: 158, target, source: None };
+            fib.handle_dumped(KernelEvent::Route(route, Placed::Added));
+        }
+        fib.end_dump(now, DumpEnd::Complete);
+        fib.sweep(now);
+        for _ in 0..10 {
+            let mut writes = Vec::new();
+            fib.poll_writes(10, &mut writes);
+            if !writes.is_empty() {
+                fib.handle_results(now, &[]);
+            }
+        }
+        std::iter::from_fn(|| fib.poll_output()).filter(|output| matches!(output, Output::Swept(_))).collect()
+    }
+
+    #[test]
+    fn it_is_told_how_many_routes_were_swept() {
+        assert_eq!(swept(0), [Output::Swept(0)]);
+        assert_eq!(swept(3), [Output::Swept(3)]);
+    }
 }

@@ -272,6 +272,7 @@ impl FibSync {
             }
             (Step::Delete(known), None) => {
                 self.counters.deleted += 1;
+                self.swept += u64::from(known.stale);
                 self.deleted(slot, &known);
             }
             (Step::Delete(known), Some(Refusal::Missing)) => self.deleted(slot, &known),

@@ -126,17 +126,18 @@ impl Sockets {
     }
 
     /// Reads everything that is there.
-    pub(super) fn dump(&mut self, fib: &mut FibSync, clock: &dyn Fn() -> Timestamp) {
+    pub(super) fn dump(&mut self, fib: &mut FibSync, clock: &dyn Fn() -> Timestamp) -> Work {
         fib.begin_dump(clock());
-        let end = match self.read(fib) {
-            Ok(Dumped::Complete) => DumpEnd::Complete,
-            Ok(Dumped::Interrupted) => DumpEnd::Interrupted,
+        let (end, work) = match self.read(fib) {
+            Ok(Dumped::Complete) => (DumpEnd::Complete, Work::Done),
+            Ok(Dumped::Interrupted) => (DumpEnd::Interrupted, Work::Done),
             Err(error) => {
-                tracing::warn!(%error, "the kernel's tables cannot be read; trying again");
-                DumpEnd::Interrupted
+                tracing::warn!(%error, "the kernel's tables cannot be read; the sockets are opened again");
+                (DumpEnd::Interrupted, Work::Broken)
             }
         };
         fib.end_dump(clock(), end);
+        work
     }
 
     fn read(&mut self, fib: &mut FibSync) -> Result<Dumped, DumpError> {

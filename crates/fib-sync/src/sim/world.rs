@@ -465,6 +465,20 @@ impl World {
         }
     }
 
+    /// BIRD has written a route.
+    pub(super) fn bird_creates(&mut self, text: &str, metric: u32) {
+        let leg = Leg::new(IfIndex(1), Some(ip("192.0.2.2")));
+        let target = Target::legs(Legs::from_slice(&[leg]));
+        let route =
+            KernelRoute { table: MAIN_TABLE, prefix: prefix(text), tos: 0, metric, protocol: 12, target, source: None };
+        self.kernel.stranger_creates(route);
+    }
+
+    /// How many routes of BIRD there are.
+    pub(super) fn of_bird(&self) -> usize {
+        self.kernel.routes.iter().filter(|route| route.protocol == 12).count()
+    }
+
     /// Our routes, for people: prefix, metric, gateways with links, `!` for onlink.
     pub(super) fn ours(&self) -> Vec<String> {
         let leg = |leg: &Leg| {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use heddle_fib_sync::settings::NexthopObjects;
-use heddle_fib_sync::{NextHop, Settings, Usage};
-use heddle_netlink::Leg;
+use heddle_fib_sync::{NextHop, Output, Settings, Usage};
+use heddle_netlink::{Leg, VethEnd};
 
 use crate::Case;
 use crate::common::{Fib, Net, ip, net, ours, route, wait_for_routes};
@@ -15,6 +15,7 @@ pub(crate) const CASES: &[Case] = &[
     ("links::without_any_way_the_last_good_route_stays_for_its_time", held),
     ("links::an_address_that_goes_moves_routes", address),
     ("links::a_link_that_is_made_again", made_again),
+    ("links::another_workload_interface_is_told", workload_interface),
 ];
 
 fn carrier(mut lab: Net) {
@@ -95,4 +96,13 @@ fn made_again(mut lab: Net) {
         lab.control.delete_link(c0).expect("deleted");
         wait_for_routes([]);
     }
+}
+
+fn workload_interface(mut lab: Net) {
+    let mut fib = Fib::start(Settings::default());
+    lab.control.rename(lab.b, "cali1").expect("renamed");
+    fib.wait_for("the interface", |output| *output == Output::WorkloadInterface("cali1".into()));
+    lab.control.create_veth(&VethEnd::new("heddle7"), &VethEnd::new("c0")).expect("veth pair");
+    fib.wait_for("the interface", |output| *output == Output::WorkloadInterface("heddle7".into()));
+    assert!(!fib.heard.iter().any(|output| *output == Output::WorkloadInterface("c0".into())));
 }

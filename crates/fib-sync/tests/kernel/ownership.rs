@@ -1,5 +1,7 @@
 //! Whose routes are whose: strangers' routes are left, ours are kept as they have to be, through restarts too.
 
+use std::sync::mpsc::RecvTimeoutError::Disconnected;
+
 use heddle_fib_sync::settings::{FibAction, FibRule, PrefixRange, StaticRoute};
 use heddle_fib_sync::{Output, Settings};
 use heddle_netlink::{Leg, Protocol, Route};
@@ -15,6 +17,7 @@ pub(crate) const CASES: &[Case] = &[
     ("ownership::blackholes_static_routes_and_rules", rules),
     ("ownership::another_table", another_table),
     ("ownership::sysctls_are_reported_and_set_when_asked", sysctls),
+    ("ownership::nobody_waits_for_a_thread_that_has_failed", failed_thread),
 ];
 
 fn conflict(mut lab: Net) {
@@ -85,7 +88,7 @@ fn restart(mut lab: Net) {
     assert_eq!((counters.created, counters.replaced, counters.deleted), (0, 0, 0), "{counters:?}");
     wait_for_routes(all.clone());
     second.runner.sweep();
-    second.wait_for("the sweep", |output| *output == Output::Swept);
+    second.wait_for("the sweep", |output| matches!(output, Output::Swept(_)));
     wait_for_routes([all[0].clone(), all[2].clone()]);
     assert_eq!(second.counters().deleted, 1);
     assert_eq!(routes(Protocol::STATIC).len(), 1);
@@ -119,7 +122,7 @@ fn adopted(mut lab: Net) {
     wait_for_routes(wanted.clone());
     assert_eq!(routes(Protocol::BIRD), [bird("10.3.0.0/16", 0).leg(b).canonical()]);
     fib.runner.sweep();
-    fib.wait_for("the sweep", |output| *output == Output::Swept);
+    fib.wait_for("the sweep", |output| matches!(output, Output::Swept(_)));
     assert_eq!(routes(Protocol::BIRD), []);
     wait_for_routes(wanted);
     // Later ones are strangers'.
@@ -165,22 +168,36 @@ fn another_table(lab: Net) {
 
 fn sysctls(mut lab: Net) {
     use heddle_fib_sync::settings::ManageSysctls;
-    use heddle_fib_sync::sysctl::{Outcome, check};
+    use heddle_fib_sync::sysctl::{Ipv6, Outcome, check};
     use heddle_netlink::sysctl::{read, write};
 
     lab.control.rename(lab.b, "cali.1").expect("renamed");
     let forward = ["net", "ipv4", "ip_forward"];
     write(&forward, "0").expect("written");
+    write(&["net", "ipv6", "conf", "all", "forwarding"], "0").expect("written");
     write(&["net", "ipv4", "conf", "all", "rp_filter"], "1").expect("written");
     let settings = Settings::default();
-    let found = check(&settings, &["a0", "cali.1"]);
+    let found = check(&settings, &["a0", "cali.1"], Ipv6::Forwarded);
     let names: Vec<_> = found.iter().map(|finding| finding.name.as_str()).collect();
     assert!(names.contains(&"net.ipv4.ip_forward") && names.contains(&"net.ipv4.conf.cali/1.proxy_arp"), "{names:?}");
     assert!(names.contains(&"net.ipv4.conf.all.rp_filter"), "{names:?}");
     assert!(found.iter().all(|finding| finding.outcome == Outcome::Reported), "{found:?}");
     assert_eq!(read(&forward).expect("read"), "0", "only looked at");
+    let of_v6 = |ipv6| check(&settings, &[], ipv6).iter().any(|finding| finding.name.contains("ipv6"));
+    assert!(of_v6(Ipv6::Forwarded) && !of_v6(Ipv6::Unused), "where IPv6 is not used it is left alone");
     let settings = Settings { manage_sysctls: ManageSysctls::Yes, ..settings };
-    let set = check(&settings, &["a0", "cali.1"]);
+    let set = check(&settings, &["a0", "cali.1"], Ipv6::Forwarded);
     assert!(set.len() == found.len() && set.iter().all(|finding| finding.outcome == Outcome::Set), "{set:?}");
-    assert_eq!(check(&settings, &["a0", "cali.1"]), []);
+    assert_eq!(check(&settings, &["a0", "cali.1"], Ipv6::Forwarded), []);
+}
+
+fn failed_thread(_: Net) {
+    let fib = Fib::start(Settings::default());
+    fib.runner.query(|_| panic!("as it is asked to"));
+    // Those that came in time are dropped with the thread, later ones at once.
+    for _ in 0..2 {
+        let (tell, told) = std::sync::mpsc::channel::<()>();
+        fib.runner.query(move |_| tell.send(()).expect("somebody listens"));
+        assert!(told.recv_timeout(std::time::Duration::from_secs(20)).is_err_and(|e| e == Disconnected));
+    }
 }
