@@ -27,16 +27,17 @@ pub struct Args {
     #[arg(long, value_name = "ID", env = "CALICO_ROUTER_ID", hide_env_values = true, value_parser = router_id)]
     pub router_id: Option<RouterId>,
     /// Number of our routes in the kernel (`rtm_protocol`)
-    #[arg(long, value_name = "NUMBER", default_value_t = heddle_config::Fib::PROTOCOL)]
+    #[arg(long, value_name = "NUMBER", default_value_t = heddle_config::Fib::PROTOCOL,
+          value_parser = clap::value_parser!(u8).range(5..))]
     pub protocol: u8,
     /// The kernel's routing table
-    #[arg(long, value_name = "NUMBER", default_value_t = heddle_config::Fib::MAIN_TABLE)]
+    #[arg(long, value_name = "NUMBER", default_value_t = heddle_config::Fib::MAIN_TABLE, value_parser = table)]
     pub table: u32,
     /// Take over routes of these protocol numbers at the first start; 12: BIRD's
-    #[arg(long, value_name = "NUMBER,…", value_delimiter = ',')]
+    #[arg(long, value_name = "NUMBER,…", value_delimiter = ',', value_parser = clap::value_parser!(u8).range(3..))]
     pub adopt_protocols: Vec<u8>,
     /// Routes of these protocol numbers are advertised as the node's own
-    #[arg(long, value_name = "NUMBER,…", value_delimiter = ',')]
+    #[arg(long, value_name = "NUMBER,…", value_delimiter = ',', value_parser = clap::value_parser!(u8).range(1..))]
     pub learn_protocols: Vec<u8>,
     /// When routes point to nexthop objects: auto, always, never
     #[arg(long, value_name = "WHEN", default_value = "auto", value_parser = nexthop_objects)]
@@ -51,6 +52,29 @@ pub struct Args {
     /// Namespace of the Secrets with passwords
     #[arg(long, value_name = "NAMESPACE", env = "NAMESPACE", default_value = "kube-system", hide_env_values = true)]
     pub secrets_namespace: String,
+}
+
+impl Args {
+    /// Whether the values go together.
+    ///
+    /// # Errors
+    /// They do not, for the reason that is returned.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        if self.adopt_protocols.contains(&self.protocol) {
+            return Err(format!("--adopt-protocols: {} is the number of our own routes already", self.protocol));
+        }
+        let ours = |number: &&u8| **number == self.protocol || self.adopt_protocols.contains(number);
+        match self.learn_protocols.iter().find(ours) {
+            Some(number) => Err(format!("--learn-protocols: routes of protocol {number} are or become our own")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Tables that may be ours: not "unspecified", and not that of the kernel's own addresses.
+fn table(text: &str) -> Result<u32, String> {
+    let number = text.parse::<u32>().ok().filter(|number| !matches!(number, 0 | 255));
+    number.ok_or_else(|| "a number from 1 to 4294967295 other than 255 (local)".to_owned())
 }
 
 /// Where the API socket is when the command line does not say.
@@ -82,5 +106,35 @@ fn nexthop_objects(text: &str) -> Result<heddle_config::NexthopObjects, String> 
         "always" => Ok(Always),
         "never" => Ok(Never),
         _ => Err("one of auto, always, never".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    fn args(more: &str) -> Option<Args> {
+        let base = "node-peer --node n --datastore /d";
+        Args::try_parse_from(base.split(' ').chain(more.split_whitespace())).ok().filter(|args| args.check().is_ok())
+    }
+
+    /// The kernel's own routes and those of the administrator can be neither ours nor adopted.
+    #[test]
+    fn numbers_of_the_kernel_are_refused() {
+        assert!(args("").is_some());
+        assert!(args("--protocol 5 --table 1000 --adopt-protocols 12 --learn-protocols 4").is_some());
+        for wrong in [
+            "--protocol 4",
+            "--table 0",
+            "--table 255",
+            "--adopt-protocols 2",
+            "--adopt-protocols 158",
+            "--learn-protocols 158",
+            "--adopt-protocols 12 --learn-protocols 12",
+        ] {
+            assert!(args(wrong).is_none(), "{wrong}");
+        }
     }
 }

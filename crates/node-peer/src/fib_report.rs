@@ -3,33 +3,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use heddle_admin::types::{FibPage, FibQuery, FibRoute, FibState, FibSummary, KernelLeg, KernelRoute, SysctlReport};
+use heddle_admin::types::{FibPage, FibQuery, FibRoute, FibState, FibSummary, KernelLeg, KernelRoute};
 use heddle_bgp_core::Prefix;
 use heddle_fib_sync::FibSync;
 use heddle_fib_sync::route::{Dead, IfIndex, Leg, OnLink, Target};
 use heddle_fib_sync::status::{Cursor, Filter, Row, State};
-use heddle_fib_sync::sysctl::{self, Outcome};
 use ipnetwork::IpNetwork;
 
-/// The table in numbers, and what is wrong with the kernel's settings.
-pub(crate) fn summary(fib: &mut FibSync) -> (FibSummary, Vec<SysctlReport>) {
-    let names: Vec<Arc<str>> = fib.interface_names().into_iter().map(|i| i.name).collect();
-    let names: Vec<&str> = names.iter().map(|n| &**n).collect();
-    let wrong = sysctl::check(fib.settings(), &names).into_iter().map(|f| SysctlReport {
-        name: f.name,
-        found: f.found.unwrap_or_else(|| "unreadable".to_owned()),
-        wanted: f.wanted.to_owned(),
-        why: match f.outcome {
-            Outcome::Reported => f.why.to_owned(),
-            Outcome::Set => format!("{} (set just now)", f.why),
-            Outcome::Failed(reason) => format!("{} (cannot be set: {reason})", f.why),
-        },
-    });
-    let wrong = wrong.collect();
-    (numbers(fib), wrong)
-}
-
-fn numbers(fib: &FibSync) -> FibSummary {
+/// The table in numbers.
+pub(crate) fn numbers(fib: &FibSync) -> FibSummary {
     let c = fib.counters();
     let settings = fib.settings();
     FibSummary {

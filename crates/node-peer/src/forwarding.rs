@@ -4,7 +4,7 @@
 //! to send. From then on it takes best paths out of the RIB's journal, and what it tells goes straight into the RIB: no
 //! task of the runtime lies between the two.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -13,11 +13,12 @@ use heddle_bgp_core::attr::NextHop as WireNextHop;
 use heddle_bgp_core::{Prefix, Timestamp};
 use heddle_config::{Config, Fib};
 use heddle_fib_sync as fib;
+use heddle_fib_sync::sysctl::Ipv6;
 use heddle_fib_sync::{BestPathSource, Complete, FibSync, More, News, Output, Runner, StartError};
 use heddle_speaker::forwarding::{
     Forwarding, KernelState, LocalChange, LocalRoute, NextHopEvent, NextHopState, Selection, Tables, Usage, Wake,
 };
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot, watch};
 use tracing::{info, warn};
 
 use crate::mapping;
@@ -30,17 +31,22 @@ const FAMILIES: usize = 2;
 pub(crate) struct ForwardingTable {
     runner: Runner,
     link: Arc<Link>,
+    /// Its sender ends with the thread.
+    life: watch::Receiver<()>,
 }
 
 /// What the thread shares with whoever starts and changes it.
 #[derive(Debug)]
 struct Link {
     state: Mutex<State>,
+    /// Told when there is another workload interface.
+    interfaces: Notify,
 }
 
 #[derive(Debug)]
 struct State {
     config: Fib,
+    ipv6: Ipv6,
     /// All local routes, as the kernel has them.
     local: BTreeMap<Prefix, fib::LocalRoute>,
     /// The next hops of the RIB by the name that the forwarding table has for them.
@@ -68,23 +74,32 @@ impl ForwardingTable {
         let link = Arc::new(Link {
             state: Mutex::new(State {
                 config: fib,
+                ipv6: mapping::ipv6(config),
                 local: BTreeMap::new(),
                 next_hops: BTreeMap::new(),
                 tables: None,
                 complete: 0,
                 ready: Some(ready),
             }),
+            interfaces: Notify::new(),
         });
         let began = Instant::now();
         let clock = move || Timestamp::ZERO + began.elapsed();
         let source = Box::new(Source(Arc::clone(&link)));
         let of_sink = Arc::clone(&link);
-        let sink = move |outputs: &mut Vec<Output>| of_sink.lock().tell(outputs);
+        let (alive, life) = watch::channel(());
+        let sink = move |outputs: &mut Vec<Output>| {
+            // Dropped with the thread.
+            let _ = &alive;
+            if of_sink.lock().tell(outputs) == Interfaces::More {
+                of_sink.interfaces.notify_one();
+            }
+        };
         let runner = Runner::start(settings, clock, Some(source), sink)?;
         runner.set_blackholes(mapping::blackholes(config));
         // An error: the thread has ended, which the speaker will show.
         let _ = read.await;
-        Ok(Self { runner, link })
+        Ok(Self { runner, link, life })
     }
 
     /// How a speaker starts that forwards by this table.
@@ -103,21 +118,10 @@ impl ForwardingTable {
     }
 
     /// Joins the speaker's tables; what changed since [`forwarding`](Self::forwarding) is told now.
-    pub(crate) fn attach(&self, tables: Tables, told: &[LocalRoute]) {
-        {
-            let mut state = self.link.lock();
-            let now: BTreeMap<Prefix, LocalRoute> =
-                state.local.values().map(|r| mapping::local_route(r, &state.config)).map(|r| (r.prefix, r)).collect();
-            let told: BTreeMap<Prefix, &LocalRoute> = told.iter().map(|r| (r.prefix, r)).collect();
-            let gone = told.keys().filter(|p| !now.contains_key(*p)).map(|p| LocalChange::Removed(*p));
-            let new = now.values().filter(|r| told.get(&r.prefix) != Some(r)).cloned().map(LocalChange::Set);
-            let changes: Vec<LocalChange> = gone.chain(new).collect();
-            state.tables = Some(tables);
-            // Handed over by the thread, which may wait for the RIB; this task may not.
-            let link = Arc::clone(&self.link);
-            drop(state);
-            self.runner.query(move |_| link.lock().change_local(changes));
-        }
+    pub(crate) fn attach(&self, tables: Tables, told: Vec<LocalRoute>) {
+        let link = Arc::clone(&self.link);
+        // All of it on the thread: it may wait for the RIB, and nothing that it tells comes in between.
+        self.runner.query(move |_| link.lock().attach(tables, &told));
         self.runner.waker().wake();
     }
 
@@ -127,7 +131,24 @@ impl ForwardingTable {
         self.runner.set_settings(mapping::settings(&fib));
         self.runner.set_blackholes(mapping::blackholes(config));
         let link = Arc::clone(&self.link);
-        self.runner.query(move |_| link.lock().set_config(fib));
+        let ipv6 = mapping::ipv6(config);
+        self.runner.query(move |_| link.lock().set_config(fib, ipv6));
+    }
+
+    /// Completes when the thread has ended.
+    pub(crate) async fn ended(&self) {
+        let mut life = self.life.clone();
+        while life.changed().await.is_ok() {}
+    }
+
+    /// Completes when there is a workload interface that there was not before.
+    pub(crate) async fn new_workload_interface(&self) {
+        self.link.interfaces.notified().await;
+    }
+
+    /// Whether IPv6 is forwarded.
+    pub(crate) fn ipv6(&self) -> Ipv6 {
+        self.link.lock().ipv6
     }
 
     /// Looks at the table, on its thread; none when the thread has ended.
@@ -142,7 +163,8 @@ impl ForwardingTable {
 }
 
 impl State {
-    fn tell(&mut self, outputs: &mut Vec<Output>) {
+    fn tell(&mut self, outputs: &mut Vec<Output>) -> Interfaces {
+        let mut interfaces = Interfaces::AsBefore;
         let (mut local, mut hops) = (Vec::new(), Vec::new());
         for output in outputs.drain(..) {
             match output {
@@ -164,7 +186,9 @@ impl State {
                         let _ = ready.send(());
                     }
                 }
-                Output::Swept => info!("routes of the run before that nobody confirmed are gone from the kernel"),
+                Output::Swept(0) => {}
+                Output::Swept(routes) => info!(routes, "routes of the run before that nobody wants any more are gone"),
+                Output::WorkloadInterface(_) => interfaces = Interfaces::More,
             }
         }
         self.change_local(local);
@@ -172,6 +196,15 @@ impl State {
             // An error: the speaker ends, and this thread after it.
             let _ = tables.tell_next_hops(hops);
         }
+        interfaces
+    }
+
+    /// Joins the speaker's tables, which were told of these local routes before they began.
+    fn attach(&mut self, tables: Tables, told: &[LocalRoute]) {
+        let now = self.local.values().map(|r| mapping::local_route(r, &self.config));
+        let changes = difference(told, now.collect());
+        self.tables = Some(tables);
+        self.change_local(changes);
     }
 
     fn change_local(&self, changes: Vec<LocalChange>) {
@@ -181,7 +214,8 @@ impl State {
     }
 
     /// Another ordinary metric makes other routes of all local ones.
-    fn set_config(&mut self, config: Fib) {
+    fn set_config(&mut self, config: Fib, ipv6: Ipv6) {
+        self.ipv6 = ipv6;
         let before = mem::replace(&mut self.config, config);
         if before.metric != self.config.metric {
             let again = self.local.values().map(|r| LocalChange::Set(mapping::local_route(r, &self.config)));
@@ -195,7 +229,9 @@ impl State {
         let known = self.next_hops.entry(name).or_default();
         match usage {
             Usage::Used => {
-                known.push(next_hop);
+                if !known.contains(&next_hop) {
+                    known.push(next_hop);
+                }
                 // Asked again for a second one of the name, so that its state is told, too.
                 Some((name, fib::Usage::Used))
             }
@@ -209,6 +245,22 @@ impl State {
             }
         }
     }
+}
+
+/// Whether there are other workload interfaces than before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Interfaces {
+    AsBefore,
+    More,
+}
+
+/// What makes the local routes of now out of those that were told.
+fn difference(told: &[LocalRoute], now: Vec<LocalRoute>) -> Vec<LocalChange> {
+    let there: BTreeSet<Prefix> = now.iter().map(|r| r.prefix).collect();
+    let told: BTreeMap<Prefix, &LocalRoute> = told.iter().map(|r| (r.prefix, r)).collect();
+    let gone = told.keys().filter(|p| !there.contains(*p)).map(|p| LocalChange::Removed(*p));
+    let new = now.into_iter().filter(|r| told.get(&r.prefix) != Some(&r)).map(LocalChange::Set);
+    gone.chain(new).collect()
 }
 
 /// Where the thread takes best paths from.
@@ -237,5 +289,26 @@ impl BestPathSource for Source {
         }
         state.tables = Some(tables);
         more
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn route(prefix: &str, local_pref: u32) -> LocalRoute {
+        LocalRoute { prefix: prefix.parse().expect("a prefix"), local_pref, interface: None }
+    }
+
+    #[test]
+    fn what_changed_while_the_speaker_started_is_told() {
+        let told = [route("10.0.0.1/32", 1), route("10.0.0.2/32", 1), route("10.0.0.3/32", 1)];
+        let now = vec![route("10.0.0.1/32", 1), route("10.0.0.2/32", 2), route("10.0.0.4/32", 1)];
+        let expected = [
+            LocalChange::Removed(told[2].prefix),
+            LocalChange::Set(route("10.0.0.2/32", 2)),
+            LocalChange::Set(route("10.0.0.4/32", 1)),
+        ];
+        assert_eq!(difference(&told, now), expected);
     }
 }

@@ -16,6 +16,7 @@ mod mapping;
 mod node_status;
 mod run;
 mod state;
+mod sysctls;
 mod waiting;
 
 use std::process::ExitCode;
@@ -29,6 +30,10 @@ pub use args::{Args, DEFAULT_SOCKET};
 /// Runs until it is told to stop. Exit code 0 after a stop, 1 when it could not start.
 #[must_use]
 pub fn run(args: &Args) -> ExitCode {
+    if let Err(problem) = args.check() {
+        eprintln!("{problem}");
+        return ExitCode::FAILURE;
+    }
     let set_level = daemon::init_log(&Log::default());
     let runtime = match daemon::runtime() {
         Ok(runtime) => runtime,

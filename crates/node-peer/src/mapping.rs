@@ -6,6 +6,7 @@ use heddle_bgp_core::Prefix;
 use heddle_bgp_core::attr::{AttrCode, NextHop as WireNextHop};
 use heddle_config::{Fib, FibAction, NexthopObjects};
 use heddle_fib_sync as fib;
+use heddle_fib_sync::sysctl::Ipv6;
 use heddle_speaker::forwarding::{LocalRoute, PathRecord, Record, SourceKind};
 
 /// What the forwarding table does, of a configuration.
@@ -54,6 +55,13 @@ fn rule(rule: &heddle_config::FibRule) -> fib::settings::FibRule {
             }
         },
     }
+}
+
+/// Whether the node forwards IPv6: it has an address of it, on which it listens.
+#[must_use]
+pub(crate) fn ipv6(config: &heddle_config::Config) -> Ipv6 {
+    let listens = config.router.listen.iter().any(|l| l.address.ip.is_ipv6());
+    if listens { Ipv6::Forwarded } else { Ipv6::Unused }
 }
 
 /// Prefixes that are blackholed: networks that ask for it, unless a rule keeps them out of the kernel.

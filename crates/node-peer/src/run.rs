@@ -1,5 +1,6 @@
 //! The main task: from events of the datastore to what runs.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use heddle_speaker::{Role, Speaker, StartOptions};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use crate::Args;
@@ -21,12 +23,15 @@ use crate::args::RouterId;
 use crate::drain::Drained;
 use crate::forwarding::ForwardingTable;
 use crate::node_status::StatusWriter;
-use crate::state::{DrainRequest, NodeState};
+use crate::state::{DrainRequest, News, NodeState, Runs};
+use crate::sysctls;
 use crate::waiting::Waiting;
 use heddle_admin::types::DrainStep;
 
 /// How long routes are the last choice before they are withdrawn.
 const LOWERED: Duration = Duration::from_secs(5);
+/// How soon what could not be applied is tried again: an address to listen on may come to its interface later.
+const RETRY: Duration = Duration::from_secs(5);
 /// Requests of the API that may wait.
 const REQUESTS: usize = 4;
 
@@ -48,6 +53,9 @@ pub(crate) enum RunError {
     /// The forwarding table.
     #[error(transparent)]
     Forwarding(#[from] heddle_fib_sync::StartError),
+    /// The thread of the forwarding table.
+    #[error("the thread of the forwarding table has failed; the routes stay in the kernel")]
+    ForwardingEnded,
 }
 
 /// Runs until a signal ends it.
@@ -67,6 +75,8 @@ pub(crate) async fn serve(args: &Args, set_level: &SetLevel) -> Result<(), RunEr
     let mut node = Node::new(args, Arc::clone(&state), set_level)?;
     notify(Notice::Ready);
     info!(node = %args.node, datastore = %args.datastore.display(), "the node peer runs");
+    let mut followed = true;
+    let mut failed = None;
     loop {
         tokio::select! {
             signal = signals.next() => match signal {
@@ -74,17 +84,21 @@ pub(crate) async fn serve(args: &Args, set_level: &SetLevel) -> Result<(), RunEr
                 // The datastore is followed as it is; there is nothing else to read.
                 Asked::Reload => {}
             },
-            event = watch.next() => match event {
+            event = watch.next(), if followed => match event {
                 Some(event) => node.snapshot(Arc::clone(event.snapshot())).await?,
                 None => {
                     error!("the datastore has ended; what runs goes on");
-                    watch_ended(&mut signals).await;
-                    break;
+                    followed = false;
                 }
             },
             report = next_report(&mut workloads) => node.workloads(&report).await?,
             Some(request) = asked.recv() => node.drain(request).await,
-            () = node.next_step() => node.withdraw().await,
+            step = node.next_step() => node.step(step).await?,
+            () = node.forwarding_ended() => {
+                // Sessions that nobody forwards for are worse than none: peers keep their routes until the restart.
+                failed = Some(RunError::ForwardingEnded);
+                break;
+            }
         }
     }
     if let Some(statuses) = statuses {
@@ -93,11 +107,7 @@ pub(crate) async fn serve(args: &Args, set_level: &SetLevel) -> Result<(), RunEr
     notify(Notice::Stopping);
     info!("stopping; the routes stay in the kernel");
     node.stop().await;
-    Ok(())
-}
-
-async fn watch_ended(signals: &mut Signals) {
-    while signals.next().await != Asked::Stop {}
+    failed.map_or(Ok(()), Err)
 }
 
 /// The next report of the folder of endpoints. Cancel-safe.
@@ -130,16 +140,31 @@ struct Node<'a> {
     context: NodeContext,
     snapshot: Option<Arc<Snapshot>>,
     workloads_known: bool,
+    /// What the resources came to last, when they came to something.
+    wanted: Option<Config>,
+    /// Warnings that were said.
+    said: BTreeSet<String>,
     drained: Drained,
-    withdraw_at: Option<tokio::time::Instant>,
+    withdraw_at: Option<Instant>,
+    /// When what could not be applied is tried again.
+    retry_at: Option<Instant>,
     phase: Phase,
+}
+
+/// What comes with time.
+#[derive(Clone, Copy)]
+enum Step {
+    /// Drained routes are withdrawn.
+    Withdraw,
+    /// What could not be applied is tried again.
+    Retry,
 }
 
 enum Phase {
     /// There is no configuration yet.
     Waiting { stop: oneshot::Sender<()>, server: JoinHandle<()> },
     /// Sessions run.
-    Running { speaker: Speaker, table: Arc<ForwardingTable> },
+    Running { speaker: Speaker, table: Arc<ForwardingTable>, sysctls: JoinHandle<()> },
     /// Between the two.
     Changing,
 }
@@ -159,8 +184,20 @@ impl<'a> Node<'a> {
             let _ = stopped.await;
         }));
         let phase = Phase::Waiting { stop, server };
-        let (snapshot, drained, withdraw_at) = (None, Drained::No, None);
-        Ok(Self { args, state, set_level, context, snapshot, workloads_known: false, drained, withdraw_at, phase })
+        Ok(Self {
+            args,
+            state,
+            set_level,
+            context,
+            snapshot: None,
+            workloads_known: false,
+            wanted: None,
+            said: BTreeSet::new(),
+            drained: Drained::No,
+            withdraw_at: None,
+            retry_at: None,
+            phase,
+        })
     }
 
     /// The local workloads have changed. Nothing runs before they are known.
@@ -183,14 +220,26 @@ impl<'a> Node<'a> {
     async fn apply(&mut self) -> Result<(), RunError> {
         let Some(snapshot) = self.snapshot.as_ref().filter(|_| self.workloads_known) else { return Ok(()) };
         let generated = generate(snapshot, &self.context);
-        self.state.generated(&generated);
+        let runs = match self.phase {
+            Phase::Running { .. } => Runs::Yes,
+            Phase::Waiting { .. } | Phase::Changing => Runs::NotYet,
+        };
+        self.state.generated(&generated, runs);
         self.say(&generated);
         let Some(config) = generated.config else { return Ok(()) };
+        self.wanted = Some(config);
+        self.bring().await
+    }
+
+    /// Brings what runs to what is wanted.
+    async fn bring(&mut self) -> Result<(), RunError> {
+        let Some(config) = self.wanted.clone() else { return Ok(()) };
         let config = self.finish(config);
         match std::mem::replace(&mut self.phase, Phase::Changing) {
-            Phase::Running { speaker, table } => {
-                self.change(&speaker, &table, config).await;
-                self.phase = Phase::Running { speaker, table };
+            Phase::Running { speaker, table, sysctls } => {
+                let applied = self.change(&speaker, &table, config).await;
+                self.retry_at = if applied { None } else { Some(Instant::now() + RETRY) };
+                self.phase = Phase::Running { speaker, table, sysctls };
             }
             Phase::Waiting { stop, server } => {
                 let _ = stop.send(());
@@ -231,37 +280,52 @@ impl<'a> Node<'a> {
         };
         let mut speaker = Speaker::start(config, options).await?;
         if let Some(tables) = speaker.take_tables() {
-            table.attach(tables, &told);
+            table.attach(tables, told);
         }
         self.state.forwards_by(Arc::clone(&table));
+        let sysctls = tokio::spawn(sysctls::follow(Arc::clone(&table)));
         info!("sessions begin");
-        Ok(Phase::Running { speaker, table })
+        Ok(Phase::Running { speaker, table, sysctls })
     }
 
-    async fn change(&self, speaker: &Speaker, table: &ForwardingTable, config: Config) {
+    /// Says whether it is in force.
+    async fn change(&self, speaker: &Speaker, table: &ForwardingTable, config: Config) -> bool {
+        if **speaker.applied().borrow() == config {
+            self.state.problem(None);
+            return true;
+        }
         (self.set_level)(&config.log.level);
         match speaker.apply(config.clone()).await {
             Ok(_) => {
                 table.configure(&config);
                 self.state.problem(None);
+                true
             }
             Err(e) => {
-                warn!("what the datastore says was not applied, the running configuration goes on: {e}");
-                self.state.problem(Some(format!("the newest state of the datastore is not in force: {e}")));
+                let problem = format!("the newest state of the datastore is not in force: {e}");
+                if self.state.problem(Some(problem)) == News::Yes {
+                    warn!("what the datastore says was not applied, the running configuration goes on: {e}");
+                }
+                false
             }
         }
     }
 
-    fn say(&self, generated: &Generated) {
-        for warning in &generated.warnings {
+    /// Says what was not said of the state before.
+    fn say(&mut self, generated: &Generated) {
+        let mut now: BTreeSet<String> = generated.warnings.iter().map(ToString::to_string).collect();
+        for warning in now.difference(&self.said) {
             warn!("{warning}");
         }
-        if let Some(waiting) = &generated.waiting {
+        if let Some(waiting) = generated.waiting.as_ref().map(ToString::to_string) {
             match self.phase {
+                _ if self.said.contains(&waiting) => {}
                 Phase::Running { .. } => warn!("{waiting}; what runs goes on"),
                 Phase::Waiting { .. } | Phase::Changing => info!("{waiting}"),
             }
+            now.insert(waiting);
         }
+        self.said = now;
     }
 
     async fn drain(&mut self, (step, reply): DrainRequest) {
@@ -269,15 +333,24 @@ impl<'a> Node<'a> {
             (DrainStep::Undo, _) => self.set_drained(Drained::No).await,
             (DrainStep::Drain, Drained::No) => {
                 self.set_drained(Drained::Lowered).await;
-                self.withdraw_at = Some(tokio::time::Instant::now() + LOWERED);
+                self.withdraw_at = Some(Instant::now() + LOWERED);
             }
             (DrainStep::Drain, Drained::Lowered | Drained::Withdrawn) => {}
         }
         let _ = reply.send(self.drained);
     }
 
-    async fn withdraw(&mut self) {
-        self.set_drained(Drained::Withdrawn).await;
+    async fn step(&mut self, step: Step) -> Result<(), RunError> {
+        match step {
+            Step::Withdraw => {
+                self.set_drained(Drained::Withdrawn).await;
+                Ok(())
+            }
+            Step::Retry => {
+                self.retry_at = None;
+                self.bring().await
+            }
+        }
     }
 
     async fn set_drained(&mut self, drained: Drained) {
@@ -285,22 +358,37 @@ impl<'a> Node<'a> {
         self.drained = drained;
         self.state.drained(drained);
         info!(state = drained.as_str(), "drain");
-        if let Err(e) = self.apply().await {
+        // Also when the resources come to nothing now: it is what runs that is drained.
+        if let Err(e) = self.bring().await {
             error!("{e}");
         }
     }
 
-    /// Completes when drained routes are to be withdrawn.
-    async fn next_step(&self) {
-        match self.withdraw_at {
-            Some(at) => tokio::time::sleep_until(at).await,
+    /// Completes when time asks for something.
+    async fn next_step(&self) -> Step {
+        let withdraw = self.withdraw_at.map(|at| (at, Step::Withdraw));
+        let retry = self.retry_at.map(|at| (at, Step::Retry));
+        match [withdraw, retry].into_iter().flatten().min_by_key(|(at, _)| *at) {
+            Some((at, step)) => {
+                tokio::time::sleep_until(at).await;
+                step
+            }
             None => std::future::pending().await,
+        }
+    }
+
+    /// Completes when nobody writes routes any more.
+    async fn forwarding_ended(&self) {
+        match &self.phase {
+            Phase::Running { table, .. } => table.ended().await,
+            Phase::Waiting { .. } | Phase::Changing => std::future::pending().await,
         }
     }
 
     async fn stop(self) {
         match self.phase {
-            Phase::Running { speaker, table } => {
+            Phase::Running { speaker, table, sysctls } => {
+                sysctls.abort();
                 speaker.stop().await;
                 drop(table);
             }

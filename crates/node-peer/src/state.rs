@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::drain::Drained;
 use crate::fib_report;
 use crate::forwarding::ForwardingTable;
+use crate::sysctls;
 
 /// A node, for the API.
 #[derive(Debug)]
@@ -21,6 +22,20 @@ pub(crate) struct NodeState {
     datastore: Datastore,
     requests: mpsc::Sender<DrainRequest>,
     inner: Mutex<Inner>,
+}
+
+/// Whether the node runs sessions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Runs {
+    Yes,
+    NotYet,
+}
+
+/// Whether something is another than it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum News {
+    Yes,
+    No,
 }
 
 /// Asks for another step of draining.
@@ -47,7 +62,13 @@ impl NodeState {
     }
 
     /// What the node's resources make of it.
-    pub(crate) fn generated(&self, generated: &Generated) {
+    pub(crate) fn generated(&self, generated: &Generated, runs: Runs) {
+        let waiting = generated.waiting.as_ref();
+        if let (Runs::Yes, Some(waiting)) = (runs, waiting) {
+            // Its peers are what they were.
+            self.problem(Some(format!("{waiting}; what ran before goes on")));
+            return;
+        }
         let peers = generated.peers.iter().map(|p| PeerName {
             address: p.address.to_string(),
             name: p.name.clone(),
@@ -61,12 +82,17 @@ impl NodeState {
         let mut inner = self.lock();
         inner.peers = peers.collect();
         inner.warnings = generated.warnings.iter().map(ToString::to_string).collect();
-        inner.waiting = generated.waiting.as_ref().map(|w| w.to_string().trim_start_matches("waiting for ").to_owned());
+        inner.waiting = waiting.map(|w| w.to_string().trim_start_matches("waiting for ").to_owned());
     }
 
     /// Something that keeps what the resources say from being in force; none: nothing.
-    pub(crate) fn problem(&self, problem: Option<String>) {
-        self.lock().problem = problem;
+    pub(crate) fn problem(&self, problem: Option<String>) -> News {
+        let mut inner = self.lock();
+        if inner.problem == problem {
+            return News::No;
+        }
+        inner.problem = problem;
+        News::Yes
     }
 
     pub(crate) fn drained(&self, drained: Drained) {
@@ -102,7 +128,7 @@ impl NodeState {
     async fn whole_report(&self) -> NodeReport {
         let forwarding = self.lock().forwarding.clone();
         let (fib, sysctls) = match &forwarding {
-            Some(table) => table.look(fib_report::summary).await.map_or((None, Vec::new()), |(f, s)| (Some(f), s)),
+            Some(table) => (table.look(|fib| fib_report::numbers(fib)).await, sysctls::report(table).await),
             None => (None, Vec::new()),
         };
         let datastore = self.datastore_report();
@@ -152,5 +178,35 @@ impl heddle_admin::Node for NodeState {
             let drained = answer.await.map_err(|_| stopping())?;
             Ok(DrainReport { drained: drained.as_str().to_owned() })
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use heddle_admin::Node;
+    use heddle_config_gen::{NodeContext, generate};
+    use heddle_datastore::FileSource;
+
+    use super::*;
+
+    /// A Node resource that goes away stops nothing, and the report says so.
+    #[tokio::test]
+    async fn a_running_node_without_resource_runs_on_and_says_so() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let (requests, _asked) = mpsc::channel(1);
+        let state = NodeState::new("n1".into(), Datastore::start(FileSource::of(dir.path())), requests);
+        let peers = vec![PeerName { address: "192.0.2.2".into(), ..PeerName::default() }];
+        {
+            let mut inner = state.lock();
+            inner.waiting = None;
+            inner.peers.clone_from(&peers);
+        }
+        let nothing = generate(&heddle_resources::Snapshot::default(), &NodeContext::new("n1"));
+        state.generated(&nothing, Runs::Yes);
+        let report = state.report().await.expect("a report");
+        assert_eq!((report.waiting_for, report.peers), (None, peers));
+        assert!(report.warnings.iter().any(|w| w.contains("n1") && w.contains("goes on")), "{:?}", report.warnings);
+        state.generated(&nothing, Runs::NotYet);
+        assert!(state.report().await.expect("a report").waiting_for.is_some());
     }
 }
