@@ -9,11 +9,13 @@ use serde_json::Value;
 use crate::Case;
 use crate::world::World;
 
-pub(crate) const CASES: &[Case] = &[Case { name: "datastore::empty_half_written_doubled", needs: &[], run: run }];
+pub(crate) const CASES: &[Case] =
+    &[Case { name: "datastore::empty_half_written_doubled", needs: &[], run: empty_half_written_doubled }];
 
 const FILES: [&str; 4] = ["configuration.yaml", "pools.yaml", "nodes.yaml", "blocks.yaml"];
 
-fn run() {
+/// Empty: it waits. Half a file, or none any more: what runs goes on. One address twice: both nodes are named.
+fn empty_half_written_doubled() {
     let mut topology = Topology::full_mesh(2);
     topology.pods_per_node = 1;
     let world = World::build("datastore::empty_half_written_doubled", &topology);
@@ -60,6 +62,25 @@ fn run() {
         wait_for(&format!("{}: {node} is content again", world.case()), PATIENCE, || {
             let report = world.show(node, &["show", "node"])?;
             ensure(!report["datastore"].to_string().contains("nodes.yaml:"), || report.to_string())
+        });
+    }
+    assert_eq!(counts(&world, &nodes), established, "{}: no session was touched", world.case());
+
+    // The whole directory goes away, and comes back.
+    let away = directory.with_extension("away");
+    fs::rename(&directory, &away).expect("it can be renamed");
+    for node in &nodes {
+        wait_for(&format!("{}: {node} misses its datastore", world.case()), PATIENCE, || {
+            let report = world.show(node, &["show", "node"])?;
+            ensure(report["datastore"]["state"] == "lost", || report["datastore"].to_string())
+        });
+    }
+    world.await_tables(&[]);
+    fs::rename(&away, &directory).expect("it can be renamed");
+    for node in &nodes {
+        wait_for(&format!("{}: {node} has its datastore again", world.case()), PATIENCE, || {
+            let report = world.show(node, &["show", "node"])?;
+            ensure(report["datastore"]["state"] == "in_sync", || report["datastore"].to_string())
         });
     }
     assert_eq!(counts(&world, &nodes), established, "{}: no session was touched", world.case());

@@ -19,7 +19,8 @@ pub(crate) const CASES: &[Case] = &[
 
 const NODES: usize = 6;
 
-/// Reflectors are added, the mesh is ended; the mesh begins again, the reflectors go. Whoever does it in this order loses nothing.
+/// Reflectors are added, the mesh is ended; the mesh begins again, the reflectors go. Whoever does it in this order loses nothing;
+/// then all of it in one change.
 fn mesh_to_reflectors_and_back() {
     let mut topology = Topology::reflected(NODES, 2);
     topology.mesh = Mesh::Full;
@@ -50,6 +51,16 @@ fn mesh_to_reflectors_and_back() {
     await_received(&world, &nodes, mesh, 1);
     world.await_tables(&[]);
     traffic.lossless();
+
+    // All in one change.
+    let traffic = Traffic::start(&world, &world.fabric().probe_pairs());
+    world.edit("configuration.yaml", |text| {
+        format!("{}---\n{peers}", text.replace("MeshEnabled: true", "MeshEnabled: false"))
+    });
+    await_received(&world, &nodes, 4, NODES - 1);
+    world.await_tables(&[]);
+    traffic.await_whole();
+    traffic.lossy(NEW_SESSIONS, "sessions of the mesh ended in the same change in which those with reflectors began");
     world.await_pings();
 }
 

@@ -11,7 +11,9 @@ mod datastore;
 mod drain;
 mod edits;
 mod foreign;
+mod links;
 mod listener;
+mod machine;
 mod mesh;
 mod monitor;
 mod pods;
@@ -48,6 +50,7 @@ fn cases() -> impl Iterator<Item = &'static Case> {
         edits::CASES,
         pods::CASES,
         foreign::CASES,
+        links::CASES,
         datastore::CASES,
         mesh::CASES,
     ]
@@ -64,7 +67,10 @@ fn main() {
     let mut arguments = Arguments::from_iter(ours);
     arguments.test_threads.get_or_insert(THREADS);
     let trials = cases().map(trial).collect();
-    libtest_mimic::run(&arguments, trials).exit();
+    let room = machine::Room::make();
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    drop(room);
+    conclusion.exit();
 }
 
 fn trial(case: &'static Case) -> Trial {

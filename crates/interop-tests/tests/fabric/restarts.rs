@@ -1,10 +1,13 @@
 //! Node peers that are killed, and node peers that are stopped and started again, under traffic.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use heddle_interop_tests::require::Need;
+use heddle_interop_tests::wait::{PATIENCE, ensure, wait_for};
+use heddle_lab::addressing::Pair;
 use heddle_lab::pod::Borrow;
 use heddle_lab::topology::Topology;
 
@@ -13,11 +16,13 @@ use crate::listener::Listener;
 use crate::mesh::borrowed;
 use crate::monitor::FrrMonitor;
 use crate::random::Random;
+use crate::table::difference;
 use crate::traffic::{Traffic, pairs};
 use crate::world::World;
 
 pub(crate) const CASES: &[Case] = &[
     Case { name: "restarts::killed_at_random_moments", needs: &[], run: killed_at_random_moments },
+    Case { name: "restarts::with_a_dead_peer", needs: &[], run: with_a_dead_peer },
     Case { name: "restarts::planned", needs: &[Need::Frr], run: planned },
 ];
 
@@ -27,7 +32,7 @@ const KILLS: usize = 12;
 const SEED: u64 = 0x0048_6564_646c_6521;
 
 /// SIGKILL at random moments, sometimes before the node has come back from the last one: the kernel forwards all the time, and
-/// the others keep the node's routes.
+/// the others keep the node's routes. Meanwhile pods come and go, of which the node hears nothing until it is back.
 fn killed_at_random_moments() {
     let mut topology = Topology::full_mesh(4);
     topology.pods_per_node = 1;
@@ -35,19 +40,26 @@ fn killed_at_random_moments() {
     let nodes = world.nodes();
     world.await_tables(&[]);
     world.await_sessions(&nodes);
-    let (_, address) = world.add_pod("node1", Borrow::From("node2"));
-    let extras = borrowed(address, "node1");
-    world.await_tables(&extras);
     let traffic = Traffic::start(&world, &world.fabric().probe_pairs());
     let mut random = Random::new(SEED);
+    let mut borrowers: BTreeMap<&str, (String, Pair)> = BTreeMap::new();
     for _ in 0..KILLS {
-        let victim = random.pick(&nodes);
+        let victim = random.pick(&nodes).as_str();
         world.kill(victim);
-        traffic.flow(Duration::from_millis(random.below(300)));
+        traffic.flow(Duration::from_millis(random.below(150)));
+        match borrowers.remove(victim) {
+            Some((pod, _)) => world.remove_pod(&pod),
+            None => {
+                let lender = nodes.iter().find(|node| *node != victim).expect("there are several");
+                borrowers.insert(victim, world.add_pod(victim, Borrow::From(lender)));
+            }
+        }
+        traffic.flow(Duration::from_millis(random.below(150)));
         world.revive(victim);
         traffic.flow(Duration::from_millis(random.below(1200)));
     }
     world.await_sessions(&nodes);
+    let extras: Vec<_> = borrowers.iter().flat_map(|(node, (_, address))| borrowed(*address, node)).collect();
     world.await_tables(&extras);
     // What is left of the run before would be swept by now, and with it what was forgotten.
     for node in &nodes {
@@ -55,6 +67,45 @@ fn killed_at_random_moments() {
     }
     world.await_tables(&extras);
     traffic.lossless();
+}
+
+/// A node comes back while another one is dead: whoever lives has its routes at once, and only what the dead one alone could
+/// confirm goes, after a bounded time.
+fn with_a_dead_peer() {
+    let mut topology = Topology::full_mesh(4);
+    topology.pods_per_node = 1;
+    let world = World::up("restarts::with_a_dead_peer", &topology);
+    world.await_tables(&[]);
+    world.await_sessions(&world.nodes());
+    let alive = [("node1", "node3"), ("node3", "node1"), ("node3", "node4"), ("node4", "node1")];
+    let traffic = Traffic::start(&world, &pairs(&world, &alive));
+    world.kill("node2");
+    // node1 knows that it is dead, and keeps its routes: the run to come has to keep them, too.
+    world.await_down(&["node1".to_owned()], world.address("node2"));
+    world.kill("node1");
+    let (_, address) = world.add_pod("node1", Borrow::From("node3"));
+    world.revive("node1");
+    // The others keep what node2 told them, and hear of what is new on node1.
+    let others = ["node3".to_owned(), "node4".to_owned()];
+    world.await_tables_of(&others, &borrowed(address, "node1"));
+    let report = world.show("node1", &["show", "node"]).unwrap_or_else(|error| panic!("{error}"));
+    assert!(report["fib"]["stale"].as_u64().is_some_and(|stale| stale >= 2), "the dead peer delays nobody: {report}");
+    let mut expected = world.expected("node1", &[]);
+    assert!(
+        world.table("node1").is_ok_and(|table| table == expected),
+        "routes to the dead peer's blocks are kept so far"
+    );
+    for block in world.blocks("node2").networks() {
+        expected.remove(&block);
+    }
+    wait_for(&format!("{}: node1 gives up what nobody confirms", world.case()), PATIENCE, || {
+        let found = world.table("node1")?;
+        ensure(found == expected, || difference(&expected, &found))
+    });
+    world.revive("node2");
+    world.await_tables(&borrowed(address, "node1"));
+    traffic.lossless();
+    world.await_pings();
 }
 
 /// SIGTERM and a start: no peer sees a route withdrawn, no kernel is written to, not even that of the node itself.

@@ -1,11 +1,11 @@
 //! Probes: 1,000 packets a second on each flow, every one of them counted.
 
-use std::fs;
 use std::time::Duration;
 
 use heddle_interop_tests::wait::{PATIENCE, ensure, wait_for};
 use heddle_lab::prober::{FlowReport, Mark, Prober};
 
+use crate::machine::Losses;
 use crate::world::World;
 
 /// How long all must have arrived before the counting begins, and how much is sent when a case waits for packets.
@@ -16,7 +16,7 @@ const WHOLE: Duration = Duration::from_millis(300);
 pub(crate) struct Traffic {
     prober: Prober,
     start: Mark,
-    dropped: u64,
+    losses: Losses,
     case: &'static str,
 }
 
@@ -37,7 +37,7 @@ impl Traffic {
             ensure(prober.is_whole(WHOLE), || losses(&prober.since(&begin, Duration::from_millis(50))).join("\n"))
         });
         let start = prober.mark();
-        Self { prober, start, dropped: dropped(), case }
+        Self { prober, start, losses: Losses::now(), case }
     }
 
     /// Waits until `span` worth of further packets has been sent.
@@ -63,13 +63,8 @@ impl Traffic {
     #[track_caller]
     pub(crate) fn lossless(self) {
         let case = self.case;
-        let (lost, drops, reports) = self.end();
-        assert!(
-            lost.is_empty(),
-            "{case}: packets were lost, and none may be ({drops} of them or others before any table was asked, because \
-             this machine had no time for them):\n{}",
-            lost.join("\n")
-        );
+        let (lost, machine, reports) = self.end();
+        assert!(lost.is_empty(), "{case}: packets were lost, and none may be ({machine}):\n{}", lost.join("\n"));
         let sent: u64 = reports.iter().map(|flow| flow.sent).sum();
         println!("{case}: {sent} packets on {} flows, none lost", reports.len());
     }
@@ -84,10 +79,10 @@ impl Traffic {
         assert!(worst <= most, "{case}: more than {most} packets were lost on a flow ({why}):\n{}", lost.join("\n"));
     }
 
-    fn end(self) -> (Vec<String>, u64, Vec<FlowReport>) {
+    fn end(self) -> (Vec<String>, Losses, Vec<FlowReport>) {
         let reports = self.prober.finish_since(&self.start);
         assert!(reports.iter().all(|flow| flow.sent > 0), "{}: nothing was sent: {reports:?}", self.case);
-        (losses(&reports), dropped().saturating_sub(self.dropped), reports)
+        (losses(&reports), Losses::now().since(self.losses), reports)
     }
 }
 
@@ -96,13 +91,6 @@ fn losses(reports: &[FlowReport]) -> Vec<String> {
         format!("{}: {} of {} lost, {} in a row", flow.name, flow.lost, flow.sent, flow.longest_gap)
     };
     reports.iter().filter(|flow| flow.lost > 0).map(line).collect()
-}
-
-/// Packets that the kernel dropped because a processor's queue was full (`netdev_max_backlog`): the second column.
-fn dropped() -> u64 {
-    let text = fs::read_to_string("/proc/net/softnet_stat").unwrap_or_default();
-    let column = |line: &str| line.split_whitespace().nth(1).and_then(|word| u64::from_str_radix(word, 16).ok());
-    text.lines().filter_map(column).sum()
 }
 
 /// The first pods of some nodes, as pairs of names.
