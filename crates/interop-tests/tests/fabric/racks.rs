@@ -57,7 +57,8 @@ spec:
 /// Time is three times as much: had anybody waited for it, more would be lost.
 const CUT: u64 = 3000;
 
-/// Filters and communities as the switches see them; routes with a leg over each switch; a link that is cut and mended.
+/// Filters and communities as the switches see them; routes with a leg over each switch; a link that is cut and mended; a node
+/// that is drained.
 fn dual_homed() {
     let rack: &[Option<TorDaemon>] = &[Some(TorDaemon::Frr), Some(TorDaemon::Bird)];
     let mut topology = Topology::racks(&[rack, rack], 2);
@@ -98,6 +99,33 @@ fn dual_homed() {
     await_legs(&world, &nodes, &[]);
     traffic.await_whole();
     traffic.lossy(CUT, "a link came back: FRR tells of routes before they are in its kernel");
+    world.await_pings();
+    drained(&world);
+}
+
+/// A switch sees that a node is drained (RFC 8326 §4.1), then its routes go; undone, they are back.
+fn drained(world: &World) {
+    let drain = |words: &[&str]| world.show("node1", words).unwrap_or_else(|error| panic!("{error}"));
+    let blocks = world.blocks("node1").networks();
+    drain(&["node-peer", "drain"]);
+    let marked = |block: IpNetwork| -> Result<bool, String> {
+        let answer = frr_route(world, "tor1", block)?;
+        let communities = answer.pointer("/paths/0/community/string").and_then(Value::as_str).unwrap_or_default();
+        Ok(communities.contains("graceful-shutdown") && communities.contains("65000:100"))
+    };
+    wait_for(&format!("{}: FRR has node1's routes as those of a drained node", world.case()), PATIENCE, || {
+        let [v4, v6] = blocks;
+        ensure(marked(v4)? && marked(v6)?, || format!("{:?}", frr_route(world, "tor1", v4)))
+    });
+    for tor in ["tor1", "tor2"] {
+        wait_for(&format!("{}: {tor} has node1's routes no more", world.case()), PATIENCE, || {
+            let kernel = world.fabric().host(tor).map_err(|error| error.to_string())?.destinations();
+            let kernel = kernel.map_err(|error| error.to_string())?;
+            ensure(!blocks.iter().any(|block| kernel.contains(block)), || format!("{kernel:?}"))
+        });
+    }
+    drain(&["node-peer", "drain", "--undo"]);
+    await_legs(world, &world.nodes(), &[]);
     world.await_pings();
 }
 

@@ -157,4 +157,15 @@ fn planned() {
         assert!(events.is_empty(), "{}: the kernels' routes were touched: {events:#?}", world.case());
     }
     traffic.lossless();
+
+    // Those who heard nothing would have heard.
+    let listener = Listener::start(&world, "node2");
+    let (pod, address) = world.add_pod("node1", Borrow::From("node3"));
+    world.await_tables_of(&nodes, &borrowed(address, "node1"));
+    monitor.await_prefixes(&[expected.as_slice(), address.networks().as_slice()].concat());
+    world.remove_pod(&pod);
+    monitor.await_prefixes(&expected);
+    world.await_tables_of(&nodes, &[]);
+    assert!(listener.finish().len() >= 4, "two routes came and went");
+    assert!(monitor.withdrawals().len() >= heard.len() + 2, "two routes were withdrawn");
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use heddle_interop_tests::wait::{PATIENCE, ensure, wait_for};
-use heddle_lab::plan::Role;
+use heddle_lab::plan::{Host, Role};
 use heddle_lab::topology::NodeProgram;
 use heddle_netlink::{Family, Protocol, Route, RouteKind};
 use ipnetwork::IpNetwork;
@@ -49,11 +49,14 @@ impl World {
     }
 
     /// What a node's kernel has to have where all nodes are on one LAN: its own blocks as blackholes, those of others and
-    /// what they advertise beside them through their addresses.
+    /// what they advertise beside them through their addresses. Where nothing runs nothing is advertised.
     pub(crate) fn expected(&self, node: &str, extras: &[Extra<'_>]) -> Table {
         let mut table = Table::new();
         for other in self.fabric().plan().nodes() {
             let (Some(blocks), Some(address)) = (other.blocks(), other.address) else { continue };
+            if program(other) == Some(NodeProgram::Nothing) {
+                continue;
+            }
             let extras = extras.iter().filter(|(_, owner)| *owner == other.name).map(|(prefix, _)| *prefix);
             if other.name == node {
                 table.extend(blocks.networks().map(|block| (block, Destination::Blackhole)));
@@ -71,13 +74,7 @@ impl World {
     /// Waits until every node of ours has exactly the routes that it has to have.
     #[track_caller]
     pub(crate) fn await_tables(&self, extras: &[Extra<'_>]) {
-        let ours = self.fabric().plan().nodes().filter(|node| {
-            let program = match &node.role {
-                Role::Node { program, .. } => Some(*program),
-                Role::Switch | Role::Tor { .. } | Role::Reflector(_) => None,
-            };
-            program == Some(NodeProgram::Heddle)
-        });
+        let ours = self.fabric().plan().nodes().filter(|node| program(node) == Some(NodeProgram::Heddle));
         let names: Vec<String> = ours.map(|node| node.name.clone()).collect();
         assert!(!names.is_empty(), "{}: no node of ours", self.case());
         self.await_tables_of(&names, extras);
@@ -93,6 +90,14 @@ impl World {
                 ensure(found == expected, || difference(&expected, &found))
             });
         }
+    }
+}
+
+/// What runs on a node.
+fn program(host: &Host) -> Option<NodeProgram> {
+    match &host.role {
+        Role::Node { program, .. } => Some(*program),
+        Role::Switch | Role::Tor { .. } | Role::Reflector(_) => None,
     }
 }
 
