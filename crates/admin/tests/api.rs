@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use heddle_admin::node::Later;
 use heddle_admin::server::{MAX_BODY, MAX_CONNECTIONS, MAX_STREAMS};
 use heddle_admin::types::*;
-use heddle_admin::{AdminBackend, AdminServer, BindError, Client, ClientError, EventHub, EventReader, RouteCursor};
+use heddle_admin::{AdminBackend, AdminServer, BindError, Client, ClientError, EventHub, EventReader, Node, RouteCursor};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::sync::{Mutex, oneshot};
@@ -25,6 +26,40 @@ struct Fixed {
     /// Cursors that exist.
     cursors: Arc<AtomicU64>,
     asked: Mutex<Vec<String>>,
+}
+
+/// What only a node has.
+#[derive(Debug)]
+struct FixedNode;
+
+fn document() -> String {
+    std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/api.md")).unwrap()
+}
+
+/// The first example of the document after these words.
+fn example(after: &str) -> String {
+    let document = document();
+    let rest = &document[document.find(after).unwrap_or_else(|| panic!("no {after}"))..];
+    let begin = rest.find("```json\n").unwrap() + 8;
+    rest[begin..begin + rest[begin..].find("```").unwrap()].to_owned()
+}
+
+impl Node for FixedNode {
+    fn report(&self) -> Later<'_, NodeReport> {
+        Box::pin(async { Ok(serde_json::from_str(&example("### Node")).unwrap()) })
+    }
+
+    fn fib(&self, _: FibQuery) -> Later<'_, FibPage> {
+        Box::pin(async { Ok(serde_json::from_str(&example("### Forwarding table")).unwrap()) })
+    }
+
+    fn drain(&self, step: DrainStep) -> Later<'_, DrainReport> {
+        let drained = match step {
+            DrainStep::Drain => "lowered",
+            DrainStep::Undo => "none",
+        };
+        Box::pin(async move { Ok(DrainReport { drained: drained.to_owned() }) })
+    }
 }
 
 fn time(text: &str) -> WallTime {
@@ -47,6 +82,9 @@ impl AdminBackend for Fixed {
 
     fn version(&self) -> Version {
         Version { program: "heddle".to_owned(), api: vec!["v1".to_owned()], ..Version::default() }
+    }
+    fn node(&self) -> Option<&dyn Node> {
+        Some(&FixedNode)
     }
     async fn summary(&self) -> Result<Summary, ApiError> {
         Ok(serde_json::from_str(include_str!("data/summary.json")).unwrap())
@@ -453,8 +491,7 @@ async fn metrics_are_open_metrics_with_bounded_labels() {
         assert!(!labels.contains("prefix="), "a series a route: {line}");
     }
     // Each metric of the document is there, and no other.
-    let document = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/api.md")).unwrap();
-    let documented = documented_metrics(&document);
+    let documented = documented_metrics(&document());
     let types = text.lines().filter_map(|l| l.strip_prefix("# TYPE "));
     let rendered: std::collections::BTreeSet<String> = types
         .map(|l| match l.split_once(' ').unwrap() {
@@ -487,12 +524,6 @@ fn documented_metrics(document: &str) -> std::collections::BTreeSet<String> {
 
 #[tokio::test]
 async fn the_document_shows_what_the_types_are() {
-    let document = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/api.md")).unwrap();
-    let example = |after: &str| -> String {
-        let rest = &document[document.find(after).unwrap_or_else(|| panic!("no {after}"))..];
-        let begin = rest.find("```json\n").unwrap() + 8;
-        rest[begin..begin + rest[begin..].find("```").unwrap()].to_owned()
-    };
     /// Reads the example as `T` and writes it again: no key may be lost, and none added.
     fn same<T: serde::Serialize + serde::de::DeserializeOwned>(text: &str) {
         let value: serde_json::Value = serde_json::from_str(text).unwrap();
@@ -508,5 +539,18 @@ async fn the_document_shows_what_the_types_are() {
     same::<ActionResult>(&example("### Actions"));
     same::<Destination>(&example("A walk over the table"));
     same::<Event>(&example("### Events"));
+    same::<NodeReport>(&example("### Node"));
+    same::<FibPage>(&example("### Forwarding table"));
+    same::<DrainReport>(&example("### Drain"));
     same::<ConfigDiff>(&example("as on SIGHUP. Both answer"));
+}
+
+#[tokio::test]
+async fn a_node_tells_of_itself_and_is_drained() {
+    let running = Running::start();
+    let client = &running.client;
+    assert_eq!(client.node().await.unwrap().node, "node-1");
+    assert_eq!(client.fib(&FibQuery::default()).await.unwrap().routes.len(), 1);
+    assert_eq!(client.drain_node(DrainStep::Drain).await.unwrap().drained, "lowered");
+    assert_eq!(client.drain_node(DrainStep::Undo).await.unwrap().drained, "none");
 }
