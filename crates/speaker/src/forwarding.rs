@@ -4,7 +4,7 @@
 //! The other side is a thread of its own that owns the kernel's forwarding table. It is woken when there is something to
 //! take, and takes it without waiting; the RIB waits for it as little as for any peer.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -145,7 +145,7 @@ impl Tables {
 
     /// Takes the news about next hops: which came into use and which went out of it.
     #[must_use]
-    pub fn take_next_hops(&self) -> VecDeque<(NextHop, Usage)> {
+    pub fn take_next_hops(&self) -> BTreeMap<NextHop, Usage> {
         std::mem::take(&mut self.link.state().next_hops)
     }
 
@@ -187,7 +187,8 @@ pub(crate) struct TablesLink {
 
 #[derive(Debug, Default)]
 struct State {
-    next_hops: VecDeque<(NextHop, Usage)>,
+    /// The last word on each: what comes and goes while nobody takes it is not told twice.
+    next_hops: BTreeMap<NextHop, Usage>,
     complete: Vec<Family>,
 }
 
@@ -205,12 +206,29 @@ impl TablesLink {
     }
 
     pub(crate) fn next_hop(&self, next_hop: NextHop, usage: Usage) {
-        self.state().next_hops.push_back((next_hop, usage));
+        self.state().next_hops.insert(next_hop, usage);
         self.wake.wake();
     }
 
     pub(crate) fn complete(&self, family: Family) {
         self.state().complete.push(family);
         self.wake.wake();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn next_hops_that_nobody_takes_do_not_pile_up() {
+        let link = TablesLink::new(Wake::new(|| {}));
+        let [a, b] = [1, 2].map(|n| NextHop::V4([192, 0, 2, n].into()));
+        for usage in [Usage::Used, Usage::Unused].repeat(1000) {
+            link.next_hop(a, usage);
+        }
+        link.next_hop(b, Usage::Used);
+        let expected = BTreeMap::from([(a, Usage::Unused), (b, Usage::Used)]);
+        assert_eq!(link.state().next_hops, expected);
     }
 }
