@@ -143,7 +143,7 @@ impl fmt::Display for Value {
 impl fmt::Display for Aim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::OfOther(share) => write!(f, "≤ {share} of BIRD"),
+            Self::OfOther(share) => write!(f, "≤ {} of BIRD", Value::Is(*share)),
             Self::AtMost(limit) => write!(f, "≤ {limit}"),
         }
     }

@@ -35,7 +35,7 @@ fn config(plan: &Plan, host: &Host, family: &str, index: usize) -> String {
     let (Some(pair), Some(own)) = (host.address, address(host)) else { return String::new() };
     let mut text = format!(
         "log stderr all;\nrouter id {};\nprotocol device {{ scan time 2; }}\nprotocol direct {{ {family}; }}\n\
-        template bgp client {{\n  local {own} as {};\n  rr client;\n  rr cluster id 10.64.0.128;\n  multihop;\n  graceful restart;\n  \
+        template bgp clients {{\n  local {own} as {};\n  rr client;\n  rr cluster id 10.64.0.128;\n  multihop;\n  graceful restart;\n  \
         passive on;\n  {family} {{ import all; export where source = RTS_BGP; }};\n}}\n",
         pair.v4.ip(),
         plan.topology.asn,
@@ -43,7 +43,7 @@ fn config(plan: &Plan, host: &Host, family: &str, index: usize) -> String {
     for (node, number) in plan.nodes().zip(1..) {
         let Some(remote): Option<IpAddr> = address(node) else { continue };
         let _ =
-            writeln!(text, "protocol bgp node{number} from client {{ neighbor {remote} as {}; }}", plan.topology.asn);
+            writeln!(text, "protocol bgp node{number} from clients {{ neighbor {remote} as {}; }}", plan.topology.asn);
     }
     text
 }
