@@ -9,7 +9,9 @@ use std::time::Duration;
 use heddle_admin::node::Later;
 use heddle_admin::server::{MAX_BODY, MAX_CONNECTIONS, MAX_STREAMS};
 use heddle_admin::types::*;
-use heddle_admin::{AdminBackend, AdminServer, BindError, Client, ClientError, EventHub, EventReader, Node, RouteCursor};
+use heddle_admin::{
+    AdminBackend, AdminServer, BindError, Client, ClientError, EventHub, EventReader, Node, RouteCursor,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::sync::{Mutex, oneshot};
