@@ -105,6 +105,10 @@ pub(crate) struct FamilyRib<A> {
     pub(crate) walk_rotor: usize,
     /// A member may have passed something.
     pub(crate) look_at_members: bool,
+    /// Whether what is sent to a member ever had a limit.
+    pub(crate) limits_out: bool,
+    /// Whether a peer may be refreshing what it sent.
+    pub(crate) refreshing: bool,
     pub(crate) changes: Vec<Change>,
     pub(crate) id_changes: Vec<Change>,
     /// What was said of paths beside the best.
@@ -145,6 +149,8 @@ impl<A: Addr> FamilyRib<A> {
             default_slot: None,
             walk_rotor: 0,
             look_at_members: false,
+            limits_out: false,
+            refreshing: false,
             changes: Vec::new(),
             id_changes: Vec::new(),
             legs: Legs::default(),

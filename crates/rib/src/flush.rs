@@ -6,6 +6,7 @@ use crate::dirty::{Announced, Before};
 use crate::family::{FamilyRib, Gate, Shared};
 use crate::journal::{Audience, lock};
 use crate::legs::LegChange;
+use crate::member::Member;
 use crate::rib::Output;
 use crate::route::{PeerId, SourceId};
 use crate::table::Addr;
@@ -23,7 +24,9 @@ impl<A: Addr> FamilyRib<A> {
     pub(crate) fn half_keeps_up(&self, keeping_up: u64) -> bool {
         let (mut all, mut low) = (0_u32, 0_u32);
         for group in self.groups.iter().flatten() {
-            if group.members.is_empty() {
+            if group.calm {
+                let members = u32::try_from(group.members.len()).unwrap_or(u32::MAX);
+                (all, low) = (all + members, low + members);
                 continue;
             }
             let head = lock(&group.journal).head();
@@ -196,10 +199,10 @@ impl<A: Addr> FamilyRib<A> {
     fn encode_changes(&mut self, shared: &mut Shared) {
         for g in 0..self.groups.len() {
             let Some(group) = &self.groups[g] else { continue };
-            let attached = group.members.iter().any(|&m| self.member(m).is_some_and(|m| m.attached));
-            let limited = group.members.iter().any(|&m| self.member(m).is_some_and(|m| m.limit.is_some()));
+            let needed = |m: &Member| m.attached || m.limit.is_some();
+            let needed = group.members.iter().any(|&m| self.member(m).is_some_and(needed));
             let Some(mut group) = self.groups[g].take() else { continue };
-            if !attached && !limited {
+            if !needed {
                 // Nobody would read it; it is counted anew when somebody does.
                 group.exported = Exported::default();
                 self.groups[g] = Some(group);
@@ -230,6 +233,10 @@ impl<A: Addr> FamilyRib<A> {
     pub(crate) fn append(&mut self, shared: &mut Shared, group: u32) {
         let Some(Some(g)) = self.groups.get_mut(group as usize) else { return };
         let segments = g.take_segments();
+        if segments.is_empty() {
+            return;
+        }
+        g.calm = false;
         let members = &self.members;
         let attached = || {
             let all = g.members.iter().filter_map(|&m| members.get(m as usize)?.as_ref());

@@ -62,6 +62,9 @@ impl<A: Addr> FamilyRib<A> {
 
     /// Reports members that get more than they may.
     pub(crate) fn check_out_limits(&mut self, shared: &mut Shared) {
+        if !self.limits_out {
+            return;
+        }
         let Self { members, groups, .. } = self;
         for m in members.iter_mut().flatten() {
             let Some(limit) = m.limit else { continue };

@@ -62,13 +62,15 @@ impl Member {
         let since = group.filter(|_| self.attached).map(|g| g.told.of(self.peer).minus(self.base));
         self.told.plus(since.unwrap_or_default())
     }
-}
 
-#[cfg(test)]
-impl Member {
     /// Whether nothing follows any more.
     pub(crate) fn is_settled(&self) -> bool {
         self.end == End::None && self.end_at.is_none() && !self.refresh_again
+    }
+
+    /// Whether there is nothing to do when it passes something.
+    fn is_quiet(&self) -> bool {
+        self.attached && self.is_settled() && self.begin_at.is_none() && self.debt.is_none() && self.moved.is_none()
     }
 }
 
@@ -174,8 +176,10 @@ impl<A: Addr> FamilyRib<A> {
             self.members.push(None);
         }
         self.members[at] = Some(member);
+        self.limits_out |= limit.is_some();
         let id = u32::try_from(at).unwrap_or(u32::MAX);
         g.members.push(id);
+        g.calm = false;
         self.set_group_of(peer, Some(group));
         self.look_at_members = true;
         (id, reader)
@@ -226,6 +230,7 @@ impl<A: Addr> FamilyRib<A> {
         drop(journal);
         m.told = m.sent(Some(g));
         m.attached = false;
+        g.calm = false;
         m.moved = None;
         m.debt.owe(0, u32::MAX, s, s);
         if wake {
@@ -254,6 +259,7 @@ impl<A: Addr> FamilyRib<A> {
         m.end_at = None;
         m.link.attach(&g.journal);
         m.attached = true;
+        g.calm = false;
         m.owed_at = m.link.position();
         let peer = m.peer;
         m.base = g.told.of(peer);
@@ -301,6 +307,7 @@ impl<A: Addr> FamilyRib<A> {
         m.end = End::Refresh;
         m.moved = None;
         m.debt.owe(0, slots, 0, NONE);
+        self.stir(group);
         match mode {
             RefreshMode::Plain => {
                 let head = self.head_of(member);
@@ -329,22 +336,59 @@ impl<A: Addr> FamilyRib<A> {
         m.limit = limit;
         m.limit_exceeded = false;
         m.limit_warned = false;
+        self.limits_out |= limit.is_some();
         self.check_out_limits(shared);
     }
 
-    /// Looks at the cursors of all members: steps that are passed pay, markers follow, detached ones come back.
+    /// Looks at the cursors of the members of groups that are not calm: steps that are passed pay, markers follow,
+    /// detached ones come back.
     pub(crate) fn look_at_members(&mut self, shared: &mut Shared) {
-        for member in 0..u32::try_from(self.members.len()).unwrap_or(u32::MAX) {
-            let Some(m) = self.member(member) else { continue };
-            if m.attached {
-                self.settle(shared, member);
-            } else if m.link.is_ready() {
-                self.attach(shared, member);
-                self.settle(shared, member);
-            }
-        }
         for group in 0..u32::try_from(self.groups.len()).unwrap_or(u32::MAX) {
+            // Nobody joins or leaves a group by what is done here.
+            let members = self.group(group).filter(|g| !g.calm).map_or(0, |g| g.members.len());
+            if members == 0 {
+                continue;
+            }
+            for i in 0..members {
+                let Some(&member) = self.group(group).and_then(|g| g.members.get(i)) else { continue };
+                let Some(m) = self.member(member) else { continue };
+                if m.attached {
+                    self.settle(shared, member);
+                } else if m.link.is_ready() {
+                    self.attach(shared, member);
+                    self.settle(shared, member);
+                }
+            }
             self.trim(group);
+            self.calm(group);
+        }
+    }
+
+    /// Notes whether nobody has to look at the members of a group any more.
+    fn calm(&mut self, group: u32) {
+        let Some(g) = self.group(group) else { return };
+        let head = lock(&g.journal).head();
+        let calm = g.members.iter().all(|&m| self.member(m).is_some_and(|m| m.is_quiet() && m.link.position() == head));
+        let calm = calm && g.steps.is_empty();
+        if let Some(Some(g)) = self.groups.get_mut(group as usize) {
+            g.calm = calm;
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn calm_groups_are_calm(&self) -> bool {
+        self.groups.iter().flatten().filter(|g| g.calm).all(|g| {
+            let head = lock(&g.journal).head();
+            let members =
+                g.members.iter().all(|&m| self.member(m).is_some_and(|m| m.is_quiet() && m.link.position() == head));
+            members && g.steps.is_empty() && lock(&g.journal).bytes() == 0
+        })
+    }
+
+    /// There is something to look at in a group.
+    fn stir(&mut self, group: u32) {
+        if let Some(Some(g)) = self.groups.get_mut(group as usize) {
+            g.calm = false;
         }
     }
 
@@ -353,6 +397,10 @@ impl<A: Addr> FamilyRib<A> {
         let Some(m) = self.members.get_mut(member as usize).and_then(Option::as_mut) else { return };
         let Some(Some(g)) = self.groups.get_mut(m.group as usize) else { return };
         let position = m.link.position();
+        if m.is_quiet() && g.steps.is_empty() && lock(&g.journal).head().saturating_sub(position) <= shared.limits.low {
+            m.link.wake_never();
+            return;
+        }
         if m.begin_at.is_some_and(|at| position >= at) {
             m.begin_at = None;
         }
@@ -446,8 +494,11 @@ impl<A: Addr> FamilyRib<A> {
     /// The last batch that every member has wholly (B.5, I7): tombstones up to it can go.
     pub(crate) fn floor(&self) -> u32 {
         let mut floor = NONE;
-        for m in self.members.iter().flatten() {
-            floor = floor.min(self.floor_of(m));
+        // Members of calm groups have it all.
+        for g in self.groups.iter().flatten().filter(|g| !g.calm) {
+            for m in g.members.iter().filter_map(|&m| self.member(m)) {
+                floor = floor.min(self.floor_of(m));
+            }
         }
         floor
     }

@@ -93,6 +93,7 @@ impl<A: Addr> FamilyRib<A> {
         m.limit_exceeded = false;
         if let Some(Some(g)) = self.groups.get_mut(new as usize) {
             g.members.push(member);
+            g.calm = false;
         }
         self.set_group_of(peer, Some(new));
         self.drop_from_group(old, member);

@@ -339,6 +339,7 @@ impl<A: Addr> FamilyRib<A> {
             p.old.push(source);
             p.source = Some(new);
             p.refresh = Some((source, until));
+            self.refreshing = true;
         }
     }
 
@@ -350,11 +351,19 @@ impl<A: Addr> FamilyRib<A> {
     }
 
     /// When the next refresh has to end.
-    pub(crate) fn refresh_deadline(&self) -> Option<Timestamp> {
-        self.peers.iter().flatten().filter_map(|p| p.refresh.map(|r| r.1)).min()
+    pub(crate) fn refresh_deadline(&mut self) -> Option<Timestamp> {
+        if !self.refreshing {
+            return None;
+        }
+        let deadline = self.peers.iter().flatten().filter_map(|p| p.refresh.map(|r| r.1)).min();
+        self.refreshing = deadline.is_some();
+        deadline
     }
 
     pub(crate) fn end_late_refreshes(&mut self, shared: &Shared) {
+        if !self.refreshing {
+            return;
+        }
         for peer in 0..u16::try_from(self.peers.len()).unwrap_or(u16::MAX) {
             let late = |p: &crate::family::PeerFamily| p.refresh.is_some_and(|r| r.1 <= shared.now);
             if self.peer(PeerId(peer)).is_some_and(late) {

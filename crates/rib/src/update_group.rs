@@ -173,6 +173,9 @@ pub(crate) struct Group {
     /// Where the next walk begins.
     pub(crate) rotor: u32,
     pub(crate) steps: VecDeque<Step>,
+    /// All members are attached, have passed all of the journal, owe themselves nothing and await nothing: until that
+    /// changes, nobody has to look at them.
+    pub(crate) calm: bool,
     /// Routes that had no room in a message beside their attributes.
     pub(crate) too_long: u64,
     /// How many routes it exports.
@@ -243,6 +246,7 @@ impl Group {
             members: Vec::new(),
             rotor: 0,
             steps: VecDeque::new(),
+            calm: false,
             too_long: 0,
             exported: Exported::default(),
             told: Tallies::default(),

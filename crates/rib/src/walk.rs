@@ -220,7 +220,7 @@ impl<A: Addr> FamilyRib<A> {
 
     /// The first slot after the rotor, circular, that an attached member owes itself.
     fn next_owed(&self, group: u32) -> Option<u32> {
-        let g = self.group(group)?;
+        let g = self.group(group).filter(|g| !g.calm)?;
         if g.steps.len() >= MAX_STEPS {
             return None;
         }

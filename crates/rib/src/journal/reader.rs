@@ -122,6 +122,12 @@ impl MemberLink {
     pub(crate) fn wake_at(&self, position: u64) {
         self.0.wake_at.store(position, Ordering::SeqCst);
     }
+    /// The owner need not be woken.
+    pub(crate) fn wake_never(&self) {
+        if self.0.wake_at.load(Ordering::SeqCst) != NEVER {
+            self.wake_at(NEVER);
+        }
+    }
     /// Whether the writer of a detached member can write again.
     pub(crate) fn is_ready(&self) -> bool {
         self.0.ready.load(Ordering::SeqCst)

@@ -450,6 +450,7 @@ impl<A: Side> World<A> {
                 assert!(died.is_none_or(|&d| decided <= d), "{} has a path of a dead source", rib.table.prefix(slot));
             }
         }
+        assert!(rib.calm_groups_are_calm());
     }
 
     /// Something to do with the session of a peer.
