@@ -4,8 +4,14 @@
 //! is a file beside the API socket that names the boot and the peers with a session for graceful restart; it stays when
 //! the speaker is killed or stops with graceful restart, and goes when it stops for good. A marker of another boot does
 //! not count: the kernel forgot everything.
+//!
+//! The file is a log: its first line is the boot, each further one a peer that has a session now, or after a `-` one that
+//! has none any more. A change is one short write, however many peers there are; once the log is much longer than
+//! the list, the list takes its place.
 
 use std::collections::BTreeSet;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::{fs, io};
@@ -13,6 +19,8 @@ use std::{fs, io};
 use heddle_config::PeerAddress;
 
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+/// Lines of the log beyond twice the list before the list takes its place.
+const SPARE_LINES: usize = 1024;
 
 /// Whether an instance was running before in this boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +45,16 @@ pub(crate) struct Before {
 pub(crate) struct RestartMarker {
     path: PathBuf,
     boot: String,
-    peers: Mutex<Option<BTreeSet<PeerAddress>>>,
+    log: Mutex<Option<Log>>,
+}
+
+/// The peers in the file, and the file.
+#[derive(Debug)]
+struct Log {
+    peers: BTreeSet<PeerAddress>,
+    /// None before the first write, and after one that failed.
+    file: Option<File>,
+    lines: usize,
 }
 
 impl RestartMarker {
@@ -47,15 +64,15 @@ impl RestartMarker {
         let path = socket.with_extension("running");
         let boot = fs::read_to_string(BOOT_ID).unwrap_or_default().trim().to_owned();
         let text = fs::read_to_string(&path).unwrap_or_default();
-        let mut lines = text.lines();
-        let same_boot = !boot.is_empty() && lines.next() == Some(boot.as_str());
+        let (boot_then, lines) = text.split_once('\n').unwrap_or_default();
+        let same_boot = !boot.is_empty() && boot_then == boot;
         let before = if same_boot {
-            Before { start: Start::Restart, peers: lines.filter_map(|l| l.parse().ok()).collect() }
+            Before { start: Start::Restart, peers: replay(lines) }
         } else {
             Before { start: Start::Fresh, peers: BTreeSet::new() }
         };
-        let marker = Self { path, boot, peers: Mutex::new(Some(before.peers.clone())) };
-        (marker, before)
+        let log = Log { peers: before.peers.clone(), file: None, lines: 0 };
+        (Self { path, boot, log: Mutex::new(Some(log)) }, before)
     }
 
     /// This instance runs: the next start is a restart.
@@ -63,25 +80,25 @@ impl RestartMarker {
     /// # Errors
     /// The file cannot be written: the speaker runs without, and its next start will not be taken for a restart.
     pub(crate) fn set(&self) -> io::Result<()> {
-        match &*self.peers.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some(peers) => self.write(peers),
+        match &mut *self.log.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(log) => self.write_list(log),
             None => Ok(()),
         }
     }
 
     /// A peer with graceful restart has a session.
     pub(crate) fn peer_up(&self, peer: &PeerAddress) {
-        self.change(|peers| peers.insert(peer.clone()));
+        self.change(|peers| peers.insert(peer.clone()).then(|| format!("{peer}\n")));
     }
 
     /// A peer has no session any more, and keeps nothing of ours.
     pub(crate) fn peer_down(&self, peer: &PeerAddress) {
-        self.change(|peers| peers.remove(peer));
+        self.change(|peers| peers.remove(peer).then(|| format!("-{peer}\n")));
     }
 
     /// What happens from now on is the end of the instance and changes nothing.
     pub(crate) fn freeze(&self) {
-        *self.peers.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.log.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// Removes the marker: this instance stops for good.
@@ -89,23 +106,48 @@ impl RestartMarker {
         let _ = fs::remove_file(&self.path);
     }
 
-    fn change(&self, f: impl FnOnce(&mut BTreeSet<PeerAddress>) -> bool) {
-        let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(peers) = peers.as_mut()
-            && f(peers)
-        {
+    fn change(&self, f: impl FnOnce(&mut BTreeSet<PeerAddress>) -> Option<String>) {
+        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(log) = log.as_mut() else { return };
+        let Some(line) = f(&mut log.peers) else { return };
+        let full = log.lines > log.peers.len().saturating_mul(2).saturating_add(SPARE_LINES);
+        let appended = match log.file.as_mut().filter(|_| !full) {
+            Some(file) => file.write_all(line.as_bytes()).is_ok(),
+            None => false,
+        };
+        if appended {
+            log.lines = log.lines.saturating_add(1);
+        } else {
             // Without it the next start is taken for a fresh one, or waits for a peer in vain: no reason to stop.
-            let _ = self.write(peers);
+            let _ = self.write_list(log);
         }
     }
 
-    fn write(&self, peers: &BTreeSet<PeerAddress>) -> io::Result<()> {
-        let lines = peers.iter().map(|p| format!("{p}\n"));
+    /// Replaces the file, at once as others see it, and keeps it open for the changes to come.
+    fn write_list(&self, log: &mut Log) -> io::Result<()> {
+        log.file = None;
+        let lines = log.peers.iter().map(|p| format!("{p}\n"));
         let text = std::iter::once(format!("{}\n", self.boot)).chain(lines).collect::<String>();
         let new = self.path.with_extension("running.new");
         fs::write(&new, text)?;
-        fs::rename(new, &self.path)
+        let file = OpenOptions::new().append(true).open(&new)?;
+        fs::rename(new, &self.path)?;
+        log.file = Some(file);
+        log.lines = log.peers.len();
+        Ok(())
     }
+}
+
+/// The peers that the log ends with. A last line without its end was cut off by a crash and does not count.
+fn replay(log: &str) -> BTreeSet<PeerAddress> {
+    let mut peers = BTreeSet::new();
+    for line in log.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')) {
+        match line.strip_prefix('-') {
+            Some(gone) => drop(gone.parse().map(|p: PeerAddress| peers.remove(&p))),
+            None => drop(line.parse().map(|p: PeerAddress| peers.insert(p))),
+        }
+    }
+    peers
 }
 
 #[cfg(test)]
@@ -147,5 +189,26 @@ mod tests {
         marker.peer_down(&peer("192.0.2.1"));
         let (_, before) = start(&socket);
         assert_eq!(before.peers, BTreeSet::from([peer("192.0.2.1"), peer("fe80::1%eth0")]));
+    }
+    #[test]
+    fn a_session_that_comes_and_goes_does_not_make_the_file_grow_for_ever() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let socket = dir.path().join("rr.sock");
+        let peer = |text: &str| text.parse::<PeerAddress>().expect("an address");
+        let (marker, _) = start(&socket);
+        marker.peer_up(&peer("192.0.2.1"));
+        for _ in 0..5000 {
+            marker.peer_up(&peer("192.0.2.2"));
+            marker.peer_down(&peer("192.0.2.2"));
+        }
+        let lines = fs::read_to_string(socket.with_extension("running")).expect("readable").lines().count();
+        assert!(lines <= SPARE_LINES + 8, "{lines} lines for one peer");
+        assert_eq!(start(&socket).1.peers, BTreeSet::from([peer("192.0.2.1")]));
+    }
+
+    #[test]
+    fn a_line_that_a_crash_cut_off_names_nobody() {
+        let peers = replay("192.0.2.1\n192.0.2.20\n-192.0.2.1\nnonsense\n192.0.2.2");
+        assert_eq!(peers, BTreeSet::from(["192.0.2.20".parse().expect("an address")]));
     }
 }
