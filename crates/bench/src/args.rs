@@ -31,6 +31,8 @@ pub(crate) struct Args {
 pub(crate) enum Case {
     /// A pod's address added on one node until it is in the kernel of the last of the others; likewise its removal
     Latency(Latency),
+    /// From the start of a cluster until every node has all routes
+    Start(Start),
     /// From the start of a cluster with a dead node until the live ones have each other's routes
     ColdStart(ColdStart),
     /// Many routes from one BGP peer into the kernel, against our netlink writer fed from memory
@@ -64,6 +66,19 @@ pub(crate) struct Latency {
     /// Pods that are created, and that are deleted, each second meanwhile
     #[arg(long, default_value_t = 0, value_name = "PODS")]
     pub(crate) churn: u32,
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct Start {
+    /// Nodes
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(2..=200))]
+    pub(crate) nodes: u16,
+    /// Route reflectors instead of a full mesh
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=4))]
+    pub(crate) reflectors: u16,
+    /// How often
+    #[arg(long, default_value_t = 3)]
+    pub(crate) runs: u32,
 }
 
 #[derive(Clone, Debug, ClapArgs)]

@@ -17,6 +17,7 @@ use heddle_netlink::{Control, IpNetwork, Leg, LinkIndex, Protocol, Route, Scope}
 use crate::args::Shape;
 use crate::contender::{Contender, Setup};
 use crate::launch;
+use crate::usage;
 
 /// How long a fabric may take until all nodes have each other's routes.
 const CONVERGENCE: Duration = Duration::from_secs(180);
@@ -36,6 +37,16 @@ pub(crate) struct Stand {
     pub(crate) fabric: Fabric,
     /// Their BIRD in place of our reflectors.
     _reflectors: Vec<heddle_lab::process::Process>,
+    pub(crate) started: Started,
+}
+
+/// What the start of a fabric came to.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Started {
+    /// Seconds from the start of the first process until every kernel had all routes.
+    pub(crate) routes: f64,
+    /// CPU time of all nodes until then, and until all sessions were there.
+    pub(crate) cpu: Duration,
 }
 
 /// The topology of a shape.
@@ -67,23 +78,29 @@ impl Stand {
     pub(crate) fn up(setup: &Setup, contender: Contender, shape: Shape) -> anyhow::Result<Self> {
         let fabric = build(setup, &topology(shape, contender), &contender.to_string())?;
         fabric.start(&mut |_| {}, &|| false)?;
+        let started = fabric.running_for().unwrap_or_default();
         let reflectors = match contender {
             Contender::Heddle => Vec::new(),
             Contender::Bird => crate::cases::reflectors::exchange(&fabric)?,
         };
-        let began = Instant::now();
         let patience = Patience { limit: CONVERGENCE, interrupted: &|| false };
         let convergence = fabric.await_convergence(patience, &mut |_| {})?;
         if convergence.routes.is_none() {
             let missing: usize = convergence.missing.values().map(Vec::len).sum();
             bail!("{contender}: {missing} routes between nodes are missing after {} s", CONVERGENCE.as_secs());
         }
+        let seconds = |at: Option<Duration>| at.map_or(f64::INFINITY, |at| at.as_secs_f64());
+        let routes = seconds(convergence.routes);
+        let mut stand = Self { contender, fabric, _reflectors: reflectors, started: Started::default() };
+        stand.started = Started { routes, cpu: usage::of_all(&stand.pids()).cpu };
         eprintln!(
-            "{contender}: {} nodes converged {:.1} s after the start",
+            "{contender}: {} nodes started in {:.1} s, have all routes after {routes:.1} s, all sessions after {:.1} s, with {:.1} s of CPU",
             shape.nodes,
-            began.elapsed().as_secs_f64()
+            started.as_secs_f64(),
+            seconds(convergence.sessions),
+            stand.started.cpu.as_secs_f64(),
         );
-        Ok(Self { contender, fabric, _reflectors: reflectors })
+        Ok(stand)
     }
 
     /// The nodes, in order.

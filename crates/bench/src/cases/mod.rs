@@ -6,6 +6,7 @@ mod fill;
 mod latency;
 mod memory;
 pub(crate) mod reflectors;
+mod start;
 mod syscalls;
 
 use crate::args::Case;
@@ -16,6 +17,7 @@ use crate::report::Report;
 pub(crate) fn run(case: &Case, setup: &Setup) -> anyhow::Result<Report> {
     match case {
         Case::Latency(args) => latency::run(args, setup),
+        Case::Start(args) => start::run(args, setup),
         Case::ColdStart(args) => cold_start::run(args, setup),
         Case::Fill(args) => fill::run(args, setup),
         Case::Syscalls(args) => syscalls::run(args, setup),
