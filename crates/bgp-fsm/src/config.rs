@@ -29,9 +29,9 @@ pub struct PeerConfig {
     pub minimum_hold_time: u16,
     /// How long we wait for the peer's OPEN (RFC 4271 §8.2.2 suggests 4 minutes).
     pub open_hold_time: Duration,
-    /// The longest time between two attempts to connect.
+    /// The longest time between two attempts to connect, and what one may take (RFC 4271 §8, ConnectRetryTime).
     pub connect_retry: Duration,
-    /// The time after the first failed attempt; doubles up to `connect_retry`.
+    /// The time after the first failed attempt, at least 100 ms; doubles up to `connect_retry`.
     pub connect_retry_initial: Duration,
     /// How long to wait for the peer's OPEN before we send ours (RFC 4271 §8.1.1, DelayOpen).
     pub delay_open: Option<Duration>,
@@ -250,7 +250,7 @@ impl PeerConfig {
             minimum_hold_time: 0,
             open_hold_time: Duration::from_secs(240),
             connect_retry: Duration::from_secs(120),
-            connect_retry_initial: Duration::from_secs(5),
+            connect_retry_initial: Duration::from_millis(100),
             delay_open: None,
             idle_hold: IdleHold::default(),
             send_hold: SendHold::Auto,

@@ -21,8 +21,12 @@ use crate::timers::Timer;
 
 /// The least send hold time of [`SendHold::Auto`] (RFC 9687 §6: 8 minutes).
 const SEND_HOLD_MIN: Duration = Duration::from_secs(480);
-/// No attempt to connect follows another faster.
-const CONNECT_RETRY_MIN: Duration = Duration::from_secs(1);
+/// No failed attempt to connect is followed by another sooner, before jitter.
+const RETRY_MIN: Duration = Duration::from_millis(100);
+/// What an attempt to connect may take at least: a SYN that was lost is sent again after a second (RFC 6298 §2).
+const ATTEMPT_MIN: Duration = Duration::from_secs(1);
+/// What the first attempt may take, where the connect retry time is not shorter.
+const FIRST_ATTEMPT: Duration = Duration::from_secs(5);
 
 /// How the connection of the state ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,14 +84,23 @@ impl Peer {
         self.timers.stop(Timer::IdleHold);
         self.actions.push_back(Action::Connect(id));
         self.transition(State::Connect(Connecting::Dialing(id)), None);
-        let retry = self.next_attempt();
-        self.timers.start(Timer::ConnectRetry, now, retry);
+        let limit = self.attempt_limit();
+        self.timers.start(Timer::ConnectRetry, now, limit);
     }
 
-    /// The time between two attempts: short at first, doubling to the configured one, with jitter (RFC 4271 §10).
+    /// How long an attempt may take before another takes its place: doubling to the connect retry time, with jitter
+    /// (RFC 4271 §10).
+    fn attempt_limit(&mut self) -> Duration {
+        let longest = self.config.connect_retry.max(ATTEMPT_MIN);
+        let limit = doubled(FIRST_ATTEMPT.min(longest), self.failed_attempts, longest);
+        self.jitter.apply(limit)
+    }
+
+    /// The time from an attempt that failed to the next: short at first, doubling to the connect retry time, with jitter
+    /// (RFC 4271 §10). A peer that starts with us refuses connections until it listens, a moment from now.
     fn next_attempt(&mut self) -> Duration {
-        let longest = self.config.connect_retry.max(CONNECT_RETRY_MIN);
-        let first = self.config.connect_retry_initial.max(CONNECT_RETRY_MIN);
+        let longest = self.config.connect_retry.max(RETRY_MIN);
+        let first = self.config.connect_retry_initial.max(RETRY_MIN);
         let retry = doubled(first, self.failed_attempts, longest);
         self.jitter.apply(retry)
     }
@@ -108,7 +121,7 @@ impl Peer {
         self.transition(State::Active(None), None);
         let delay = match delay {
             Some(delay) => self.jitter.apply(delay),
-            None => self.next_attempt(),
+            None => self.attempt_limit(),
         };
         self.arm_connect_retry(now, delay);
     }
@@ -292,8 +305,8 @@ impl Peer {
         match std::mem::replace(&mut self.second, Second::None) {
             Second::Dialing(id) => {
                 self.transition(State::Connect(Connecting::Dialing(id)), Some(reason));
-                let retry = self.next_attempt();
-                self.timers.start(Timer::ConnectRetry, now, retry);
+                let limit = self.attempt_limit();
+                self.timers.start(Timer::ConnectRetry, now, limit);
             }
             Second::Waiting(connection, Some(sent)) => {
                 let hold = self.timers.get(Timer::SecondHold);

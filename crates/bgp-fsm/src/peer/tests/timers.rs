@@ -106,16 +106,43 @@ fn connect_retry() {
     feed(&mut peer, at(0), Event::ManualStart);
     let mut now = at(0);
     assert_eq!(feed(&mut peer, now, Event::TcpConnectionFails(MAIN, TcpFailure::Refused)), ">Active");
-    for full in [5, 10, 20, 40, 80, 120, 120, 120] {
+    for full in [100, 200, 400, 800, 1600, 3200, 6400, 12_800, 25_600, 51_200, 102_400, 120_000, 120_000] {
+        let full = Duration::from_millis(full);
         let next = peer.timers.get(Timer::ConnectRetry).unwrap();
         let waited = next.since(now);
-        assert!(waited <= secs(full) && waited >= secs(full) * 3 / 4, "{full}: {waited:?}");
+        assert!(waited <= full && waited >= full * 3 / 4, "{full:?}: {waited:?}");
         now = next;
         let said = pass(&mut peer, now);
         assert!(said.starts_with("connect#") && said.ends_with(">Connect"), "{said}");
         let id = peer.state.connection_id().unwrap();
         assert_eq!(feed(&mut peer, now, Event::TcpConnectionFails(id, TcpFailure::Refused)), ">Active");
     }
+}
+
+/// However short the pauses are, an attempt has the time that a handshake over a network with loss takes.
+#[test]
+fn short_pauses_are_no_short_attempts() {
+    let mut peer = Peer::new(PeerConfig { connect_retry: secs(2), ..config() }, 3);
+    feed(&mut peer, at(0), Event::ManualStart);
+    for _ in 0..8 {
+        let now = peer.timers.get(Timer::ConnectRetry).unwrap();
+        let id = peer.state.connection_id().unwrap();
+        feed(&mut peer, now, Event::TcpConnectionFails(id, TcpFailure::Refused));
+        let now = peer.timers.get(Timer::ConnectRetry).unwrap();
+        assert!(pass(&mut peer, now).ends_with(">Connect"));
+        let limit = peer.timers.get(Timer::ConnectRetry).unwrap().since(now);
+        assert!(limit <= secs(2) && limit >= secs(2) * 3 / 4, "{limit:?}");
+    }
+}
+
+/// A peer that connects while we pause is taken at once, and the pause is over.
+#[test]
+fn an_incoming_connection_ends_the_pause() {
+    let mut peer = Peer::new(config(), 3);
+    feed(&mut peer, at(0), Event::ManualStart);
+    feed(&mut peer, at(0), Event::TcpConnectionFails(MAIN, TcpFailure::Refused));
+    assert_eq!(feed(&mut peer, at(0), Event::TcpConnectionConfirmed(ConnectionId(9))), "OPEN#9 >OpenSent");
+    assert_eq!(peer.timers.get(Timer::ConnectRetry), None);
 }
 
 /// No answer to an attempt: it is given up for a new one (RFC 4271 §8.2.2, Connect, event 9).

@@ -375,7 +375,7 @@ pub(super) const KEYS: &[Key] = &[
         "seconds, 1 to 65535",
         "120",
         Immediate,
-        "Pause between attempts to connect, before jitter (RFC 4271 §8, ConnectRetryTime).",
+        "Longest pause between attempts to connect (RFC 4271 §8, ConnectRetryTime); the first is 100 ms, and each doubles.",
     ),
     holder(T::PeerSettings, "idle_hold", "table", "`{}`", "Pause after a session that ended with an error."),
     key(
