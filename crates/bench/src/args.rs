@@ -1,12 +1,12 @@
 //! The command line.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
-use clap::{Args as ClapArgs, Parser, Subcommand};
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use heddle_bgp_core::Family;
 
-use crate::contender::Contender;
-
-/// Run Heddle and BIRD through the same case, side by side. Needs root.
+/// Run Heddle and other daemons through the same case, side by side. Needs root.
 #[derive(Debug, Parser)]
 #[command(name = "heddle-bench", version)]
 pub(crate) struct Args {
@@ -15,9 +15,9 @@ pub(crate) struct Args {
     /// The heddle executable; by default the one beside this program
     #[arg(long, value_name = "PATH", global = true)]
     pub(crate) heddle: Option<PathBuf>,
-    /// Who is measured; those that are not installed are left out
-    #[arg(long, value_delimiter = ',', default_values = ["heddle", "bird"], global = true)]
-    pub(crate) contenders: Vec<Contender>,
+    /// Who is measured, by default all that are installed: heddle, bird; as reflectors floor, frr, openbgpd, gobgp too
+    #[arg(long, value_delimiter = ',', value_name = "NAMES", global = true)]
+    pub(crate) contenders: Vec<String>,
     /// Print JSON instead of a table
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -43,6 +43,85 @@ pub(crate) enum Case {
     Cpu(Cpu),
     /// Memory of one node in a large cluster of simulated peers
     Memory(Memory),
+    /// Route reflectors: many clients of one daemon, simulated by a generator
+    Reflector(Reflector),
+    /// The program that only copies UPDATEs, for the reflector cases
+    #[command(hide = true)]
+    Floor {
+        /// Where it listens
+        address: IpAddr,
+    },
+}
+
+/// What reflectors go through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReflectorCase {
+    /// A cluster that starts: --clients with --routes each, all to all
+    Cluster,
+    /// --routes of one client to --receivers, and all of them taken back
+    Table,
+    /// --clients with --routes each, all to all, and all of them taken back
+    Mesh,
+    /// --clients with the same --routes, different attributes
+    Best,
+    /// --routes to --receivers
+    FanOut,
+    /// The same, a tenth of the receivers with ADD-PATH
+    FanOutAddPath,
+    /// The same, with ten export policies
+    FanOutPolicies,
+    /// A recorded table to --receivers
+    Internet,
+    /// One route at a time to --receivers
+    Latency,
+    /// One route at a time to --receivers, while a table of --routes comes and goes
+    LatencyUnderLoad,
+    /// --rate changes a second of --routes, for --seconds, to --receivers
+    Churn,
+    /// --routes to --receivers, one of which does not read for --seconds
+    Stall,
+}
+
+/// Sizes that are not given are those of the case.
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct Reflector {
+    pub(crate) case: ReflectorCase,
+    /// Clients, where all of them send
+    #[arg(long, value_parser = clap::value_parser!(u16).range(2..=10_000))]
+    pub(crate) clients: Option<u16>,
+    /// Routes, of each that sends
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=4_000_000))]
+    pub(crate) routes: Option<u32>,
+    /// Clients that only receive
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub(crate) receivers: Option<u16>,
+    /// `table` with IPv6
+    #[arg(long)]
+    pub(crate) ipv6: bool,
+    /// Seconds that `churn` and `stall` last
+    #[arg(long)]
+    pub(crate) seconds: Option<u64>,
+    /// Changes a second of `churn`
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) rate: u32,
+    /// Routes that `latency` times
+    #[arg(long, default_value_t = 1000)]
+    pub(crate) samples: u32,
+    /// How often
+    #[arg(long, default_value_t = 3)]
+    pub(crate) runs: u32,
+    /// Seconds after which a run ends
+    #[arg(long, default_value_t = 60)]
+    pub(crate) limit: u64,
+    /// The recording of `internet`, MRT
+    #[arg(long, default_value = "data/internet-2015.mrt.gz")]
+    pub(crate) recording: PathBuf,
+}
+
+impl Reflector {
+    pub(crate) fn family(&self) -> Family {
+        if self.ipv6 { Family::IPV6_UNICAST } else { Family::IPV4_UNICAST }
+    }
 }
 
 /// What a fabric of nodes looks like.

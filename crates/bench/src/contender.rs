@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, Error, bail};
 use heddle_lab::topology::NodeProgram;
 use serde::Serialize;
 
@@ -51,11 +51,20 @@ impl FromStr for Contender {
 
     fn from_str(word: &str) -> Result<Self, String> {
         let found = [Self::Heddle, Self::Bird].into_iter().find(|contender| contender.as_str() == word);
-        found.ok_or_else(|| "one of heddle, bird".to_owned())
+        found.ok_or_else(|| format!("there is no contender {word} for this case; one of heddle, bird"))
     }
 }
 
-/// What all cases need.
+/// The `heddle` executable.
+pub(crate) fn heddle(args: &Args) -> anyhow::Result<PathBuf> {
+    let beside = || Ok::<_, std::io::Error>(std::env::current_exe()?.with_file_name("heddle"));
+    let heddle = args.heddle.clone().map_or_else(beside, Ok)?;
+    heddle.canonicalize().with_context(|| {
+        format!("there is no {}; build it (cargo build --release -p heddle) or name it with --heddle", heddle.display())
+    })
+}
+
+/// What all cases of nodes need.
 #[derive(Debug)]
 pub(crate) struct Setup {
     /// The `heddle` executable.
@@ -68,15 +77,11 @@ pub(crate) struct Setup {
 
 impl Setup {
     pub(crate) fn new(args: &Args, directory: &Path) -> anyhow::Result<Self> {
-        let beside = || Ok::<_, std::io::Error>(std::env::current_exe()?.with_file_name("heddle"));
-        let heddle = args.heddle.clone().map_or_else(beside, Ok)?;
-        let heddle = heddle.canonicalize().with_context(|| {
-            format!(
-                "there is no {}; build it (cargo build --release -p heddle) or name it with --heddle",
-                heddle.display()
-            )
-        })?;
-        let mut contenders = args.contenders.clone();
+        let heddle = heddle(args)?;
+        let mut contenders = match args.contenders.as_slice() {
+            [] => vec![Contender::Heddle, Contender::Bird],
+            names => names.iter().map(|name| name.parse()).collect::<Result<_, String>>().map_err(Error::msg)?,
+        };
         contenders.retain(|contender| match contender {
             Contender::Heddle => true,
             Contender::Bird => Path::new(heddle_lab::tor::bird::PROGRAM).exists(),

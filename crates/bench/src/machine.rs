@@ -38,6 +38,13 @@ pub(crate) fn load_average() -> f64 {
     text.split_whitespace().next().and_then(|word| word.parse().ok()).unwrap_or_default()
 }
 
+/// Cores, kernel, load average before the case: in words.
+pub(crate) fn conditions(load: f64) -> String {
+    let cores = available_parallelism().map_or(1, usize::from);
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    format!("{cores} cores, generator included; Linux {}, load average {load:.1}", kernel.trim())
+}
+
 /// BIRD says its version on standard error.
 fn first_line(command: &mut Command) -> String {
     let Ok(output) = command.output() else { return "unknown".to_owned() };

@@ -11,6 +11,7 @@ mod cases;
 mod contender;
 mod launch;
 mod machine;
+mod reflector;
 mod report;
 mod route_watch;
 mod speaker;
@@ -18,11 +19,14 @@ mod stand;
 mod stats;
 mod usage;
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::Args;
+use args::{Args, Case};
 
 fn main() -> ExitCode {
     if let Some(failed) = launch::launched() {
@@ -39,8 +43,37 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> anyhow::Result<()> {
+    if let Case::Floor { address } = args.case {
+        return reflector::floor::run(address);
+    }
     let directory = tempfile::Builder::new().prefix("heddle-bench-").tempdir()?;
-    let setup = contender::Setup::new(args, directory.path())?;
+    // Daemons that give up root have to reach their files.
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755))?;
+    let measured = if let Case::Reflector(case) = &args.case {
+        reflectors(args, case, directory.path())
+    } else {
+        nodes(args, directory.path())
+    };
+    if args.keep {
+        eprintln!("files are in {}", directory.keep().display());
+    }
+    measured
+}
+
+fn reflectors(args: &Args, case: &args::Reflector, directory: &Path) -> anyhow::Result<()> {
+    let load = machine::load_average();
+    let mut report = reflector::run(case, &args.contenders, &contender::heddle(args)?, directory)?;
+    report.notes.push(machine::conditions(load));
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&report.to_json())?);
+    } else {
+        print!("{report}");
+    }
+    reflector::check(&report)
+}
+
+fn nodes(args: &Args, directory: &Path) -> anyhow::Result<()> {
+    let setup = contender::Setup::new(args, directory)?;
     let load = machine::load_average();
     let mut report = cases::run(&args.case, &setup)?;
     report.load = load;
@@ -49,9 +82,6 @@ fn run(args: &Args) -> anyhow::Result<()> {
         println!("{}", serde_json::to_string_pretty(&report.to_json())?);
     } else {
         print!("{report}");
-    }
-    if args.keep {
-        eprintln!("files are in {}", directory.keep().display());
     }
     Ok(())
 }

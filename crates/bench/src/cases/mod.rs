@@ -23,5 +23,6 @@ pub(crate) fn run(case: &Case, setup: &Setup) -> anyhow::Result<Report> {
         Case::Syscalls(args) => syscalls::run(args, setup),
         Case::Cpu(args) => cpu::run(args, setup),
         Case::Memory(args) => memory::run(args, setup),
+        Case::Reflector(_) | Case::Floor { .. } => anyhow::bail!("not a case of nodes"),
     }
 }
