@@ -101,8 +101,8 @@ impl Failure {
         let Self::Client(error) = self else { return None };
         match error {
             ClientError::NoSocket { .. } | ClientError::NotServed { .. } => Some(
-                "Start it with `heddle route-reflector --config FILE`, or name the socket of a running one with\n\
-                 --socket PATH or HEDDLE_SOCKET=PATH (`[api] socket` in its configuration)."
+                "Start it with `heddle node-peer` or `heddle route-reflector`, or name the socket of a running one\n\
+                 with --socket PATH or HEDDLE_SOCKET=PATH (of a lab: `heddle lab status` says where its files are)."
                     .to_owned(),
             ),
             ClientError::Permission { .. } => {

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use heddle_config::Config;
-use heddle_config_gen::{EndpointStatus, Generated, NodeContext, Source, Subject, generate};
-use heddle_datastore::{FolderContent, Problem, SourceError};
-use heddle_resources::value::InterfaceAddress;
+use heddle_config_gen::{Generated, NodeContext, Source, Subject, generate};
+use heddle_datastore::{EndpointStatuses, FolderContent, Problem, SourceError};
+use heddle_node_peer::endpoints;
 use heddle_resources::{Key, Location};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::args::{Render, RenderFormat};
 use crate::exit::Failure;
@@ -29,7 +29,7 @@ pub(crate) enum Rendered {
 
 /// Makes the configuration. What is wrong with manifests goes to standard error; the second value is how much.
 pub(crate) fn render(args: &Render, screen: &Screen) -> Result<(Rendered, usize), Failure> {
-    let context = context(args)?;
+    let context = context(args, screen);
     let manifests = read(&args.datastore)?;
     let (generated, mut wrong) = run(&manifests, &context, screen);
     let config = configured(&generated, &args.datastore)?;
@@ -59,15 +59,46 @@ fn run(manifests: &FolderContent, context: &NodeContext, screen: &Screen) -> (Ge
                 eprintln!("{} {fault}", screen.error_label());
             }
             Problem::Note(note) => eprintln!("note: {note}"),
-            // What else may lie in a folder is nobody's mistake.
+            // What else may lie in a folder is nobody's mistake: it is counted below.
             _ => {}
         }
+    }
+    for note in passed_over(&manifests.problems) {
+        eprintln!("note: {note}");
     }
     let generated = generate(&manifests.snapshot, context);
     for warning in &generated.warnings {
         eprintln!("warning: {warning}");
     }
     (generated, faults)
+}
+
+/// What lies in the folder and is not read, in a line for files and one for each kind.
+fn passed_over(problems: &[Problem]) -> Vec<String> {
+    let mut kinds: BTreeMap<(&str, &str), (usize, Option<&Location>)> = BTreeMap::new();
+    let mut files = Vec::new();
+    for problem in problems {
+        match problem {
+            Problem::Skipped { object, api_version, at } => {
+                let kind = object.kind.as_deref().unwrap_or("no kind");
+                kinds.entry((kind, api_version)).or_insert((0, at.as_ref())).0 += 1;
+            }
+            Problem::Ignored { path } => files.push(path.display().to_string()),
+            _ => {}
+        }
+    }
+    let of_kind = |((kind, version), (count, at)): (&(&str, &str), &(usize, Option<&Location>))| {
+        let place = at.map(|at| format!("{}:{}: ", at.file, at.line)).unwrap_or_default();
+        let more = if *count > 1 { format!(", and {} more", count - 1) } else { String::new() };
+        format!("{place}{kind} ({version}) is of a kind that Heddle does not read{more}; passed over")
+    };
+    let mut notes: Vec<String> = kinds.iter().map(of_kind).collect();
+    if let Some(first) = files.first() {
+        let more = files.len() - 1;
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        notes.push(format!("{first}{more}: passed over; names of manifests end in .yaml, .yml or .json"));
+    }
+    notes
 }
 
 fn configured<'a>(generated: &'a Generated, path: &Path) -> Result<&'a Config, Failure> {
@@ -77,50 +108,21 @@ fn configured<'a>(generated: &'a Generated, path: &Path) -> Result<&'a Config, F
     })
 }
 
-fn context(args: &Render) -> Result<NodeContext, Failure> {
-    let mut context = NodeContext::new(args.node.as_str());
-    context.router_id = args.router_id;
-    context.secrets_namespace = args.secrets_namespace.as_str().into();
-    if let Some(directory) = &args.endpoint_status {
-        context.endpoints = endpoints(directory)?;
+fn context(args: &Render, screen: &Screen) -> NodeContext {
+    let report = EndpointStatuses::read(args.context.endpoint_folder());
+    for fault in report.faults.iter() {
+        eprintln!("{} {fault}", screen.error_label());
     }
-    Ok(context)
-}
-
-/// A file of the endpoint-status directory.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct EndpointFile {
-    #[serde(default)]
-    iface_name: String,
-    #[serde(default)]
-    ipv4_nets: Vec<String>,
-    #[serde(default)]
-    ipv6_nets: Vec<String>,
-    #[serde(default)]
-    bgp_peer_name: String,
-}
-
-fn endpoints(directory: &Path) -> Result<Vec<EndpointStatus>, Failure> {
-    let mut endpoints = Vec::new();
-    for path in files(directory)? {
-        let invalid = |reason: String| Failure::Invalid { text: format!("{}: {reason}", path.display()) };
-        let file: EndpointFile = serde_json::from_str(&text(&path)?).map_err(|e| invalid(e.to_string()))?;
-        let nets = file.ipv4_nets.iter().chain(&file.ipv6_nets);
-        let addresses: Result<Vec<InterfaceAddress>, _> = nets.map(|net| net.parse()).collect();
-        endpoints.push(EndpointStatus {
-            interface: file.iface_name.as_str().into(),
-            addresses: addresses.map_err(|e| invalid(e.to_string()))?,
-            bgp_peer: Some(file.bgp_peer_name.as_str()).filter(|name| !name.is_empty()).map(Arc::from),
-        });
-    }
-    Ok(endpoints)
+    NodeContext { endpoints: endpoints(&report), ..args.context.context(&args.node) }
 }
 
 /// All manifests of a directory.
 fn read(path: &Path) -> Result<FolderContent, Failure> {
     let invalid = |text: String| Failure::Invalid { text };
     let content = FolderContent::read(path).map_err(|error| match error {
+        SourceError::Folder { path, error } if error.kind() == std::io::ErrorKind::NotFound => {
+            invalid(format!("{}: there is no such directory", path.display()))
+        }
         SourceError::Folder { path, error } => {
             Failure::File { path, source: std::io::Error::new(error.kind(), error.to_string()) }
         }
@@ -131,25 +133,6 @@ fn read(path: &Path) -> Result<FolderContent, Failure> {
         return Err(invalid(format!("{path}: no manifests here: their names have to end in .yaml, .yml or .json")));
     }
     Ok(content)
-}
-
-fn text(path: &Path) -> Result<String, Failure> {
-    std::fs::read_to_string(path).map_err(|source| Failure::File { path: path.to_owned(), source })
-}
-
-/// The files of a directory in order of their names; hidden ones are left out.
-fn files(directory: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let failed = |source| Failure::File { path: directory.to_owned(), source };
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(directory).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-        if !is_hidden && path.is_file() {
-            found.push(path);
-        }
-    }
-    found.sort();
-    Ok(found)
 }
 
 /// The sources of a part in words.
@@ -177,7 +160,9 @@ fn annotated(toml: &str, config: &Config, generated: &Generated, places: &BTreeM
     let mut position = Position::default();
     for line in toml.lines() {
         let subject = position.advance(line, config);
-        let origin = subject.map(|s| sources(generated.origins.of(&s), places)).filter(|text| !text.is_empty());
+        // What no resource asked for is ours.
+        let origin = subject.map(|s| sources(generated.origins.of(&s), places));
+        let origin = origin.map(|text| if text.is_empty() { "built in".to_owned() } else { text });
         let _ = match origin {
             None => writeln!(out, "{line}"),
             Some(text) if line.starts_with('[') => writeln!(out, "# {text}\n{line}"),

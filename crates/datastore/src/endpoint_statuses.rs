@@ -10,7 +10,7 @@ use thiserror::Error;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::files::{Batch, Change, FileTree, Pace, Root, any_visible};
+use crate::files::{Batch, Change, Dirty, FileTree, Pace, Root, Scan, any_visible};
 use crate::problem::InForce;
 
 /// What is wrong with a file.
@@ -93,6 +93,18 @@ impl EndpointStatuses {
             }
         });
         Self { reports, task }
+    }
+
+    /// What a folder says, read once. Blocking. One that does not exist is one without workloads.
+    #[must_use]
+    pub fn read(folder: impl AsRef<Path>) -> EndpointStatusReport {
+        let folder = folder.as_ref().to_owned();
+        let seen = Scan::new(folder.clone(), any_visible, None).look(Dirty::everything());
+        let mut files = Files { folder, states: BTreeMap::new() };
+        for (name, change) in seen.changes {
+            files.file(name, change);
+        }
+        files.report()
     }
 
     /// What the folder says, now and whenever that changes.

@@ -7,5 +7,6 @@ mod source;
 mod tree;
 
 pub(crate) use name::any_visible;
+pub(crate) use scan::{Dirty, Scan};
 pub use source::{FileOptions, FileSource, FolderContent};
 pub(crate) use tree::{Batch, Change, FileTree, Pace, Root};

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use heddle_bgp_core::BgpId;
+use crate::context::ContextArgs;
 
 /// What the command line says.
 #[derive(Clone, Debug, clap::Parser)]
@@ -23,21 +23,18 @@ pub struct Args {
     /// Also serve /metrics on this address
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub metrics: Option<std::net::SocketAddr>,
-    /// BGP Identifier instead of the node's IPv4 address; `hash`: made from the node's name
-    #[arg(long, value_name = "ID", env = "CALICO_ROUTER_ID", hide_env_values = true, value_parser = router_id)]
-    pub router_id: Option<RouterId>,
     /// Number of our routes in the kernel (`rtm_protocol`)
     #[arg(long, value_name = "NUMBER", default_value_t = heddle_config::Fib::PROTOCOL,
-          value_parser = clap::value_parser!(u8).range(5..))]
+          value_parser = own_protocol)]
     pub protocol: u8,
     /// The kernel's routing table
     #[arg(long, value_name = "NUMBER", default_value_t = heddle_config::Fib::MAIN_TABLE, value_parser = table)]
     pub table: u32,
     /// Take over routes of these protocol numbers at the first start; 12: BIRD's
-    #[arg(long, value_name = "NUMBER,…", value_delimiter = ',', value_parser = clap::value_parser!(u8).range(3..))]
+    #[arg(long, value_name = "NUMBER,…", value_delimiter = ',', value_parser = adopted_protocol)]
     pub adopt_protocols: Vec<u8>,
     /// Routes of these protocol numbers are advertised as the node's own
-    #[arg(long, value_name = "NUMBER,…", value_delimiter = ',', value_parser = clap::value_parser!(u8).range(1..))]
+    #[arg(long, value_name = "NUMBER,…", value_delimiter = ',', value_parser = learned_protocol)]
     pub learn_protocols: Vec<u8>,
     /// When routes point to nexthop objects: auto, always, never
     #[arg(long, value_name = "WHEN", default_value = "auto", value_parser = nexthop_objects)]
@@ -45,13 +42,9 @@ pub struct Args {
     /// Set the sysctls that forwarding needs, instead of only saying which are wrong
     #[arg(long)]
     pub manage_sysctls: bool,
-    /// Directory that has `endpoint-status`, in which a CNI plugin tells of local workloads that want to peer
-    #[arg(long, value_name = "DIR", env = "CALICO_ENDPOINT_STATUS_PATH_PREFIX", hide_env_values = true)]
-    #[arg(default_value = "/var/run/calico")]
-    pub endpoint_status: PathBuf,
-    /// Namespace of the Secrets with passwords
-    #[arg(long, value_name = "NAMESPACE", env = "NAMESPACE", default_value = "kube-system", hide_env_values = true)]
-    pub secrets_namespace: String,
+    /// What is said of the node beside its name.
+    #[command(flatten)]
+    pub context: ContextArgs,
 }
 
 impl Args {
@@ -71,6 +64,26 @@ impl Args {
     }
 }
 
+/// Numbers that may be ours: not those of the kernel (1 to 3) and of the administrator (4).
+fn own_protocol(text: &str) -> Result<u8, String> {
+    protocol(text, 5).ok_or_else(|| "a number from 5 to 255 that no other routing daemon uses".to_owned())
+}
+
+/// Numbers that may be adopted: not those of the kernel itself.
+fn adopted_protocol(text: &str) -> Result<u8, String> {
+    protocol(text, 3)
+        .ok_or_else(|| "numbers from 3 to 255; 12 is BIRD's (/etc/iproute2/rt_protos lists them)".to_owned())
+}
+
+/// Numbers to learn from. The kernel's own routes are there without being asked for.
+fn learned_protocol(text: &str) -> Result<u8, String> {
+    protocol(text, 3).ok_or_else(|| "numbers from 3 to 255; 4 is `ip route … proto static`".to_owned())
+}
+
+fn protocol(text: &str, least: u8) -> Option<u8> {
+    text.trim().parse().ok().filter(|number| *number >= least)
+}
+
 /// Tables that may be ours: not "unspecified", and not that of the kernel's own addresses.
 fn table(text: &str) -> Result<u32, String> {
     let number = text.parse::<u32>().ok().filter(|number| !matches!(number, 0 | 255));
@@ -79,25 +92,6 @@ fn table(text: &str) -> Result<u32, String> {
 
 /// Where the API socket is when the command line does not say.
 pub const DEFAULT_SOCKET: &str = "/run/heddle/node-peer.sock";
-
-/// Where the BGP Identifier comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RouterId {
-    /// From the node's name.
-    Hash,
-    /// This one.
-    Given(BgpId),
-}
-
-fn router_id(text: &str) -> Result<RouterId, String> {
-    if text == "hash" {
-        return Ok(RouterId::Hash);
-    }
-    let given = text.parse::<std::net::Ipv4Addr>().ok().filter(|a| !a.is_unspecified());
-    given
-        .map(|a| RouterId::Given(BgpId::from(a)))
-        .ok_or_else(|| "an IPv4 address other than 0.0.0.0, or `hash`".to_owned())
-}
 
 fn nexthop_objects(text: &str) -> Result<heddle_config::NexthopObjects, String> {
     use heddle_config::NexthopObjects::{Always, Auto, Never};
@@ -133,6 +127,8 @@ mod tests {
             "--adopt-protocols 158",
             "--learn-protocols 158",
             "--adopt-protocols 12 --learn-protocols 12",
+            "--learn-protocols 2",
+            "--adopt-protocols bird",
         ] {
             assert!(args(wrong).is_none(), "{wrong}");
         }

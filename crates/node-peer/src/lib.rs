@@ -9,6 +9,7 @@
 //! routes stay in the kernel, and where graceful restart was negotiated the peers keep the node's.
 
 mod args;
+mod context;
 mod drain;
 mod fib_report;
 mod forwarding;
@@ -26,13 +27,17 @@ use heddle_speaker::daemon;
 use tracing::error;
 
 pub use args::{Args, DEFAULT_SOCKET};
+pub use context::{ContextArgs, endpoints};
 
-/// Runs until it is told to stop. Exit code 0 after a stop, 1 when it could not start.
+/// The exit code for a command line that is wrong, as that of the parser of command lines.
+const WRONG_USAGE: u8 = 2;
+
+/// Runs until it is told to stop. Exit code 0 after a stop, 1 when it could not start, 2 when options do not go together.
 #[must_use]
 pub fn run(args: &Args) -> ExitCode {
     if let Err(problem) = args.check() {
-        eprintln!("{problem}");
-        return ExitCode::FAILURE;
+        eprintln!("error: {problem}");
+        return ExitCode::from(WRONG_USAGE);
     }
     let set_level = daemon::init_log(&Log::default());
     let runtime = match daemon::runtime() {

@@ -3,20 +3,29 @@
 //! What it says is read from the node's own API, so that it is what `heddle show` says. A class is told whole or not at
 //! all, and nothing is written while nothing changed.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use heddle_admin::types::{FibQuery, FibRoute, NodeReport, PeerSummary, Summary, WallTime};
+use heddle_admin::types::{
+    FibQuery, FibRoute, NodeReport, PathStatus, PeerSummary, RouteQuery, RouteView, Summary, WallTime,
+};
 use heddle_admin::{Client, ClientError};
 use heddle_datastore::{StatusDir, Watch};
 use heddle_resources::Snapshot;
 use heddle_resources::calico_node_status::{CalicoNodeStatus, NodeStatusClass};
+use ipnetwork::IpNetwork;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use tracing::warn;
+
+/// How soon a status that could not be read is read again: the API changes hands when sessions begin.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// Writes the statuses that the datastore asks for.
 pub(crate) struct StatusWriter {
@@ -32,6 +41,8 @@ struct Due {
     wish: Arc<CalicoNodeStatus>,
     at: Instant,
     written: Option<Value>,
+    /// How often in a row it could not be read.
+    failures: u32,
 }
 
 impl StatusWriter {
@@ -76,7 +87,7 @@ impl StatusWriter {
             match self.due.get_mut(&name) {
                 Some(due) if due.wish.spec == wish.spec => due.wish = wish,
                 Some(_) | None => {
-                    self.due.insert(name, Due { wish, at: Instant::now(), written: None });
+                    self.due.insert(name, Due { wish, at: Instant::now(), written: None, failures: 0 });
                 }
             }
         }
@@ -89,10 +100,16 @@ impl StatusWriter {
             let status = match status(&self.client, &due.wish.spec.classes).await {
                 Ok(status) => status,
                 Err(error) => {
-                    warn!(name = %name, %error, "the node's status cannot be read");
+                    due.at = now + AGAIN;
+                    due.failures = due.failures.saturating_add(1);
+                    // Once is no fault, and once said is enough.
+                    if due.failures == 2 {
+                        warn!(name = %name, %error, "the node's status cannot be read; it is tried again every second");
+                    }
                     continue;
                 }
             };
+            due.failures = 0;
             if due.written.as_ref() == Some(&status) {
                 continue;
             }
@@ -146,8 +163,12 @@ async fn status(client: &Client, classes: &[NodeStatusClass]) -> Result<Value, C
                 status.insert("bgp".to_owned(), bgp(&client.peers().await?.peers, &node));
             }
             NodeStatusClass::Routes => {
-                let routes = if running { all_routes(client).await? } else { Vec::new() };
-                status.insert("routes".to_owned(), routes_of(&routes, &node));
+                let (routes, learned) = if running {
+                    (all_routes(client).await?, learned(client).await?)
+                } else {
+                    (Vec::new(), Learned::new())
+                };
+                status.insert("routes".to_owned(), routes_of(&routes, &learned, &node));
             }
         }
     }
@@ -211,33 +232,55 @@ async fn all_routes(client: &Client) -> Result<Vec<FibRoute>, ClientError> {
     }
 }
 
-fn routes_of(routes: &[FibRoute], node: &NodeReport) -> Value {
+/// From which peer the best path of a destination is.
+type Learned = HashMap<IpNetwork, String>;
+
+async fn learned(client: &Client) -> Result<Learned, ClientError> {
+    let mut best = client.routes(&RouteQuery { view: RouteView::Best, ..RouteQuery::default() }).await?;
+    let mut learned = Learned::new();
+    while let Some(destination) = best.next().await? {
+        let path = destination.paths.iter().find(|p| p.status == PathStatus::Best);
+        if let Some(peer) = path.and_then(|p| p.peer.as_ref()) {
+            learned.insert(destination.prefix, peer.to_string());
+        }
+    }
+    Ok(learned)
+}
+
+fn routes_of(routes: &[FibRoute], learned: &Learned, node: &NodeReport) -> Value {
     let (v4, v6): (Vec<&FibRoute>, Vec<&FibRoute>) = routes.iter().partition(|r| r.prefix.is_ipv4());
-    let list = |routes: Vec<&FibRoute>| -> Vec<Value> { routes.into_iter().flat_map(|r| route(r, node)).collect() };
+    let list = |routes: Vec<&FibRoute>| -> Vec<Value> {
+        routes.into_iter().flat_map(|r| route(r, source(r, learned, node))).collect()
+    };
     json!({ "routesV4": list(v4), "routesV6": list(v6) })
 }
 
-/// One entry a leg.
-fn route(route: &FibRoute, node: &NodeReport) -> Vec<Value> {
-    let Some(kernel) = route.actual.as_ref() else { return Vec::new() };
+/// Who told of a route. One that nobody wants is only in the kernel.
+fn source(route: &FibRoute, learned: &Learned, node: &NodeReport) -> Value {
+    match learned.get(&route.prefix) {
+        Some(peer) => {
+            let source = if kind(node, peer) == "NodeMesh" { "NodeMesh" } else { "BGPPeer" };
+            json!({ "sourceType": source, "peerIP": peer })
+        }
+        None if route.desired.is_some() => json!({ "sourceType": "Static" }),
+        None => json!({ "sourceType": "Kernel" }),
+    }
+}
+
+/// One entry a leg: `FIB` for what the kernel has, `RIB` for what it should have and has not.
+fn route(route: &FibRoute, learned_from: Value) -> Vec<Value> {
+    let (table, kernel) = match (&route.actual, &route.desired) {
+        (Some(actual), _) => ("FIB", actual),
+        (None, Some(desired)) => ("RIB", desired),
+        (None, None) => return Vec::new(),
+    };
     let entry = |gateway: Option<IpAddr>, interface: &str| {
-        let gateway_text = gateway.map_or_else(|| "N/A".to_owned(), |g| g.to_string());
-        let learned = match gateway {
-            None => json!({ "sourceType": "Static" }),
-            Some(via) => {
-                let via = via.to_string();
-                match kind(node, &via) {
-                    "NodeMesh" => json!({ "sourceType": "NodeMesh", "peerIP": via }),
-                    _ => json!({ "sourceType": "BGPPeer", "peerIP": via }),
-                }
-            }
-        };
         json!({
-            "type": "FIB",
+            "type": table,
             "destination": route.prefix,
-            "gateway": gateway_text,
+            "gateway": gateway.map_or_else(|| "N/A".to_owned(), |g| g.to_string()),
             "interface": interface,
-            "learnedFrom": learned,
+            "learnedFrom": learned_from,
         })
     };
     if kernel.legs.is_empty() {

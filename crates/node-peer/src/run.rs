@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use heddle_admin::{AdminServer, BindError};
 use heddle_config::Config;
-use heddle_config_gen::{EndpointStatus, Generated, NodeContext, RouterIdSource, generate};
+use heddle_config_gen::{Generated, NodeContext, generate};
 use heddle_datastore::{Datastore, EndpointStatusReport, EndpointStatuses, FileSource, StatusDir, StatusDirError};
 use heddle_resources::Snapshot;
-use heddle_resources::value::InterfaceAddress;
 use heddle_speaker::daemon::{Asked, Notice, SetLevel, Signals, notify};
 use heddle_speaker::{Role, Speaker, StartOptions};
 use thiserror::Error;
@@ -19,7 +18,7 @@ use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use crate::Args;
-use crate::args::RouterId;
+use crate::context::endpoints;
 use crate::drain::Drained;
 use crate::forwarding::ForwardingTable;
 use crate::node_status::StatusWriter;
@@ -64,8 +63,8 @@ pub(crate) async fn serve(args: &Args, set_level: &SetLevel) -> Result<(), RunEr
     let status_dir = args.status_dir.as_deref().map(|dir| StatusDir::open(dir, Some(&args.datastore))).transpose()?;
     let datastore = Datastore::start(FileSource::of(&args.datastore));
     let mut watch = datastore.subscribe();
-    let endpoints = EndpointStatuses::follow(EndpointStatuses::folder(&args.endpoint_status));
-    let mut workloads = endpoints.subscribe();
+    let followed_endpoints = EndpointStatuses::follow(args.context.endpoint_folder());
+    let mut workloads = followed_endpoints.subscribe();
     let statuses = status_dir.map(|dir| {
         let writer = StatusWriter::new(args.node.as_str().into(), dir, args.socket.clone(), datastore.subscribe());
         tokio::spawn(writer.run())
@@ -122,16 +121,6 @@ async fn next_report(reports: &mut watch::Receiver<EndpointStatusReport>) -> End
     std::future::pending().await
 }
 
-/// A local workload, as configurations are made of it.
-fn endpoint(status: &heddle_resources::EndpointStatus) -> EndpointStatus {
-    let nets = status.ipv4.iter().chain(&status.ipv6);
-    EndpointStatus {
-        interface: Arc::clone(&status.interface),
-        addresses: nets.filter_map(|n| InterfaceAddress::new(n.address(), n.length())).collect(),
-        bgp_peer: status.bgp_peer.clone(),
-    }
-}
-
 /// What runs.
 struct Node<'a> {
     args: &'a Args,
@@ -171,12 +160,7 @@ enum Phase {
 
 impl<'a> Node<'a> {
     fn new(args: &'a Args, state: Arc<NodeState>, set_level: &'a SetLevel) -> Result<Self, RunError> {
-        let mut context = NodeContext::new(args.node.as_str());
-        context.router_id = args.router_id.map(|id| match id {
-            RouterId::Hash => RouterIdSource::NodeName,
-            RouterId::Given(id) => RouterIdSource::Given(id),
-        });
-        context.secrets_namespace = args.secrets_namespace.as_str().into();
+        let context = args.context.context(&args.node);
         let server = AdminServer::bind(&args.socket)?;
         let (stop, stopped) = oneshot::channel();
         let backend = Arc::new(Waiting::new(Arc::clone(&state) as Arc<dyn heddle_admin::Node>));
@@ -205,7 +189,7 @@ impl<'a> Node<'a> {
         for fault in report.faults.iter() {
             warn!("{fault}");
         }
-        self.context.endpoints = report.statuses.iter().map(endpoint).collect();
+        self.context.endpoints = endpoints(report);
         self.workloads_known = true;
         self.apply().await
     }

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
-use heddle_config_gen::RouterIdSource;
 
 use super::Connection;
 
@@ -83,15 +82,8 @@ pub(crate) struct Render {
     /// Print what would change if the manifests were those of this directory
     #[arg(long, value_name = "DIR")]
     pub(crate) diff: Option<PathBuf>,
-    /// An address, or `hash` to take it from the node's name; without it the node's IPv4 address
-    #[arg(long, value_name = "ID")]
-    pub(crate) router_id: Option<RouterIdSource>,
-    /// Where the Secrets with passwords are
-    #[arg(long, value_name = "NAMESPACE", default_value = "kube-system")]
-    pub(crate) secrets_namespace: String,
-    /// The directory in which the CNI plugin tells of the node's workloads
-    #[arg(long, value_name = "DIR")]
-    pub(crate) endpoint_status: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) context: heddle_node_peer::ContextArgs,
 }
 
 #[derive(Debug, Subcommand)]
