@@ -9,6 +9,7 @@ use std::fs;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use heddle_bgp_core::Family;
@@ -97,6 +98,15 @@ impl Daemon {
         match self {
             Self::Frr => Echo::Allowed,
             Self::Floor | Self::Heddle | Self::Bird | Self::Openbgpd | Self::Gobgp => Echo::Never,
+        }
+    }
+
+    /// How long it holds back UPDATEs after the last session has come up: it is waited for, so that no case measures it.
+    pub(crate) fn hold_back(self, clients: usize) -> Duration {
+        match self {
+            // `bgp coalesce-time`: a second and 50 ms a peer, at most 10 s, begun anew by each peer.
+            Self::Frr => Duration::from_millis(1000 + 50 * u64::try_from(clients).unwrap_or(180).min(180)),
+            Self::Floor | Self::Heddle | Self::Bird | Self::Openbgpd | Self::Gobgp => Duration::ZERO,
         }
     }
 

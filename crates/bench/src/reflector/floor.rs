@@ -3,7 +3,7 @@
 //! It keeps no table and looks at no attribute. What a reflector needs beyond it is the price of being one.
 
 use std::collections::VecDeque;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, IoSlice, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::fd::AsFd;
 
@@ -21,6 +21,9 @@ use super::world::ROUTER_ID;
 
 /// The number of the listener in the epoll set.
 const LISTENER: u64 = u64::MAX;
+
+/// Pieces that one system call writes.
+const SLICES: usize = 256;
 
 struct Client {
     stream: TcpStream,
@@ -50,12 +53,15 @@ pub(crate) fn run(address: IpAddr) -> anyhow::Result<()> {
                 continue;
             }
             let number = usize::try_from(event.data())?;
-            let worked = client(&mut clients, number, event.events(), &mut scratch, &epoll);
-            if worked.is_err() {
-                // Closing the socket takes it out of the epoll set.
-                if let Some(client) = clients.get_mut(number) {
-                    *client = None;
-                }
+            if event.events().contains(EpollFlags::EPOLLIN) {
+                copy(&mut clients, number, &mut scratch);
+            }
+        }
+        // What came together goes out together.
+        for (number, place) in clients.iter_mut().enumerate() {
+            let Some(client) = place else { continue };
+            if !client.out.is_empty() && client.write().and_then(|()| client.register(&epoll, number)).is_err() {
+                *place = None;
             }
         }
     }
@@ -76,31 +82,18 @@ fn accept(listener: &Socket, epoll: &Epoll, clients: &mut Vec<Option<Client>>) -
     }
 }
 
-fn client(
-    clients: &mut [Option<Client>],
-    number: usize,
-    flags: EpollFlags,
-    scratch: &mut Vec<u8>,
-    epoll: &Epoll,
-) -> anyhow::Result<()> {
-    if flags.contains(EpollFlags::EPOLLIN) {
-        let copies = match clients.get_mut(number) {
-            Some(Some(client)) => client.read(scratch)?,
-            Some(None) | None => return Ok(()),
-        };
-        for (other, client) in clients.iter_mut().enumerate().filter(|(other, _)| *other != number) {
-            let Some(client) = client.as_mut().filter(|_| !copies.is_empty()) else { continue };
-            client.out.push_back(copies.clone());
-            // One whose buffer is full is told by epoll when it has room.
-            if !client.interest.contains(EpollFlags::EPOLLOUT) {
-                let _ = client.write();
-                client.register(epoll, other)?;
-            }
-        }
+/// Reads from one and queues it for all others. Closing a socket takes it out of the epoll set.
+fn copy(clients: &mut [Option<Client>], number: usize, scratch: &mut Vec<u8>) {
+    let Some(place) = clients.get_mut(number) else { return };
+    let Some(client) = place else { return };
+    let Ok(copies) = client.read(scratch) else {
+        *place = None;
+        return;
+    };
+    if !copies.is_empty() {
+        let others = clients.iter_mut().enumerate().filter(|(other, _)| *other != number);
+        others.filter_map(|(_, client)| client.as_mut()).for_each(|client| client.out.push_back(copies.clone()));
     }
-    let Some(Some(client)) = clients.get_mut(number) else { return Ok(()) };
-    client.write()?;
-    client.register(epoll, number)
 }
 
 impl Client {
@@ -150,13 +143,20 @@ impl Client {
     }
 
     fn write(&mut self) -> anyhow::Result<()> {
-        while let Some(front) = self.out.front_mut() {
-            match self.stream.write(front) {
-                Ok(length) => front.advance(length),
+        while !self.out.is_empty() {
+            let slices: Vec<IoSlice<'_>> = self.out.iter().take(SLICES).map(|octets| IoSlice::new(octets)).collect();
+            let mut length = match self.stream.write_vectored(&slices) {
+                Ok(length) => length,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => return Err(error.into()),
-            }
-            if front.is_empty() {
+            };
+            while let Some(front) = self.out.front_mut() {
+                let part = length.min(front.len());
+                front.advance(part);
+                length -= part;
+                if !front.is_empty() {
+                    break;
+                }
                 self.out.pop_front();
             }
         }

@@ -146,6 +146,15 @@ impl Generator {
         self.settle(&mut ())
     }
 
+    /// Goes on for so long.
+    pub(crate) fn idle(&mut self, time: Duration) -> anyhow::Result<()> {
+        let began = Instant::now();
+        while began.elapsed() < time {
+            self.turn(Duration::from_millis(100), &mut ())?;
+        }
+        Ok(())
+    }
+
     /// Goes on until nothing has come for a while.
     pub(crate) fn settle(&mut self, watch: &mut impl Watch) -> anyhow::Result<()> {
         let deadline = Instant::now() + Duration::from_secs(5);

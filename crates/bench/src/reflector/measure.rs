@@ -68,6 +68,7 @@ impl Bench<'_> {
         let began = Instant::now();
         await_listener(process, generator.sessions.first().context("a case has clients")?, self.limit)?;
         generator.establish(self.limit.saturating_sub(began.elapsed()))?;
+        generator.idle(daemon.hold_back(generator.sessions.len()))?;
         let mut figures = Figures::default();
         match &self.scenario.drive {
             Drive::Phases => {
