@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use heddle_bgp_core::PeerType;
@@ -73,7 +74,7 @@ pub(crate) fn peers<'a>(
         let mut settings = settings(cluster, &session, policies, &mut passwords, warnings);
         settings.blocked = unusable.or(settings.blocked);
         origins.set(Subject::Peer(address.clone()), session.sources);
-        made.peers.push(Peer { address, asn: PeerAs::Asn(session.asn), group: None, settings });
+        made.peers.push(Peer { address, asn: PeerAs::Asn(session.asn), group: None, settings: Arc::new(settings) });
     }
     made
 }

@@ -213,7 +213,7 @@ fn peers_take_keys_from_their_group_one_by_one() {
     let [one, two, three] = config.peers.as_slice() else { panic!("three peers") };
     assert_eq!((one.asn, two.asn), (PeerAs::Asn(Asn(65010)), PeerAs::Asn(Asn(65011))));
     let group = &config.peer_groups[0].settings;
-    assert_eq!(&one.settings, group);
+    assert_eq!(&*one.settings, group);
     let (v4, v6) = (&group.families[0].settings, &group.families[1].settings);
     assert_eq!((v4.import_policy.as_slice(), v6.import_policy.as_slice()), (&["a".into()][..], &["b".into()][..]));
     assert_eq!((v4.prefix_limit.map(|l| l.max), v6.prefix_limit.map(|l| l.max)), (Some(10), Some(20)));

@@ -7,7 +7,7 @@ use super::{config, names, node, only_peer, peer, warned, without_mesh};
 use crate::Warning;
 
 fn with(spec: &str) -> PeerSettings {
-    only_peer(&with_tor(spec), "n1").settings
+    PeerSettings::clone(&only_peer(&with_tor(spec), "n1").settings)
 }
 
 fn with_tor(spec: &str) -> String {

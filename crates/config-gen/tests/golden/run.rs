@@ -1,6 +1,7 @@
 //! All cases.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use heddle_config::{Config, Password, PeerSettings};
 use heddle_config_gen::{EndpointStatus, Generated, NodeContext, generate};
@@ -92,7 +93,8 @@ fn what_is_changed_is_found() {
         compare(&Expected::new(bird, version).unwrap(), &Ours::new(config).unwrap(), version, &mut findings);
         findings.differences
     };
-    let peer = |c: &mut Config, f: &dyn Fn(&mut PeerSettings)| f(&mut c.peers.first_mut().unwrap().settings);
+    let peer =
+        |c: &mut Config, f: &dyn Fn(&mut PeerSettings)| f(Arc::make_mut(&mut c.peers.first_mut().unwrap().settings));
     let last_rule = |c: &mut Config| c.policies.iter_mut().rev().find_map(|p| p.rules.pop()).unwrap();
     type Change<'a> = Box<dyn Fn(&mut Config) + 'a>;
     let rows: Vec<(&str, Change<'_>)> = vec![

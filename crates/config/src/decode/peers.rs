@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use heddle_bgp_core::{PeerType, Prefix};
 
@@ -113,7 +114,7 @@ impl Scope<'_> {
                 source.error(span, Conflict::LocalAddressZone);
             }
         }
-        Some(Peer { address, asn: layer.asn?, group, settings })
+        Some(Peer { address, asn: layer.asn?, group, settings: Arc::new(settings) })
     }
 
     fn listen_ranges(&self, root: &Reader<'_, '_>) -> Vec<ListenRange> {
@@ -156,7 +157,7 @@ impl Scope<'_> {
         let mut settings = layer.settings();
         check(source, self.router, &layer, &settings, asn, group_span);
         passwords(reader, &mut settings);
-        Some(ListenRange { prefix: prefix?, group: group?, asn, limit, settings })
+        Some(ListenRange { prefix: prefix?, group: group?, asn, limit, settings: Arc::new(settings) })
     }
 }
 

@@ -63,15 +63,15 @@ pub struct Peer {
     pub asn: PeerAs,
     /// The group from which it took what it does not say itself.
     pub group: Option<String>,
-    /// Everything else, complete.
-    pub settings: PeerSettings,
+    /// Everything else, complete. Peers whose settings are equal may share them: a large cluster has thousands of them.
+    pub settings: Arc<PeerSettings>,
 }
 
 impl Peer {
     /// A peer with everything by default.
     #[must_use]
     pub fn new(address: PeerAddress, asn: PeerAs) -> Self {
-        Self { address, asn, group: None, settings: PeerSettings::default() }
+        Self { address, asn, group: None, settings: Arc::default() }
     }
 }
 
@@ -98,7 +98,7 @@ pub struct ListenRange {
     /// The most peers at once.
     pub limit: u32,
     /// The group's settings, with the range's own password file.
-    pub settings: PeerSettings,
+    pub settings: Arc<PeerSettings>,
 }
 
 impl ListenRange {

@@ -1,5 +1,7 @@
 //! A new configuration for a peer whose session goes on.
 
+use std::sync::Arc;
+
 use heddle_bgp_fsm::{Event, IdleWhy, Stop};
 
 use super::PeerTask;
@@ -29,7 +31,7 @@ impl PeerTask {
         let was = std::mem::replace(&mut self.runtime, new);
         {
             let mut status = self.status.lock();
-            status.settings = self.runtime.settings.clone();
+            status.settings = Arc::clone(&self.runtime.settings);
             status.asn = self.runtime.asn;
             status.router_asn = self.runtime.router.asn;
             status.group.clone_from(&self.runtime.group);

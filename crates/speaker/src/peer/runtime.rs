@@ -30,7 +30,7 @@ pub(crate) struct Runtime {
     /// Its group.
     pub group: Option<String>,
     /// Its settings.
-    pub settings: PeerSettings,
+    pub settings: Arc<PeerSettings>,
     /// The speaker.
     pub router: Arc<Router>,
     /// The compiled policies.
