@@ -1,5 +1,7 @@
 //! What the shell is to do.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use heddle_bgp_core::open::OptionalParameters;
 use heddle_bgp_core::{Negotiated, Notification, Open};
@@ -22,7 +24,7 @@ pub enum Action {
     /// Close this connection, or give up opening it. No event for it is expected any more; late ones are ignored.
     Close(ConnectionId),
     /// The session is established: make its decoder and its RIB source, allow what was negotiated in the framer.
-    Up(ConnectionId, Box<Negotiated>),
+    Up(ConnectionId, Arc<Negotiated>),
     /// The established session ended; [`DownReason::retains_routes`] says whether its routes become stale or go.
     /// Comes after the messages that announce it and before the [`Action::Close`].
     Down(ConnectionId, Box<DownReason>),

@@ -1,10 +1,10 @@
 //! How a session is ended by us, and whether its routes stay (RFC 4486, RFC 4724 §4, RFC 8538 §3 and §4, RFC 9003).
 
-use heddle_bgp_core::capability::Capability;
-use heddle_bgp_core::{Negotiated, Notification, Open};
+use heddle_bgp_core::{Negotiated, Notification};
 
 use crate::down::{DownCause, NotificationWay, Retention};
 use crate::event::{AutomaticStop, AutomaticStopCause, Stop};
+use crate::state::OwnRestart;
 
 /// Whether what was negotiated has the N bit on both sides.
 fn notification_bit(negotiated: Option<&Negotiated>) -> bool {
@@ -16,14 +16,9 @@ fn hard(notification: Notification, negotiated: Option<&Negotiated>) -> Notifica
     if notification_bit(negotiated) { notification.into_hard_reset() } else { notification }
 }
 
-/// Whether our OPEN asked the peer to keep routes: the capability with at least one family.
-fn can_restart(sent: &Open) -> bool {
-    sent.capabilities.iter().any(|c| matches!(c, Capability::GracefulRestart(gr) if !gr.families.is_empty()))
-}
-
-/// What is sent for a stop by operator or configuration; `session` is our OPEN and what was negotiated, where OPENs
-/// were exchanged.
-pub(crate) fn manual_stop(stop: &Stop, session: Option<(&Open, &Negotiated)>) -> Option<Notification> {
+/// What is sent for a stop by operator or configuration; `session` is what our OPEN asked and what was negotiated,
+/// where OPENs were exchanged.
+pub(crate) fn manual_stop(stop: &Stop, session: Option<(OwnRestart, &Negotiated)>) -> Option<Notification> {
     let negotiated = session.map(|(_, n)| n);
     match stop {
         Stop::AdministrativeShutdown(text) => Some(hard(Notification::admin_shutdown(text), negotiated)),
@@ -32,7 +27,7 @@ pub(crate) fn manual_stop(stop: &Stop, session: Option<(&Open, &Negotiated)>) ->
         Stop::PeerDeconfigured => Some(hard(Notification::deconfigured(), negotiated)),
         Stop::ConfigurationChange => Some(Notification::config_change()),
         Stop::ProcessExit(text) => {
-            let restartable = session.is_some_and(|(sent, n)| can_restart(sent) && n.graceful_restart.is_some());
+            let restartable = session.is_some_and(|(own, n)| own == OwnRestart::Asked && n.graceful_restart.is_some());
             // RFC 4724 §4.2: without N a NOTIFICATION would make the peer drop our routes.
             if restartable && !notification_bit(negotiated) { None } else { Some(Notification::admin_shutdown(text)) }
         }

@@ -30,7 +30,7 @@ mod waiting;
 
 use std::collections::VecDeque;
 
-use heddle_bgp_core::{Negotiated, Open, Timestamp};
+use heddle_bgp_core::{Negotiated, Timestamp};
 
 use crate::action::Action;
 use crate::backoff::Backoff;
@@ -148,7 +148,12 @@ impl Peer {
 
     /// The next thing to do; poll until none after each call that takes `now`.
     pub fn poll_action(&mut self) -> Option<Action> {
-        self.actions.pop_front()
+        let action = self.actions.pop_front();
+        if action.is_none() {
+            // Most peers have nothing to do most of the time; there may be thousands of them.
+            self.actions.shrink_to_fit();
+        }
+        action
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is to be called next; ask after the actions.
@@ -249,7 +254,7 @@ impl Peer {
 
     /// The established session.
     #[must_use]
-    pub const fn established(&self) -> Option<(ConnectionId, &Negotiated)> {
+    pub fn established(&self) -> Option<(ConnectionId, &Negotiated)> {
         match &self.state {
             State::Established(e) => Some((e.session.connection.id, &e.session.negotiated)),
             State::Idle(_) | State::Connect(_) | State::Active(_) | State::OpenSent(_) | State::OpenConfirm(_) => None,
@@ -269,17 +274,6 @@ impl Peer {
     #[must_use]
     pub fn negotiated(&self) -> Option<&Negotiated> {
         self.state.session().map(|s| &*s.negotiated)
-    }
-
-    /// The OPEN that we sent on the connection that carries the state.
-    #[must_use]
-    pub const fn sent_open(&self) -> Option<&Open> {
-        match &self.state {
-            State::OpenSent(s) => Some(&s.sent),
-            State::OpenConfirm(s) => Some(&s.sent),
-            State::Established(e) => Some(&e.session.sent),
-            State::Idle(_) | State::Connect(_) | State::Active(_) => None,
-        }
     }
 
     /// Who opened the connection that carries the state.

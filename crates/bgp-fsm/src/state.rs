@@ -1,8 +1,9 @@
 //! The six states (RFC 4271 §8.2.2). A state owns its data: what was negotiated exists from OpenConfirm on.
 
 use std::fmt;
+use std::sync::Arc;
 
-use heddle_bgp_core::{Negotiated, Open, Timestamp};
+use heddle_bgp_core::{Capability, Negotiated, Open, Timestamp};
 
 use crate::connection::{Connection, ConnectionId};
 
@@ -77,8 +78,34 @@ pub(crate) struct OpenSent {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Session {
     pub(crate) connection: Connection,
-    pub(crate) sent: Open,
-    pub(crate) negotiated: Box<Negotiated>,
+    /// Of our OPEN; nothing else of it matters any more.
+    pub(crate) restart: OwnRestart,
+    pub(crate) negotiated: Arc<Negotiated>,
+}
+
+impl Session {
+    /// From our OPEN and what was agreed.
+    pub(crate) fn new(connection: Connection, sent: &Open, negotiated: Negotiated) -> Self {
+        Self { connection, restart: OwnRestart::of(sent), negotiated: Arc::new(negotiated) }
+    }
+}
+
+/// Whether our OPEN asked the peer to keep our routes while we restart (RFC 4724 §3): the capability with at least one
+/// family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OwnRestart {
+    /// It did.
+    Asked,
+    /// It did not.
+    NotAsked,
+}
+
+impl OwnRestart {
+    /// What an OPEN of ours asks.
+    pub(crate) fn of(sent: &Open) -> Self {
+        let asks = |c: &Capability| matches!(c, Capability::GracefulRestart(gr) if !gr.families.is_empty());
+        if sent.capabilities.iter().any(asks) { Self::Asked } else { Self::NotAsked }
+    }
 }
 
 /// An established session.

@@ -1,6 +1,7 @@
 //! What states do: sending, setting timers, and the moves from one state to another. [`Peer::transition`] is the only
 //! writer of the state.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use heddle_bgp_core::{Notification, Timestamp};
@@ -180,7 +181,7 @@ impl Peer {
         }
         self.counters.established += 1;
         self.backoff.established();
-        let up = Action::Up(session.connection.id, session.negotiated.clone());
+        let up = Action::Up(session.connection.id, Arc::clone(&session.negotiated));
         self.transition(State::Established(Established { session, since: now }), None);
         self.actions.push_back(up);
         self.restart_hold(now);

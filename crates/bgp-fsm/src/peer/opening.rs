@@ -73,7 +73,7 @@ impl Peer {
     fn open_received(&mut self, now: Timestamp, received: &Open) {
         let State::OpenSent(OpenSent { connection, sent }) = self.state.clone() else { return };
         match negotiate(&self.config, &sent, received) {
-            Ok(negotiated) => self.confirm(now, Session { connection, sent, negotiated: Box::new(negotiated) }),
+            Ok(negotiated) => self.confirm(now, Session::new(connection, &sent, negotiated)),
             Err(rejected) => {
                 let n = rejected.notification();
                 self.fail(now, Initiator::Local, DownCause::OpenRejected(rejected), Goodbye::Send(n));

@@ -113,10 +113,10 @@ impl Peer {
         let unsent = sent.is_none();
         let sent = sent.unwrap_or_else(|| open::build(&self.config));
         let negotiated = match negotiate(&self.config, &sent, received) {
-            Ok(negotiated) => Box::new(negotiated),
+            Ok(negotiated) => negotiated,
             Err(rejected) => return self.drop_second(now, Some(rejected.notification())),
         };
-        let session = Session { connection, sent, negotiated };
+        let session = Session::new(connection, &sent, negotiated);
         match self.state.clone() {
             // The other one is further now.
             State::OpenSent(main) => self.swap(now, session, main),
@@ -127,7 +127,9 @@ impl Peer {
                     self.second_lost(now);
                 }
             }
-            State::Established(main) => self.second_open_in_established(now, session, &main, unsent),
+            State::Established(main) => {
+                self.second_open_in_established(now, session, &main, unsent.then_some(sent));
+            }
             State::Idle(_) | State::Connect(_) | State::Active(_) => self.drop_second(now, None),
         }
     }
@@ -135,20 +137,27 @@ impl Peer {
     /// RFC 4271 §6.8: the new connection is closed, unless configuration says that established sessions collide too.
     /// RFC 4724 §4.2: one that a peer with graceful restart opened later means that it has restarted, and takes over.
     /// Not so in the first moments of a session: then it is the other one of a collision, opened before and seen late.
-    fn second_open_in_established(&mut self, now: Timestamp, session: Session, main: &Established, unsent: bool) {
+    fn second_open_in_established(
+        &mut self,
+        now: Timestamp,
+        session: Session,
+        main: &Established,
+        unsent: Option<Open>,
+    ) {
         let restarts = main.session.negotiated.families.iter().any(|f| f.graceful_restart.is_some());
-        if restarts && unsent && now.since(main.since) >= SETTLED {
+        let collides = self.config.collision_detect_established;
+        let (cause, goodbye) = if restarts && unsent.is_some() && now.since(main.since) >= SETTLED {
             // Without a NOTIFICATION: the peer knows nothing of the old connection.
-            self.send(session.connection.id, Message::Open(session.sent.clone(), self.config.open_form));
-            self.take_over(now, session, DownCause::PeerRestarted, Goodbye::Silent);
-        } else if self.config.collision_detect_established && session.connection.direction == preferred(&main.session) {
-            if unsent {
-                self.send(session.connection.id, Message::Open(session.sent.clone(), self.config.open_form));
-            }
-            self.take_over(now, session, DownCause::CollisionLost, Goodbye::Send(Notification::collision()));
+            (DownCause::PeerRestarted, Goodbye::Silent)
+        } else if collides && session.connection.direction == preferred(&main.session) {
+            (DownCause::CollisionLost, Goodbye::Send(Notification::collision()))
         } else {
-            self.second_lost(now);
+            return self.second_lost(now);
+        };
+        if let Some(open) = unsent {
+            self.send(session.connection.id, Message::Open(open, self.config.open_form));
         }
+        self.take_over(now, session, cause, goodbye);
     }
 
     /// Main and second change places: `session` is further than `main`.

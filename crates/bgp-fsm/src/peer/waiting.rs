@@ -178,7 +178,7 @@ impl Peer {
     }
 
     pub(super) fn manual_stop(&mut self, now: Timestamp, stop: Stop) {
-        let session = self.state.session().map(|s| (&s.sent, &*s.negotiated));
+        let session = self.state.session().map(|s| (s.restart, &*s.negotiated));
         let goodbye = ending::manual_stop(&stop, session);
         self.backoff.clear();
         self.stop(now, DownCause::ManualStop(stop), goodbye, Restart::Manual);
@@ -222,8 +222,9 @@ impl Peer {
         let sent = open::build(&self.config);
         match negotiate(&self.config, &sent, received) {
             Ok(negotiated) => {
-                self.send(connection.id, Message::Open(sent.clone(), self.config.open_form));
-                self.confirm(now, Session { connection, sent, negotiated: Box::new(negotiated) });
+                let session = Session::new(connection, &sent, negotiated);
+                self.send(session.connection.id, Message::Open(sent, self.config.open_form));
+                self.confirm(now, session);
             }
             Err(rejected) => {
                 let n = rejected.notification();
