@@ -148,6 +148,12 @@ impl BatchBuilder {
         Self { context, batch: Batch::default() }
     }
 
+    /// What it judges by.
+    #[must_use]
+    pub const fn context(&self) -> &IngestContext {
+        &self.context
+    }
+
     /// Judges what comes from now on otherwise; what was added stays as it was judged.
     pub fn set_context(&mut self, context: IngestContext) {
         self.context = context;

@@ -195,7 +195,8 @@ pub struct JournalReader {
     epoch: u32,
     /// What the socket accepted.
     position: u64,
-    given: SmallVec<[Piece; 8]>,
+    /// What was handed out last. A single update, or one segment, is one piece.
+    given: SmallVec<[Piece; 1]>,
     /// The rest of a message that was begun.
     tail: Option<Bytes>,
 }
