@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
-use heddle_bgp_core::{Capability, Framer};
+use heddle_bgp_core::Framer;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
@@ -27,14 +27,22 @@ pub(crate) struct Connection {
     control_begun: usize,
     /// Octets that are missing of a message that was begun with [`Self::write_data`].
     data_rest: usize,
-    /// Capabilities of our OPEN.
-    pub sent: Vec<Capability>,
-    /// Capabilities of the peer's OPEN.
-    pub received: Vec<Capability>,
+    /// The OPENs so far.
+    pub opens: Opens,
     /// The peer's end.
     pub remote: SocketAddr,
     /// Our end.
     pub local: SocketAddr,
+}
+
+/// The OPENs of a session as they were on the wire, without their header: an eighth of what they take when decoded, and
+/// nobody asks often.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Opens {
+    /// Ours.
+    pub sent: Box<[u8]>,
+    /// The peer's.
+    pub received: Box<[u8]>,
 }
 
 /// What a read brought.
@@ -73,8 +81,7 @@ impl Connection {
             control: BytesMut::new(),
             control_begun: 0,
             data_rest: 0,
-            sent: Vec::new(),
-            received: Vec::new(),
+            opens: Opens::default(),
             remote,
             local,
         })

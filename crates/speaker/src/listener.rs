@@ -16,8 +16,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
-/// Connections that may wait for a peer's task.
-pub(crate) const PEER_BACKLOG: usize = 4;
+use crate::mailbox::Mailbox;
+
 /// Connections from listen ranges that may wait for the manager.
 pub(crate) const RANGE_BACKLOG: usize = 1024;
 
@@ -34,7 +34,7 @@ pub(crate) struct Incoming {
 #[derive(Debug)]
 pub(crate) struct AcceptTable {
     /// Static peers, and dynamic ones that exist.
-    pub peers: HashMap<PeerAddress, mpsc::Sender<Incoming>>,
+    pub peers: HashMap<PeerAddress, Arc<Mailbox>>,
     /// Prefixes of the listen ranges.
     pub ranges: Vec<Prefix>,
     /// Where connections from listen ranges go.
@@ -109,15 +109,17 @@ async fn accept(socket: Arc<TcpListener>, table: SharedAcceptTable) {
 fn dispatch(stream: TcpStream, remote: SocketAddr, table: &SharedAcceptTable) {
     let peer = peer_address(remote);
     let table = table.read().unwrap_or_else(PoisonError::into_inner);
-    let sender = match table.peers.get(&peer) {
-        Some(sender) => sender,
-        None if table.ranges.iter().any(|r| r.contains_addr(peer.ip)) => &table.manager,
+    let taken = match table.peers.get(&peer) {
+        Some(mailbox) => mailbox.deliver(Incoming { stream, peer }).is_ok(),
+        None if table.ranges.iter().any(|r| r.contains_addr(peer.ip)) => {
+            table.manager.try_send(Incoming { stream, peer }).is_ok()
+        }
         None => {
             debug!(%remote, "closed a connection: no peer and no listen range has this address");
             return;
         }
     };
-    if sender.try_send(Incoming { stream, peer }).is_err() {
+    if !taken {
         debug!(%remote, "closed a connection: too many wait already");
     }
 }

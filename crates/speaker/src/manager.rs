@@ -9,20 +9,21 @@ use std::time::{Duration, SystemTime};
 
 use heddle_admin::types::EventKind;
 use heddle_bgp_core::Timestamp;
-use heddle_config::{Change, Config, ListenAddress, ListenRange, PeerAddress, PeerSettings};
+use heddle_config::{Change, Config, ListenAddress, ListenRange, PeerAddress, PeerSettings, Router};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tracing::{Instrument, error_span, info, warn};
 
 use crate::listen::{ListenError, ListenKey};
-use crate::listener::{AcceptTable, Incoming, Listener, PEER_BACKLOG, RANGE_BACKLOG, SharedAcceptTable};
+use crate::listener::{AcceptTable, Incoming, Listener, RANGE_BACKLOG, SharedAcceptTable};
+use crate::mailbox::{Mailbox, mailbox};
 use crate::mapping;
 use crate::mapping::policy::MappingError;
 use crate::mapping::rib::Policies;
 use crate::peer::status::{PeerOrigin, PeerShared, PeerStatus, Wish};
 use crate::peer::transport::Password;
-use crate::peer::{COMMANDS, Command, NewPeer, PeerTask, Runtime, Shared};
+use crate::peer::{Command, NewPeer, PeerTask, Runtime, Shared};
 use crate::registry::{PeerEntry, Registry};
 use crate::report;
 use crate::restart_marker::Start;
@@ -86,15 +87,17 @@ pub(crate) struct Manager {
     registry: Registry,
     running: Arc<RwLock<Running>>,
     applied: watch::Sender<Arc<Config>>,
+    /// What all peers run of the configuration.
     policies: Arc<Policies>,
+    router: Arc<Router>,
     returning: Returning,
     listeners: HashMap<ListenAddress, Listener>,
     keys: Vec<ListenKey>,
     accept: SharedAcceptTable,
     dynamic: mpsc::Receiver<Incoming>,
     requests: mpsc::Receiver<Request>,
-    tasks: JoinSet<PeerAddress>,
-    /// Whose task it is, for one that failed.
+    tasks: JoinSet<()>,
+    /// Whose task it is.
     task_of: HashMap<tokio::task::Id, PeerAddress>,
     peers_made: u64,
 }
@@ -154,6 +157,7 @@ impl Manager {
             running: new.running,
             applied: new.applied,
             policies,
+            router: Arc::new(config.router.clone()),
             returning: new.returning,
             listeners: HashMap::new(),
             keys: Vec::new(),
@@ -168,7 +172,7 @@ impl Manager {
         manager.rib.configure(mapping::rib::settings(&config)).await?;
         manager.apply_listen_keys(&config, &opened);
         for peer in &config.peers {
-            manager.add_static(&config, peer).await?;
+            manager.add_static(peer).await?;
         }
         manager.accept_ranges(&config);
         manager.listeners.extend(opened);
@@ -200,13 +204,13 @@ impl Manager {
         Arc::clone(&self.running.read().unwrap_or_else(PoisonError::into_inner).config)
     }
 
-    fn static_runtime(&self, config: &Config, peer: &heddle_config::Peer) -> Runtime {
+    fn static_runtime(&self, peer: &heddle_config::Peer) -> Runtime {
         Runtime {
             address: peer.address.clone(),
             asn: peer.asn,
             group: peer.group.clone(),
-            settings: peer.settings.clone(),
-            router: Arc::new(config.router.clone()),
+            settings: Arc::clone(&peer.settings),
+            router: Arc::clone(&self.router),
             policies: Arc::clone(&self.policies),
             start: Start::Fresh,
             password: password(&peer.settings),
@@ -215,13 +219,13 @@ impl Manager {
         }
     }
 
-    fn range_runtime(&self, config: &Config, range: &ListenRange, address: &PeerAddress) -> Runtime {
+    fn range_runtime(&self, range: &ListenRange, address: &PeerAddress) -> Runtime {
         Runtime {
             address: address.clone(),
             asn: range.asn,
             group: Some(range.group.clone()),
-            settings: PeerSettings { passive: true, ..range.settings.clone() },
-            router: Arc::new(config.router.clone()),
+            settings: Arc::new(PeerSettings { passive: true, ..PeerSettings::clone(&range.settings) }),
+            router: Arc::clone(&self.router),
             policies: Arc::clone(&self.policies),
             start: Start::Fresh,
             password: password(&range.settings),
@@ -230,8 +234,8 @@ impl Manager {
         }
     }
 
-    async fn add_static(&mut self, config: &Config, peer: &heddle_config::Peer) -> Result<(), RibStopped> {
-        let runtime = self.static_runtime(config, peer);
+    async fn add_static(&mut self, peer: &heddle_config::Peer) -> Result<(), RibStopped> {
+        let runtime = self.static_runtime(peer);
         self.add(runtime).await.map(drop)
     }
 
@@ -240,7 +244,11 @@ impl Manager {
         // The peer may have got a task since it was accepted; one that has ended is forgotten first.
         let known = self.accept.read().unwrap_or_else(PoisonError::into_inner).peers.get(&incoming.peer).cloned();
         match known {
-            Some(sender) if !sender.is_closed() => return drop(sender.try_send(incoming)),
+            Some(mailbox) if !mailbox.is_closed() => {
+                // Where it is refused, the peer tries again.
+                let _ = mailbox.deliver(incoming);
+                return;
+            }
             Some(_) => self.forget_ended(&incoming.peer),
             None => {}
         }
@@ -249,19 +257,18 @@ impl Manager {
         if self.registry.dynamic_where(mine) >= usize::try_from(range.limit).unwrap_or(usize::MAX) {
             return warn!(peer = %incoming.peer, range = %range.prefix, limit = range.limit, "refused a dynamic peer: the range is full; raise its limit");
         }
-        let runtime = self.range_runtime(&config, range, &incoming.peer);
-        if let Ok(Some(sender)) = self.add(runtime).await {
-            drop(sender.try_send(incoming));
+        let runtime = self.range_runtime(range, &incoming.peer);
+        if let Ok(Some(mailbox)) = self.add(runtime).await {
+            let _ = mailbox.deliver(incoming);
         }
     }
 
     /// Makes the task of a peer; none when the RIB has no number left.
-    async fn add(&mut self, mut runtime: Runtime) -> Result<Option<mpsc::Sender<Incoming>>, RibStopped> {
+    async fn add(&mut self, mut runtime: Runtime) -> Result<Option<Arc<Mailbox>>, RibStopped> {
         let Some(id) = self.rib.add_peer().await? else { return Ok(None) };
         let now = self.shared.clock.now();
         runtime.start = self.returning.start_of(now, runtime.origin, &runtime.address);
-        let (commands, receiver) = mpsc::channel(COMMANDS);
-        let (sender, incoming) = mpsc::channel(PEER_BACKLOG);
+        let (mailbox, inbox) = mailbox();
         let status = Arc::new(PeerShared::new(first_status(&runtime, now)));
         let (address, origin) = (runtime.address.clone(), runtime.origin);
         self.peers_made += 1;
@@ -270,34 +277,26 @@ impl Manager {
             status: Arc::clone(&status),
             runtime,
             seat: Seat { id, rib: RibSender::new(self.rib.queues()) },
-            commands: receiver,
-            incoming,
+            inbox,
             seed: self.shared.seed.wrapping_add(self.peers_made.wrapping_mul(0x9e37_79b9_7f4a_7c15)),
         });
-        self.registry.insert(address.clone(), PeerEntry { id, status, commands, origin });
+        self.registry.insert(address.clone(), PeerEntry { id, status, mailbox: Arc::clone(&mailbox), origin });
         {
             let mut table = self.accept.write().unwrap_or_else(PoisonError::into_inner);
-            table.peers.insert(address.clone(), sender.clone());
+            table.peers.insert(address.clone(), Arc::clone(&mailbox));
         }
         let dynamic = origin == PeerOrigin::Dynamic;
         self.shared.events.publish(Some(report::address(&address)), EventKind::PeerAdded { dynamic });
         let span = error_span!("peer", %address);
-        let returned = address.clone();
-        let handle = self.tasks.spawn(
-            async move {
-                task.run().await;
-                returned
-            }
-            .instrument(span),
-        );
+        let handle = self.tasks.spawn(task.run().instrument(span));
         self.task_of.insert(handle.id(), address);
-        Ok(Some(sender))
+        Ok(Some(mailbox))
     }
 
     /// Ends a peer's task; its place in the RIB goes with it.
     async fn remove(&mut self, address: &PeerAddress) {
         let Some(entry) = self.forget(address) else { return };
-        let _ = entry.commands.send(Command::Remove).await;
+        let _ = entry.mailbox.send(Command::Remove).await;
     }
 
     fn forget(&self, address: &PeerAddress) -> Option<PeerEntry> {
@@ -309,12 +308,12 @@ impl Manager {
 
     /// Forgets a peer whose task has ended; a new task may have the address by now, and its channel is open.
     fn forget_ended(&self, address: &PeerAddress) {
-        if self.registry.get(address).is_some_and(|e| e.commands.is_closed()) {
+        if self.registry.get(address).is_some_and(|e| e.mailbox.is_closed()) {
             self.forget(address);
         }
     }
 
-    fn ended(&mut self, ended: Result<(tokio::task::Id, PeerAddress), tokio::task::JoinError>) {
+    fn ended(&mut self, ended: Result<(tokio::task::Id, ()), tokio::task::JoinError>) {
         let id = match &ended {
             Ok((id, _)) => *id,
             Err(error) => error.id(),
@@ -335,7 +334,7 @@ impl Manager {
         self.listeners.clear();
         self.rib.stop().await;
         for (_, entry) in self.registry.all() {
-            let _ = entry.commands.send(Command::Exit(String::new())).await;
+            let _ = entry.mailbox.send(Command::Exit(String::new())).await;
         }
         let all = async { while self.tasks.join_next().await.is_some() {} };
         if tokio::time::timeout(EXIT, all).await.is_err() {
@@ -369,7 +368,7 @@ fn first_status(runtime: &Runtime, now: Timestamp) -> PeerStatus {
         asn: runtime.asn,
         router_asn: runtime.router.asn,
         group: runtime.group.clone(),
-        settings: runtime.settings.clone(),
+        settings: Arc::clone(&runtime.settings),
         origin: runtime.origin,
         state: heddle_bgp_fsm::StateKind::Idle,
         since: now,

@@ -5,9 +5,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use heddle_config::PeerAddress;
 use heddle_rib::PeerId;
-use tokio::sync::mpsc;
 
-use crate::peer::Command;
+use crate::mailbox::Mailbox;
 use crate::peer::status::{PeerOrigin, PeerShared};
 
 /// A peer that exists.
@@ -18,7 +17,7 @@ pub(crate) struct PeerEntry {
     /// What its task publishes.
     pub status: Arc<PeerShared>,
     /// The way to its task.
-    pub commands: mpsc::Sender<Command>,
+    pub mailbox: Arc<Mailbox>,
     /// Static or dynamic.
     pub origin: PeerOrigin,
 }

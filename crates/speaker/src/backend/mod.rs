@@ -304,7 +304,7 @@ async fn command(
 ) -> Result<Outcome, ApiError> {
     let (reply, answer) = oneshot::channel();
     let gone = || ApiError::new(ErrorCode::Conflict, "the peer has just gone");
-    entry.commands.send(make(reply)).await.map_err(|_| gone())?;
+    entry.mailbox.send(make(reply)).await.map_err(|_| gone())?;
     match answer.await.map_err(|_| gone())? {
         Outcome::NotEstablished => Err(ApiError::new(ErrorCode::Conflict, "the session is not established")
             .with_remedy("heddle show peer ADDRESS says why")),

@@ -9,12 +9,13 @@ use heddle_admin::types::{
     PeerFamily, PeerType, RouteCounters, Timers, Transport,
 };
 use heddle_bgp_core::capability::{AddPathMode, ForwardingState};
-use heddle_bgp_core::{Capability as WireCapability, Role, Timestamp};
+use heddle_bgp_core::{Capability as WireCapability, Open, Role, Timestamp};
 use heddle_bgp_fsm::StateKind;
 use heddle_rib::counters::Row;
 use heddle_rib::stats::PeerStats;
 
 use crate::clock::Clock;
+use crate::connection::Opens;
 use crate::peer::status::{PeerOrigin, PeerShared, PeerStatus, Wish};
 use crate::report;
 
@@ -53,7 +54,7 @@ pub(super) fn peer(clock: &Clock, shared: &PeerShared, stats: &[PeerStats]) -> P
         host_name: negotiated.and_then(|n| n.peer_host_name.clone()),
         transport: transport(&status),
         timers: timers(&status, now),
-        capabilities: status.session.as_ref().map(|s| capabilities(&s.sent, &s.received)).unwrap_or_default(),
+        capabilities: status.session.as_ref().map(|s| capabilities(&s.opens)).unwrap_or_default(),
         graceful_restart: graceful_restart(&status, now),
         families: families(&status, stats),
         messages: messages(&status, shared),
@@ -209,7 +210,10 @@ fn messages(status: &PeerStatus, shared: &PeerShared) -> Messages {
 }
 
 /// Capabilities of both sides, by code; what a code has several times stands several times.
-fn capabilities(sent: &[WireCapability], received: &[WireCapability]) -> Vec<Capability> {
+fn capabilities(opens: &Opens) -> Vec<Capability> {
+    // Both were decoded before, when the session was agreed on.
+    let of = |body: &[u8]| Open::decode(body).map(|open| open.capabilities).unwrap_or_default();
+    let (sent, received) = (of(&opens.sent), of(&opens.received));
     let mut list: Vec<Capability> = Vec::new();
     for (ours, capability) in sent.iter().map(|c| (true, c)).chain(received.iter().map(|c| (false, c))) {
         let (code, name, value) = describe(capability);

@@ -31,6 +31,7 @@ impl Manager {
             warn!(%change, "waits for the next start of the program");
         }
         self.policies = policies;
+        self.router = Arc::new(new.router.clone());
         self.rib.configure(mapping::rib::settings(&new)).await?;
         self.apply_listen_keys(&new, &opened);
         for listener in self.listeners.values() {
@@ -76,12 +77,12 @@ impl Manager {
                 None => {
                     // A dynamic peer that became a static one begins anew.
                     self.remove(&peer.address).await;
-                    self.add_static(new, peer).await?;
+                    self.add_static(peer).await?;
                 }
                 Some(entry) => {
-                    let runtime = self.static_runtime(new, peer);
+                    let runtime = self.static_runtime(peer);
                     let effect = session_effect(&peer.address, changes);
-                    let _ = entry.commands.send(Command::Reconfigure(Box::new(runtime), effect)).await;
+                    let _ = entry.mailbox.send(Command::Reconfigure(Box::new(runtime), effect)).await;
                 }
             }
         }
@@ -92,10 +93,10 @@ impl Manager {
             match (range_of(old, &address), range_of(new, &address)) {
                 (_, None) => self.remove(&address).await,
                 (was, Some(range)) => {
-                    let runtime = self.range_runtime(new, range, &address);
+                    let runtime = self.range_runtime(range, &address);
                     let moved = was.is_none_or(|w| w.prefix != range.prefix && w.settings != range.settings);
                     let effect = if moved { SessionEffect::Reset } else { range_effect(range, changes) };
-                    let _ = entry.commands.send(Command::Reconfigure(Box::new(runtime), effect)).await;
+                    let _ = entry.mailbox.send(Command::Reconfigure(Box::new(runtime), effect)).await;
                 }
             }
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use heddle_admin::types::EventKind;
+use heddle_bgp_core::message::{HEADER_LEN, MAX_LEN};
 use heddle_bgp_core::{Negotiated, Timestamp};
 use heddle_bgp_fsm::{Action, ConnectionId, DownReason, Event, Message, StateKind, TcpFailure};
 use heddle_rib::session::{SessionHandles, SessionId};
@@ -47,7 +48,7 @@ impl PeerTask {
         match result.and_then(Connection::new) {
             Ok(connection) => {
                 self.hindered = None;
-                self.connections.push((id, connection));
+                self.connections.push((id, Box::new(connection)));
                 self.event(Event::TcpCrAcked(id));
             }
             Err(error) => {
@@ -79,15 +80,15 @@ impl PeerTask {
             self.life = Life::Lingering(Timestamp::ZERO);
         }
         let id = self.fsm.new_connection_id();
-        self.connections.push((id, connection));
+        self.connections.push((id, Box::new(connection)));
         self.event(Event::TcpConnectionConfirmed(id));
     }
 
     fn send(&mut self, id: ConnectionId, message: &Message) {
         let bytes = message.encode();
         let Some(connection) = self.connection(id) else { return };
-        if let Message::Open(open, _) = message {
-            connection.sent.clone_from(&open.capabilities);
+        if let Message::Open(..) = message {
+            connection.opens.sent = bytes.get(HEADER_LEN..).unwrap_or_default().into();
         }
         if connection.queue_control(&bytes) {
             Traffic::add(&self.status.traffic.bytes_out, bytes.len());
@@ -104,8 +105,8 @@ impl PeerTask {
         }
         if let Some(at) = self.connections.iter().position(|(c, _)| *c == id) {
             let (_, connection) = self.connections.swap_remove(at);
-            let session = self.session.as_ref().filter(|s| s.connection == id);
-            self.shared.last_words.close(connection, session.and_then(Session::rest_of_message));
+            let session = self.session.as_deref().filter(|s| s.connection == id);
+            self.shared.last_words.close(*connection, session.and_then(Session::rest_of_message));
         }
         self.forget_session(id);
     }
@@ -118,7 +119,7 @@ impl PeerTask {
     }
 
     pub(super) fn connection(&mut self, id: ConnectionId) -> Option<&mut Connection> {
-        self.connections.iter_mut().find(|(c, _)| *c == id).map(|(_, c)| c)
+        self.connections.iter_mut().find(|(c, _)| *c == id).map(|(_, c)| &mut **c)
     }
 
     pub(super) fn connection_failed(&mut self, id: ConnectionId, failure: TcpFailure) {
@@ -129,11 +130,12 @@ impl PeerTask {
         }
     }
 
-    fn up(&mut self, id: ConnectionId, negotiated: Box<Negotiated>) {
+    fn up(&mut self, id: ConnectionId, negotiated: Arc<Negotiated>) {
         let Some(connection) = self.connection(id) else { return };
-        if negotiated.max_receive_len > heddle_bgp_core::message::MAX_LEN {
+        if negotiated.max_receive_len > MAX_LEN {
             connection.framer.allow_extended();
         }
+        let opens = std::mem::take(&mut connection.opens);
         let (local, remote) = (connection.local, connection.remote);
         let addresses = session_addresses(local, remote);
         self.serial += 1;
@@ -148,9 +150,10 @@ impl PeerTask {
             Some(_) | None => Restarts::Ignore,
         };
         let seed = self.shared.seed;
-        let mut session = Session::new(id, session_id, &self.runtime, &negotiated, addresses, seed, handles);
+        let mut session =
+            Session::new(id, session_id, &self.runtime, Arc::clone(&negotiated), addresses, seed, handles);
         session.note_imports(&params);
-        self.session = Some(session);
+        self.session = Some(Box::new(session));
         self.link = Arc::default();
         self.rib.control(ToRib::Up(Box::new(SessionUp {
             id: session_id,
@@ -166,8 +169,7 @@ impl PeerTask {
         // R = 1 is for the first session after a restart only (RFC 4724 §3).
         self.runtime.start = crate::restart_marker::Start::Fresh;
         let _ = self.fsm.set_config(self.shared.clock.now(), self.runtime.fsm_config(&self.shared));
-        let (sent, received) = self.connection(id).map(|c| (c.sent.clone(), c.received.clone())).unwrap_or_default();
-        self.status.lock().session = Some(SessionStatus { negotiated, local, remote, sent, received });
+        self.status.lock().session = Some(SessionStatus { negotiated, local, remote, opens });
     }
 
     fn down(&mut self, id: ConnectionId, reason: &DownReason) {

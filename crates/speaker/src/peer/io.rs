@@ -1,13 +1,15 @@
 //! Reading and writing the sockets of a peer.
 //!
 //! Reading: one read of at most 64 KiB a turn, then all whole messages in it. Writing: what was begun is finished first
-//! (also before a KEEPALIVE), then control messages, then the journals of the families in turn.
+//! (also before a KEEPALIVE), then control messages, then the journals of the families in turn. What reading and
+//! decoding needs to work is there once a thread, not once a peer.
 
 use std::cell::RefCell;
 
 use bytes::Bytes;
 use heddle_admin::types::EventKind;
 use heddle_bgp_core::route_refresh::{EnhancedRefresh, RefreshSubtype, RouteRefresh};
+use heddle_bgp_core::update::Scratch;
 use heddle_bgp_core::{MessageType, Notification, Open, message};
 use heddle_bgp_fsm::{ConnectionId, Door, Event, TcpFailure};
 use heddle_rib::journal::Progress;
@@ -30,14 +32,17 @@ const WRITES_A_TURN: usize = 16;
 const READS_BEFORE_JUDGEMENT: usize = 64;
 
 thread_local! {
-    static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; READ]);
+    /// What a read fills.
+    static OCTETS: RefCell<Vec<u8>> = RefCell::new(vec![0; READ]);
+    /// What decoding works in.
+    static DECODER: RefCell<Scratch> = RefCell::new(Scratch::new());
 }
 
 impl PeerTask {
     /// Reads once and handles what came; says whether anything did.
     pub(super) fn read(&mut self, id: ConnectionId) -> bool {
         let Some(connection) = self.connection(id) else { return false };
-        match SCRATCH.with_borrow_mut(|scratch| connection.read(scratch)) {
+        match OCTETS.with_borrow_mut(|octets| connection.read(octets)) {
             Read::Octets(n) => {
                 Traffic::add(&self.status.traffic.bytes_in, n);
                 self.status.lock().last_received = Some(self.shared.clock.now());
@@ -56,7 +61,7 @@ impl PeerTask {
     /// Before the hold timer counts: whatever the socket has is read and handled.
     pub(super) fn check_hold(&mut self, id: ConnectionId) {
         for _ in 0..READS_BEFORE_JUDGEMENT {
-            let waits = self.session.as_ref().is_some_and(Session::has_waiting_batch);
+            let waits = self.session.as_deref().is_some_and(Session::has_waiting_batch);
             if waits || !self.read(id) {
                 break;
             }
@@ -113,17 +118,20 @@ impl PeerTask {
                 return error.notification().map_or(Frame::Malformed, |n| Frame::Event(Event::BgpHeaderErr(id, n)));
             }
         };
-        let session = self.session.as_mut().filter(|s| s.connection == id);
+        let session = self.session.as_deref_mut().filter(|s| s.connection == id);
         match (frame.kind, session) {
-            (MessageType::Update, Some(session)) => match session.update(frame.body(), &self.status.traffic) {
-                Ok(fault) => Frame::Update(fault),
-                Err(notification) => Frame::Event(Event::UpdateMsgErr(id, notification)),
-            },
+            (MessageType::Update, Some(session)) => {
+                let traffic = &self.status.traffic;
+                match DECODER.with_borrow_mut(|scratch| session.update(frame.body(), scratch, traffic)) {
+                    Ok(fault) => Frame::Update(fault),
+                    Err(notification) => Frame::Event(Event::UpdateMsgErr(id, notification)),
+                }
+            }
             (MessageType::Update, None) => Frame::Event(Event::UpdateMsg(id, 1)),
             (MessageType::RouteRefresh, session) => Frame::Event(route_refresh(id, frame.raw, session)),
             (MessageType::Open, _) => match Open::decode(frame.body()) {
                 Ok(open) => {
-                    connection.received.clone_from(&open.capabilities);
+                    connection.opens.received = frame.body().into();
                     Frame::Event(Event::BgpOpen(id, open))
                 }
                 Err(error) => Frame::Event(Event::BgpOpenMsgErr(id, error.notification())),

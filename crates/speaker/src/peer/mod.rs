@@ -31,22 +31,19 @@ use heddle_bgp_fsm::{ConnectionId, Event, Peer};
 use heddle_rib::session::SessionHandles;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Sleep, sleep_until};
 
 use crate::clock::Clock;
 use crate::connection::Connection;
 use crate::last_words::LastWords;
-use crate::listener::Incoming;
+use crate::mailbox::{Inbox, Mail};
 use crate::restart_marker::RestartMarker;
 use crate::rib_link::{PeerLink, RibSender, Seat};
 use session::Session;
 use stale::StaleTimers;
 use status::{Blocked, PeerOrigin, PeerShared, Wish};
 
-/// Commands that may wait for a peer's task.
-pub(crate) const COMMANDS: usize = 16;
 /// How long a dynamic peer without a session is remembered: what it did wrong counts when it comes back.
 const LINGER: Duration = Duration::from_secs(60);
 /// How long a dynamic peer's task waits for the connection for which it was made.
@@ -78,9 +75,10 @@ pub(crate) struct PeerTask {
     status: Arc<PeerShared>,
     runtime: Runtime,
     fsm: Peer,
-    connections: Vec<(ConnectionId, Connection)>,
+    /// At most two, and mostly one.
+    connections: Vec<(ConnectionId, Box<Connection>)>,
     dialing: Option<(ConnectionId, JoinHandle<std::io::Result<TcpStream>>)>,
-    session: Option<Session>,
+    session: Option<Box<Session>>,
     serial: u32,
     stale: StaleTimers,
     /// Why the state machine is not started.
@@ -89,8 +87,7 @@ pub(crate) struct PeerTask {
     hindered: Option<Blocked>,
     rib: RibSender,
     link: Arc<PeerLink>,
-    commands: mpsc::Receiver<Command>,
-    incoming: mpsc::Receiver<Incoming>,
+    inbox: Inbox,
     life: Life,
     /// The last field: dropped after everything that sends to the RIB.
     seat: Seat,
@@ -118,10 +115,8 @@ pub(crate) struct NewPeer {
     pub runtime: Runtime,
     /// Its place in the RIB.
     pub seat: Seat,
-    /// Commands.
-    pub commands: mpsc::Receiver<Command>,
-    /// Connections that the peer opened.
-    pub incoming: mpsc::Receiver<Incoming>,
+    /// Commands, and connections that the peer opened.
+    pub inbox: Inbox,
     /// Seed of its jitter.
     pub seed: u64,
 }
@@ -129,9 +124,7 @@ pub(crate) struct NewPeer {
 /// Why the loop woke.
 #[derive(Debug)]
 enum Wake {
-    Command(Command),
-    NoMoreCommands,
-    Incoming(Incoming),
+    Mail(Mail),
     Dialed(std::io::Result<TcpStream>),
     Timer,
     Ready(ConnectionId, tokio::io::Ready),
@@ -142,15 +135,15 @@ enum Wake {
 }
 
 impl PeerTask {
-    /// A task that is not started.
+    /// A task that is not started. In a box: what stays is kept out of the future, which would have it twice.
     #[must_use]
-    pub(crate) fn new(new: NewPeer) -> Self {
+    pub(crate) fn new(new: NewPeer) -> Box<Self> {
         let fsm = Peer::new(new.runtime.fsm_config(&new.shared), new.seed);
         let life = match new.runtime.origin {
             PeerOrigin::Static => Life::Going,
             PeerOrigin::Dynamic => Life::Lingering(new.shared.clock.now() + FIRST_CONNECTION),
         };
-        Self {
+        Box::new(Self {
             shared: new.shared,
             status: new.status,
             runtime: new.runtime,
@@ -164,15 +157,14 @@ impl PeerTask {
             hindered: None,
             rib: new.seat.rib.clone(),
             link: Arc::default(),
-            commands: new.commands,
-            incoming: new.incoming,
+            inbox: new.inbox,
             life,
             seat: new.seat,
-        }
+        })
     }
 
     /// Runs until the peer is removed, or nothing is left of a dynamic one.
-    pub(crate) async fn run(mut self) {
+    pub(crate) async fn run(mut self: Box<Self>) {
         self.start();
         let sleep = sleep_until((Instant::now() + FAR).into());
         tokio::pin!(sleep);
@@ -213,7 +205,7 @@ impl PeerTask {
         };
         let limited = self.blocked.as_ref().is_some_and(|b| b.by == status::Obstacle::PrefixLimit);
         let held = self.fsm.idle_until().is_some();
-        self.stale.is_empty() && self.incoming.is_empty() && !held && !told && !limited
+        self.stale.is_empty() && !self.inbox.has_incoming() && !held && !told && !limited
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -235,11 +227,10 @@ impl PeerTask {
         let (first_interest, second_interest) = (self.interest(first), self.interest(second));
         // Not biased: whatever is always ready must not keep the others from their turn.
         tokio::select! {
-            command = self.commands.recv() => command.map_or(Wake::NoMoreCommands, Wake::Command),
+            mail = self.inbox.next() => Wake::Mail(mail),
             () = sleep => Wake::Timer,
-            Some(incoming) = self.incoming.recv() => Wake::Incoming(incoming),
             dialed = dialed(self.dialing.as_mut()) => Wake::Dialed(dialed),
-            handles = handles(self.session.as_mut()) => Wake::Handles(handles),
+            handles = handles(self.session.as_deref_mut()) => Wake::Handles(handles),
             wake = ready(second, second_interest) => wake,
             wake = ready(first, first_interest) => wake,
             () = self.rib.queue.room(), if !reading => Wake::Room,
@@ -248,9 +239,9 @@ impl PeerTask {
     }
 
     /// What is awaited of a connection's socket.
-    fn interest(&self, connection: Option<&(ConnectionId, Connection)>) -> Option<Interest> {
+    fn interest(&self, connection: Option<&(ConnectionId, Box<Connection>)>) -> Option<Interest> {
         let (id, connection) = connection?;
-        let session = self.session.as_ref().filter(|s| s.connection == *id);
+        let session = self.session.as_deref().filter(|s| s.connection == *id);
         let read = session.is_none_or(|s| !s.has_waiting_batch());
         let write = connection.has_control() || session.is_some_and(Session::wants_write);
         match (read, write) {
@@ -263,9 +254,8 @@ impl PeerTask {
 
     fn handle_wake(&mut self, wake: Wake) {
         match wake {
-            Wake::Command(command) => self.command(command),
-            Wake::NoMoreCommands => self.end(),
-            Wake::Incoming(incoming) => self.accept(incoming),
+            Wake::Mail(Mail::Command(command)) => self.command(command),
+            Wake::Mail(Mail::Incoming(incoming)) => self.accept(incoming),
             Wake::Dialed(result) => self.dialed(result),
             Wake::Timer => self.timer(),
             Wake::Ready(id, ready) => {
@@ -315,7 +305,7 @@ async fn handles(session: Option<&mut Session>) -> Option<SessionHandles> {
     }
 }
 
-async fn ready(connection: Option<&(ConnectionId, Connection)>, interest: Option<Interest>) -> Wake {
+async fn ready(connection: Option<&(ConnectionId, Box<Connection>)>, interest: Option<Interest>) -> Wake {
     match (connection, interest) {
         (Some((id, connection)), Some(interest)) => match connection.ready(interest).await {
             Ok(ready) => Wake::Ready(*id, ready),

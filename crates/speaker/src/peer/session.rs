@@ -25,22 +25,19 @@ use crate::rib_link::{RefreshAsked, RibSender};
 pub(super) struct Session {
     pub(super) connection: ConnectionId,
     pub(super) id: SessionId,
-    pub(super) negotiated: Box<Negotiated>,
+    pub(super) negotiated: Arc<Negotiated>,
     pub(super) handles: Option<oneshot::Receiver<SessionHandles>>,
     /// The socket took less than it was offered: the writer waits until it is writable.
     socket_full: bool,
     /// Our addresses on it.
     pub(super) addresses: SessionAddresses,
-    decode: DecodeOptions,
-    ingest: IngestContext,
     /// What the RIB was given last: it compares by pointer.
     imports: Vec<(Family, Arc<ImportSettings>)>,
     context: UpdateContext,
-    scratch: Scratch,
     builder: BatchBuilder,
     waiting: bool,
     /// One a family.
-    writers: Vec<JournalReader>,
+    writers: Box<[JournalReader]>,
     turn: usize,
     more: bool,
     /// Octets that are missing of the last message that was begun.
@@ -68,36 +65,31 @@ impl Session {
         connection: ConnectionId,
         id: SessionId,
         runtime: &Runtime,
-        negotiated: &Negotiated,
+        negotiated: Arc<Negotiated>,
         addresses: SessionAddresses,
         seed: u64,
         handles: oneshot::Receiver<SessionHandles>,
     ) -> Self {
-        let decode = runtime.decode_options(negotiated, &addresses);
-        let ingest = runtime.ingest_context(negotiated, seed);
+        let decode = runtime.decode_options(&negotiated, &addresses);
+        let ingest = runtime.ingest_context(&negotiated, seed);
+        let families = negotiated.families.iter().map(|f| f.family);
+        let refreshes = families.map(|family| Refreshes { family, asked: Arc::default(), new: false }).collect();
         Self {
             connection,
             id,
-            negotiated: Box::new(negotiated.clone()),
             handles: Some(handles),
             socket_full: false,
             addresses,
-            context: UpdateContext::new(negotiated, decode.clone()),
-            decode,
+            context: UpdateContext::new(&negotiated, decode),
+            negotiated,
             imports: Vec::new(),
-            scratch: Scratch::new(),
-            builder: BatchBuilder::new(ingest.clone()),
-            ingest,
+            builder: BatchBuilder::new(ingest),
             waiting: false,
-            writers: Vec::new(),
+            writers: Box::default(),
             turn: 0,
             more: false,
             rest: 0,
-            refreshes: negotiated
-                .families
-                .iter()
-                .map(|f| Refreshes { family: f.family, asked: Arc::default(), new: false })
-                .collect(),
+            refreshes,
             faults: FaultLog::default(),
         }
     }
@@ -105,13 +97,12 @@ impl Session {
     /// What comes from now on is decoded and judged by other rules; says whether the peer is to send again what it sent
     /// already. One that cannot be asked keeps the old rules for this session.
     pub(super) fn judge_by(&mut self, decode: DecodeOptions, ingest: IngestContext) -> bool {
-        if !self.negotiated.route_refresh || (self.decode == decode && self.ingest == ingest) {
+        let context = UpdateContext::new(&self.negotiated, decode);
+        if !self.negotiated.route_refresh || (self.context == context && *self.builder.context() == ingest) {
             return false;
         }
-        self.context = UpdateContext::new(&self.negotiated, decode.clone());
-        self.builder.set_context(ingest.clone());
-        self.decode = decode;
-        self.ingest = ingest;
+        self.context = context;
+        self.builder.set_context(ingest);
         true
     }
 
@@ -132,8 +123,13 @@ impl Session {
     }
 
     /// Decodes an UPDATE into the batch; tells of faults that do not end the session.
-    pub(super) fn update(&mut self, body: &[u8], traffic: &Traffic) -> Result<Option<EventKind>, Notification> {
-        let update = update::decode(body, &self.context, &mut self.scratch).map_err(|reset| {
+    pub(super) fn update(
+        &mut self,
+        body: &[u8],
+        scratch: &mut Scratch,
+        traffic: &Traffic,
+    ) -> Result<Option<EventKind>, Notification> {
+        let update = update::decode(body, &self.context, scratch).map_err(|reset| {
             warn!(reason = %reset, "an UPDATE ends the session");
             reset.notification()
         })?;
@@ -199,7 +195,7 @@ impl Session {
     }
 
     pub(super) fn attach(&mut self, handles: SessionHandles) {
-        self.writers = handles.readers.into_iter().map(|(_, reader)| reader).collect();
+        self.writers = handles.readers.into_iter().map(|(_, reader)| reader).collect::<Box<[_]>>();
     }
 
     /// The rest of the message that was begun, if one was.

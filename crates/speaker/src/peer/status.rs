@@ -2,12 +2,14 @@
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use heddle_admin::types::LastReset;
-use heddle_bgp_core::{Capability, Negotiated, Timestamp};
+use heddle_bgp_core::{Negotiated, Timestamp};
 use heddle_bgp_fsm::{MessageCounts, StateKind};
 use heddle_config::{PeerAddress, PeerAs, PeerSettings};
+
+use crate::connection::Opens;
 
 /// The shared side of a peer.
 #[derive(Debug)]
@@ -55,7 +57,7 @@ pub(crate) struct PeerStatus {
     /// The group from which its settings came.
     pub group: Option<String>,
     /// Its settings.
-    pub settings: PeerSettings,
+    pub settings: Arc<PeerSettings>,
     /// Whether it came by a listen range.
     pub origin: PeerOrigin,
     /// State of its session.
@@ -96,15 +98,13 @@ pub(crate) struct PeerStatus {
 #[derive(Clone, Debug)]
 pub(crate) struct SessionStatus {
     /// What was negotiated.
-    pub negotiated: Box<Negotiated>,
+    pub negotiated: Arc<Negotiated>,
     /// Our end.
     pub local: std::net::SocketAddr,
     /// The peer's end.
     pub remote: std::net::SocketAddr,
-    /// Capabilities that we advertised.
-    pub sent: Vec<Capability>,
-    /// Capabilities that the peer advertised.
-    pub received: Vec<Capability>,
+    /// What both sides said.
+    pub opens: Opens,
 }
 
 /// Whether a peer is configured by address.
