@@ -236,11 +236,11 @@ impl Generator {
     pub(crate) fn outcome(&self, began: Instant) -> Outcome {
         let mut wrong = Vec::new();
         if matches!(self.goal, Goal::Tables) {
-            let incomplete = self.sessions.iter().filter(|session| !session.view.complete());
-            wrong = incomplete
-                .flat_map(|session| session.view.differences(&self.index, &self.target, TOLD))
-                .take(TOLD)
-                .collect();
+            let all = self.sessions.iter().zip(&self.status);
+            // Nobody knows what one that does not read has.
+            let incomplete = all.filter(|(session, status)| status.reading == Reading::On && !session.view.complete());
+            let lines = incomplete.flat_map(|(session, _)| session.view.differences(&self.index, &self.target, TOLD));
+            wrong = lines.take(TOLD).collect();
         }
         Outcome {
             complete: self.complete_at.map(|at| at.saturating_duration_since(began)),

@@ -41,8 +41,10 @@ pub(crate) struct Figure {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Figures {
     pub(crate) figures: Vec<Figure>,
-    /// What was wrong.
+    /// What was wrong with tables that had been complete.
     pub(crate) wrong: Vec<String>,
+    /// What was not as it should be at the limit.
+    pub(crate) unfinished: Vec<String>,
     /// Whether it was ended at the limit, so that no other run is worth its time.
     pub(crate) given_up: bool,
 }
@@ -138,7 +140,8 @@ impl Bench<'_> {
             figures.push(format!("{name}: routes"), "k/s", Value::Is(heard / 1e3 / time.as_secs_f64().max(1e-6)));
         }
         figures.given_up |= outcome.complete.is_none();
-        figures.wrong.extend(outcome.wrong.iter().map(|line| format!("{name}: {line}")));
+        let wrong = outcome.wrong.iter().map(|line| format!("{name}: {line}"));
+        if outcome.complete.is_some() { figures.wrong.extend(wrong) } else { figures.unfinished.extend(wrong) }
     }
 }
 

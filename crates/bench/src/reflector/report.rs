@@ -119,6 +119,8 @@ pub(crate) struct Report {
     rows: Vec<Row>,
     /// What was wrong, by contender.
     wrong: BTreeMap<Daemon, Vec<String>>,
+    /// What was not as it should be at the limit, by contender.
+    unfinished: BTreeMap<Daemon, Vec<String>>,
     /// Who could not take part, and why.
     pub(crate) absent: BTreeMap<Daemon, String>,
     pub(crate) notes: Vec<String>,
@@ -144,6 +146,7 @@ impl Report {
             }
         }
         self.wrong.entry(daemon).or_default().extend(figures.wrong);
+        self.unfinished.entry(daemon).or_default().extend(figures.unfinished);
     }
 
     /// Says what a measure should come to.
@@ -188,10 +191,12 @@ impl Report {
         let named = |map: &BTreeMap<Daemon, String>| -> BTreeMap<String, String> {
             map.iter().map(|(daemon, text)| (daemon.to_string(), text.clone())).collect()
         };
-        let wrong: BTreeMap<String, &Vec<String>> =
-            self.wrong.iter().map(|(daemon, lines)| (daemon.to_string(), lines)).collect();
+        let lines = |map: &BTreeMap<Daemon, Vec<String>>| -> BTreeMap<String, Vec<String>> {
+            map.iter().map(|(daemon, lines)| (daemon.to_string(), lines.clone())).collect()
+        };
         json!({
-            "case": self.title, "rows": self.rows.iter().map(row).collect::<Vec<_>>(), "wrong_tables": wrong,
+            "case": self.title, "rows": self.rows.iter().map(row).collect::<Vec<_>>(), "wrong_tables": lines(&self.wrong),
+            "unfinished": lines(&self.unfinished),
             "absent": named(&self.absent), "notes": self.notes, "versions": named(&self.versions),
             "configurations": named(&self.configurations),
         })
@@ -235,9 +240,9 @@ impl fmt::Display for Report {
         writeln!(f, "{}\n\n{table}", self.title)?;
         for daemon in &daemons {
             let wrong = self.wrong.get(daemon).map(Vec::as_slice).unwrap_or_default();
-            for line in wrong {
-                writeln!(f, "- {daemon}: WRONG TABLE: {line}")?;
-            }
+            wrong.iter().try_for_each(|line| writeln!(f, "- {daemon}: WRONG TABLE: {line}"))?;
+            let unfinished = self.unfinished.get(daemon).map(Vec::as_slice).unwrap_or_default();
+            unfinished.iter().take(2).try_for_each(|line| writeln!(f, "- {daemon}: unfinished: {line}"))?;
         }
         for (daemon, why) in &self.absent {
             writeln!(f, "- {daemon} did not take part: {why}")?;

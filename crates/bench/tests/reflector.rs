@@ -1,0 +1,107 @@
+//! The reflector cases in small sizes: every client of every daemon has the table that it must have.
+//!
+//! No time is judged. Daemons that are not installed are left out by the bench itself, which names them.
+
+use std::path::Path;
+use std::process::Command;
+
+use heddle_interop_tests::peers::heddle;
+use heddle_interop_tests::require::Need;
+use serde_json::Value;
+
+/// Runs a case; what it printed, or nothing where namespaces cannot be made.
+fn run(case: &str, more: &[&str]) -> Option<Value> {
+    if let Some(why) = Need::Namespaces.missing() {
+        eprintln!("skipped: {why}");
+        return None;
+    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_heddle-bench"));
+    command.args(["reflector", case, "--json", "--runs", "1", "--heddle"]).arg(heddle::program()).args(more);
+    let output = command.output().expect("the bench can be started");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success(),
+        "{command:?}: {}\n{errors}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout)
+    );
+    let report: Value = serde_json::from_slice(&output.stdout).expect("the bench prints JSON");
+    assert!(report["absent"].get("Heddle").is_none(), "{errors}");
+    Some(report)
+}
+
+/// Fails unless a contender has a figure for a measure, and one that is not beyond the limit.
+#[track_caller]
+fn has(report: &Value, measure: &str, contender: &str) {
+    let rows = report["rows"].as_array().expect("a report has rows");
+    let row = rows.iter().find(|row| row["measure"] == measure).unwrap_or_else(|| panic!("no {measure} in {report}"));
+    assert!(row["values"][contender]["value"].is_number(), "{contender}: {measure} in {report}");
+    assert_eq!(report["wrong_tables"][contender], Value::Array(Vec::new()), "{contender}");
+}
+
+const ALL: &str = "advertisement: all have all";
+
+#[test]
+fn every_daemon_reflects_a_cluster() {
+    let Some(report) = run("cluster", &["--clients", "6", "--routes", "13"]) else { return };
+    for (contender, program) in [
+        ("floor", "/"),
+        ("Heddle", "/"),
+        ("BIRD", "/usr/sbin/bird"),
+        ("FRR", "/usr/lib/frr/bgpd"),
+        ("OpenBGPD", "/usr/sbin/bgpd"),
+        ("GoBGP", "/usr/bin/gobgpd"),
+    ] {
+        if Path::new(program).exists() {
+            has(&report, ALL, contender);
+        }
+    }
+}
+
+#[test]
+fn tables_come_and_go() {
+    for family in [&[][..], &["--ipv6"]] {
+        let sizes = ["--routes", "2000", "--receivers", "3", "--contenders", "heddle,bird,floor"];
+        let Some(report) = run("table", &[&sizes, family].concat()) else { return };
+        has(&report, ALL, "Heddle");
+        has(&report, "withdrawal: all have all", "Heddle");
+    }
+    let Some(report) = run("mesh", &["--clients", "4", "--routes", "500", "--contenders", "heddle"]) else { return };
+    has(&report, "withdrawal: all have all", "Heddle");
+}
+
+#[test]
+fn the_best_of_many_paths_is_reflected() {
+    let Some(report) = run("best", &["--clients", "5", "--routes", "600", "--contenders", "heddle,bird"]) else {
+        return;
+    };
+    has(&report, ALL, "Heddle");
+}
+
+#[test]
+fn receivers_differ() {
+    for case in ["fan-out", "fan-out-add-path", "fan-out-policies"] {
+        let sizes = ["--routes", "1000", "--receivers", "22", "--contenders", "heddle"];
+        let Some(report) = run(case, &sizes) else { return };
+        has(&report, ALL, "Heddle");
+    }
+}
+
+#[test]
+fn single_routes_are_timed() {
+    let sizes = ["--routes", "3000", "--samples", "20", "--receivers", "2", "--contenders", "heddle"];
+    for case in ["latency", "latency-under-load"] {
+        let Some(report) = run(case, &sizes) else { return };
+        has(&report, "latency, p50", "Heddle");
+    }
+    let sizes = ["--routes", "100", "--rate", "200", "--seconds", "1", "--receivers", "2", "--contenders", "heddle"];
+    let Some(report) = run("churn", &sizes) else { return };
+    has(&report, "latency, p50", "Heddle");
+}
+
+#[test]
+fn a_receiver_that_stalls_gets_its_routes_later() {
+    let sizes = ["--routes", "20000", "--receivers", "3", "--seconds", "4", "--contenders", "heddle"];
+    let Some(report) = run("stall", &sizes) else { return };
+    has(&report, "until the stalled one has all", "Heddle");
+}
