@@ -10,8 +10,8 @@ use crate::exit::Failure;
 use crate::screen::Screen;
 
 /// Runs until a signal ends it.
-pub(crate) fn run(args: &heddle_node_peer::Args) -> ExitCode {
-    heddle_node_peer::run(args)
+pub(crate) fn run(args: &heddle_node_peer::Args, context: &heddle_node_peer::ContextArgs) -> ExitCode {
+    heddle_node_peer::run(args, context)
 }
 
 /// Drains a running node, or undoes it.

@@ -2,11 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::context::ContextArgs;
-
 /// What the command line says.
-#[derive(Clone, Debug, clap::Parser)]
-#[command(version, about = "Run a node of a cluster")]
+#[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// The node's name, as its Node resource has it
     #[arg(long, value_name = "NAME", env = "NODENAME", hide_env_values = true)]
@@ -42,9 +39,6 @@ pub struct Args {
     /// Set the sysctls that forwarding needs, instead of only saying which are wrong
     #[arg(long)]
     pub manage_sysctls: bool,
-    /// What is said of the node beside its name.
-    #[command(flatten)]
-    pub context: ContextArgs,
 }
 
 impl Args {
@@ -109,9 +103,16 @@ mod tests {
 
     use super::*;
 
+    #[derive(Parser)]
+    struct Program {
+        #[command(flatten)]
+        args: Args,
+    }
+
     fn args(more: &str) -> Option<Args> {
         let base = "node-peer --node n --datastore /d";
-        Args::try_parse_from(base.split(' ').chain(more.split_whitespace())).ok().filter(|args| args.check().is_ok())
+        let parsed = Program::try_parse_from(base.split(' ').chain(more.split_whitespace()));
+        parsed.ok().map(|program| program.args).filter(|args| args.check().is_ok())
     }
 
     /// The kernel's own routes and those of the administrator can be neither ours nor adopted.

@@ -18,7 +18,8 @@ pub(crate) fn numbers(fib: &FibSync) -> FibSummary {
         table: settings.table,
         protocol: settings.protocol,
         desired: c.wanted.saturating_sub(c.rejected),
-        installed: c.installed,
+        // Those of the run before are counted by themselves.
+        installed: c.installed.saturating_sub(c.stale),
         pending: c.pending,
         conflicts: c.conflicts,
         held: c.held,
@@ -69,10 +70,13 @@ fn state(state: &State) -> (FibState, Option<String>) {
             let text = std::io::Error::from_raw_os_error(*error);
             (FibState::Failed, Some(format!("the kernel refuses it: {text}")))
         }
-        State::Held { why, .. } => (FibState::Held, Some(why.to_string())),
+        State::Held { why, .. } => (FibState::Held, Some(format!("{why}; the last good route stays for a while"))),
         State::Unresolved { why, .. } => (FibState::Unresolved, Some(why.to_string())),
         State::Rejected { rule } => (FibState::Rejected, Some(format!("rule {rule}"))),
-        State::Stale => (FibState::Stale, None),
+        State::Stale => {
+            let text = "nobody wants it, it is of the run before; it goes when the peers have told their routes";
+            (FibState::Stale, Some(text.to_owned()))
+        }
     }
 }
 

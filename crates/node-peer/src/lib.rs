@@ -34,7 +34,7 @@ const WRONG_USAGE: u8 = 2;
 
 /// Runs until it is told to stop. Exit code 0 after a stop, 1 when it could not start, 2 when options do not go together.
 #[must_use]
-pub fn run(args: &Args) -> ExitCode {
+pub fn run(args: &Args, context: &ContextArgs) -> ExitCode {
     if let Err(problem) = args.check() {
         eprintln!("error: {problem}");
         return ExitCode::from(WRONG_USAGE);
@@ -47,7 +47,7 @@ pub fn run(args: &Args) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(run::serve(args, &set_level)) {
+    match runtime.block_on(run::serve(args, context, &set_level)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
             // Whatever the log level is: this has to be seen.

@@ -4,6 +4,17 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+/// Run a node of a cluster
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Program {
+    #[command(flatten)]
+    args: heddle_node_peer::Args,
+    #[command(flatten)]
+    context: heddle_node_peer::ContextArgs,
+}
+
 fn main() -> ExitCode {
-    heddle_node_peer::run(&heddle_node_peer::Args::parse())
+    let Program { args, context } = Program::parse();
+    heddle_node_peer::run(&args, &context)
 }

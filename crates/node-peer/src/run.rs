@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use crate::Args;
+use crate::ContextArgs;
 use crate::context::endpoints;
 use crate::drain::Drained;
 use crate::forwarding::ForwardingTable;
@@ -58,12 +59,12 @@ pub(crate) enum RunError {
 }
 
 /// Runs until a signal ends it.
-pub(crate) async fn serve(args: &Args, set_level: &SetLevel) -> Result<(), RunError> {
+pub(crate) async fn serve(args: &Args, context: &ContextArgs, set_level: &SetLevel) -> Result<(), RunError> {
     let mut signals = Signals::listen().ok_or(RunError::Signals)?;
     let status_dir = args.status_dir.as_deref().map(|dir| StatusDir::open(dir, Some(&args.datastore))).transpose()?;
     let datastore = Datastore::start(FileSource::of(&args.datastore));
     let mut watch = datastore.subscribe();
-    let followed_endpoints = EndpointStatuses::follow(args.context.endpoint_folder());
+    let followed_endpoints = EndpointStatuses::follow(context.endpoint_folder());
     let mut workloads = followed_endpoints.subscribe();
     let statuses = status_dir.map(|dir| {
         let writer = StatusWriter::new(args.node.as_str().into(), dir, args.socket.clone(), datastore.subscribe());
@@ -71,7 +72,7 @@ pub(crate) async fn serve(args: &Args, set_level: &SetLevel) -> Result<(), RunEr
     });
     let (requests, mut asked) = mpsc::channel(REQUESTS);
     let state = Arc::new(NodeState::new(args.node.as_str().into(), datastore, requests));
-    let mut node = Node::new(args, Arc::clone(&state), set_level)?;
+    let mut node = Node::new(args, context.context(&args.node), Arc::clone(&state), set_level)?;
     notify(Notice::Ready);
     info!(node = %args.node, datastore = %args.datastore.display(), "the node peer runs");
     let mut followed = true;
@@ -159,8 +160,12 @@ enum Phase {
 }
 
 impl<'a> Node<'a> {
-    fn new(args: &'a Args, state: Arc<NodeState>, set_level: &'a SetLevel) -> Result<Self, RunError> {
-        let context = args.context.context(&args.node);
+    fn new(
+        args: &'a Args,
+        context: NodeContext,
+        state: Arc<NodeState>,
+        set_level: &'a SetLevel,
+    ) -> Result<Self, RunError> {
         let server = AdminServer::bind(&args.socket)?;
         let (stop, stopped) = oneshot::channel();
         let backend = Arc::new(Waiting::new(Arc::clone(&state) as Arc<dyn heddle_admin::Node>));

@@ -183,6 +183,12 @@ pub enum Problem {
         /// How many there may be.
         max: usize,
     },
+    /// No kind that anybody has.
+    #[error("there is no such kind; write kind: {expected}")]
+    Kind {
+        /// The one that is almost spelled so.
+        expected: Kind,
+    },
     /// An object of this kind is not known in this version of its API.
     #[error("{kind} is not read in this version; write {expected}")]
     ApiVersion {

@@ -180,6 +180,20 @@ mod tests {
         Heddle::try_parse_from(line.split(' '))
     }
 
+    /// What `node-peer` is given is what runs.
+    #[test]
+    fn a_node_peer_is_started_by_its_options_alone() {
+        let line = "heddle node-peer --node n1 --datastore /d --kubernetes-node k1 --protocol 99";
+        let Command::NodePeer(NodePeer { run: Some(args), context, command: None }) = parses(line).unwrap().command
+        else {
+            panic!("{line} starts no node");
+        };
+        assert_eq!((args.node.as_str(), args.protocol), ("n1", 99));
+        assert_eq!(context.context("n1").kubernetes_node.as_deref(), Some("k1"));
+        let drain = parses("heddle node-peer drain").unwrap().command;
+        assert!(matches!(drain, Command::NodePeer(NodePeer { run: None, command: Some(_), .. })), "{drain:?}");
+    }
+
     #[test]
     fn what_is_allowed_and_what_is_not() {
         for line in [

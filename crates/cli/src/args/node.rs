@@ -9,6 +9,8 @@ use super::Connection;
 pub(crate) struct NodePeer {
     #[command(flatten)]
     pub(crate) run: Option<heddle_node_peer::Args>,
+    #[command(flatten)]
+    pub(crate) context: heddle_node_peer::ContextArgs,
     #[command(subcommand)]
     pub(crate) command: Option<NodePeerCommand>,
 }

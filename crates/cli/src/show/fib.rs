@@ -1,7 +1,7 @@
 //! `heddle show fib`.
 
 use heddle_admin::Client;
-use heddle_admin::types::{FibPage, FibQuery, FibRoute, FibState, KernelLeg, KernelRoute};
+use heddle_admin::types::{FibPage, FibQuery, FibRoute, FibState, FibSummary, KernelLeg, KernelRoute};
 
 use crate::args::Fib;
 use crate::exit::Failure;
@@ -106,13 +106,8 @@ fn leg(leg: &KernelLeg, several: bool) -> String {
     words.join(" ")
 }
 
-/// The last line: whether all is as it should be.
-fn conclude(whole: &FibPage, args: &Fib, screen: &mut Screen) -> std::io::Result<()> {
-    let summary = &whole.summary;
-    if !whole.routes.is_empty() {
-        writeln!(screen)?;
-    }
-    let mut parts = vec![format!("{} installed", summary.installed)];
+/// What is not simply installed, in numbers.
+pub(super) fn unusual(summary: &FibSummary) -> impl Iterator<Item = String> {
     let others = [
         (summary.pending, "pending"),
         (summary.conflicts, "in conflict"),
@@ -120,12 +115,23 @@ fn conclude(whole: &FibPage, args: &Fib, screen: &mut Screen) -> std::io::Result
         (summary.unresolved, "unresolved"),
         (summary.stale, "stale"),
     ];
-    parts.extend(others.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")));
+    others.into_iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}"))
+}
+
+/// The last line: whether all is as it should be.
+fn conclude(whole: &FibPage, args: &Fib, screen: &mut Screen) -> std::io::Result<()> {
+    let summary = &whole.summary;
+    if !whole.routes.is_empty() {
+        writeln!(screen)?;
+    }
+    let mut parts = vec![format!("{} installed", summary.installed)];
+    parts.extend(unusual(summary));
     let desired = count(summary.desired, "route", "routes");
     let place = format!("table {}, protocol {}", summary.table, summary.protocol);
     writeln!(screen, "{desired} wanted in the kernel ({place}): {}", parts.join(", "))?;
     if args.diff && whole.routes.is_empty() {
-        let text = screen.paint(Tone::Good, "the kernel has what it should have");
+        let of = args.prefix.map_or_else(String::new, |p| format!(" in {p}"));
+        let text = screen.paint(Tone::Good, format!("the kernel has what it should have{of}"));
         writeln!(screen, "{text}")?;
     }
     Ok(())

@@ -24,7 +24,8 @@ pub(super) fn write(node: &NodeReport, screen: &mut Screen) -> io::Result<()> {
     }
     datastore(node, screen)?;
     if let Some(fib) = &node.fib {
-        let counted = format!("{} of {} installed, {} in conflict", fib.installed, fib.desired, fib.conflicts);
+        let installed = std::iter::once(format!("{} of {} installed", fib.installed, fib.desired));
+        let counted = installed.chain(super::fib::unusual(fib)).collect::<Vec<_>>().join(", ");
         writeln!(screen, "  Forwarding  {counted}; table {}, protocol {}", fib.table, fib.protocol)?;
     }
     list("Warnings", node.warnings.iter().map(String::as_str), screen)?;

@@ -7,8 +7,9 @@ use std::process::{Command, Output};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use heddle_admin::node::Later;
 use heddle_admin::types::*;
-use heddle_admin::{AdminBackend, AdminServer, ChangeFeed, EventHub, EventReader, RouteCursor};
+use heddle_admin::{AdminBackend, AdminServer, ChangeFeed, EventHub, EventReader, Node, RouteCursor};
 use tokio::sync::oneshot;
 
 /// What the daemon knows.
@@ -34,6 +35,31 @@ impl Fixed {
     }
 }
 
+/// What a node adds.
+#[derive(Debug)]
+struct FixedNode;
+
+impl Node for FixedNode {
+    fn report(&self) -> Later<'_, NodeReport> {
+        Box::pin(async { Ok(serde_json::from_str(include_str!("../data/node.json")).unwrap()) })
+    }
+
+    fn fib(&self, query: FibQuery) -> Later<'_, FibPage> {
+        let mut page: FibPage = serde_json::from_str(include_str!("../data/fib.json")).unwrap();
+        page.routes.retain(|r| !query.differing || r.state != FibState::Installed);
+        page.routes.retain(|r| query.prefix.is_none_or(|p| p.contains(r.prefix.ip())));
+        Box::pin(async { Ok(page) })
+    }
+
+    fn drain(&self, step: DrainStep) -> Later<'_, DrainReport> {
+        let drained = match step {
+            DrainStep::Drain => "lowered",
+            DrainStep::Undo => "none",
+        };
+        Box::pin(async move { Ok(DrainReport { drained: drained.to_owned() }) })
+    }
+}
+
 fn no_peer(address: &PeerAddress) -> ApiError {
     ApiError::new(ErrorCode::PeerNotFound, format!("there is no peer {address}"))
         .with_remedy("`heddle show peers` lists all")
@@ -54,6 +80,9 @@ impl AdminBackend for Fixed {
     fn version(&self) -> Version {
         let summary: Summary = serde_json::from_str(include_str!("../data/summary.json")).unwrap();
         summary.version
+    }
+    fn node(&self) -> Option<&dyn Node> {
+        Some(&FixedNode)
     }
     async fn summary(&self) -> Result<Summary, ApiError> {
         Ok(serde_json::from_str(include_str!("../data/summary.json")).unwrap())

@@ -24,41 +24,78 @@ pub(super) enum Api {
     Discovery,
 }
 
-/// What `apiVersion` and `kind` say.
-enum Type {
-    Read(Api, Kind),
-    /// A kind that we read, in a version that we do not.
-    Version(Kind, &'static str),
-    Unknown,
-}
-
-impl Type {
-    fn of(api_version: &str, kind: &str) -> Self {
-        let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
-        let (api, its_version, expected) = match group {
-            "projectcalico.org" => (Api::Calico, "v3", "apiVersion: projectcalico.org/v3"),
-            "crd.projectcalico.org" => (Api::CalicoStored, "v1", "apiVersion: crd.projectcalico.org/v1"),
-            "" => (Api::Core, "v1", "apiVersion: v1"),
-            "discovery.k8s.io" => (Api::Discovery, "v1", "apiVersion: discovery.k8s.io/v1"),
-            _ => return Self::Unknown,
-        };
-        let Ok(kind) = kind.parse::<Kind>() else { return Self::Unknown };
-        let apis: &[Api] = match kind {
-            Kind::Node => &[Api::Calico, Api::Core],
+impl Api {
+    const fn of(kind: Kind) -> &'static [Self] {
+        match kind {
+            Kind::Node => &[Self::Calico, Self::Core],
             Kind::BgpConfiguration
             | Kind::BgpPeer
             | Kind::BgpFilter
             | Kind::IpPool
             | Kind::BlockAffinity
             | Kind::IpamBlock
-            | Kind::CalicoNodeStatus => &[Api::Calico, Api::CalicoStored],
-            Kind::Secret | Kind::Service | Kind::Pod => &[Api::Core],
-            Kind::EndpointSlice => &[Api::Discovery],
-        };
-        if !apis.contains(&api) {
-            return Self::Unknown;
+            | Kind::CalicoNodeStatus => &[Self::Calico, Self::CalicoStored],
+            Kind::Secret | Kind::Service | Kind::Pod => &[Self::Core],
+            Kind::EndpointSlice => &[Self::Discovery],
         }
-        if version == its_version { Self::Read(api, kind) } else { Self::Version(kind, expected) }
+    }
+
+    /// The API of this group, and the version of it that we read.
+    fn named(group: &str) -> Option<(Self, &'static str)> {
+        match group {
+            "projectcalico.org" => Some((Self::Calico, "v3")),
+            "crd.projectcalico.org" => Some((Self::CalicoStored, "v1")),
+            "" => Some((Self::Core, "v1")),
+            "discovery.k8s.io" => Some((Self::Discovery, "v1")),
+            _ => None,
+        }
+    }
+
+    /// What to write.
+    const fn expected(self) -> &'static str {
+        match self {
+            Self::Calico => "apiVersion: projectcalico.org/v3",
+            Self::CalicoStored => "apiVersion: crd.projectcalico.org/v1",
+            Self::Core => "apiVersion: v1",
+            Self::Discovery => "apiVersion: discovery.k8s.io/v1",
+        }
+    }
+}
+
+/// What `apiVersion` and `kind` say.
+enum Type {
+    Read(Api, Kind),
+    /// A kind that we read, in an API or a version that has none such.
+    Version(Kind, Api),
+    /// A kind that nobody has, and that is spelled almost as one that we read.
+    Misspelt(Kind),
+    Unknown,
+}
+
+impl Type {
+    fn of(api_version: &str, kind: &str) -> Self {
+        let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
+        let Some((api, its_version)) = Api::named(group) else {
+            // Other projects have a BGPPeer, too; the groups of their own have a domain.
+            let of_nobody = !group.contains('.');
+            return match kind.parse::<Kind>() {
+                Ok(kind) if of_nobody && Api::of(kind).contains(&Api::Calico) => Self::Version(kind, Api::Calico),
+                Ok(_) | Err(_) => Self::Unknown,
+            };
+        };
+        match kind.parse::<Kind>() {
+            Ok(kind) if !Api::of(kind).contains(&api) => {
+                Api::of(kind).first().map_or(Self::Unknown, |api| Self::Version(kind, *api))
+            }
+            Ok(kind) if version == its_version => Self::Read(api, kind),
+            Ok(kind) => Self::Version(kind, api),
+            Err(_) => {
+                let singular = kind.strip_suffix('s').unwrap_or(kind);
+                let alike = |k: &Kind| [kind, singular].iter().any(|text| text.eq_ignore_ascii_case(k.as_str()));
+                let meant = Kind::ALL.into_iter().filter(|k| Api::of(*k).contains(&api)).find(alike);
+                meant.map_or(Self::Unknown, Self::Misspelt)
+            }
+        }
     }
 }
 
@@ -131,7 +168,8 @@ fn read(tree: &Tree, context: &Context<'_>) -> Option<Outcome> {
     let (kind, api_version) = (kind?.text()?, api_version?.text()?);
     match Type::of(api_version, kind) {
         Type::Unknown => Some(Outcome::Skipped(api_version.to_owned())),
-        Type::Version(kind, expected) => fields.fail("apiVersion", Problem::ApiVersion { kind, expected }),
+        Type::Version(kind, api) => fields.fail("apiVersion", Problem::ApiVersion { kind, expected: api.expected() }),
+        Type::Misspelt(expected) => fields.fail("kind", Problem::Kind { expected }),
         Type::Read(api, kind) => object(&fields, api, kind).map(Outcome::Object),
     }
 }

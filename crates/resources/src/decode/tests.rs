@@ -116,9 +116,7 @@ fn kinds_that_are_not_read_are_skipped() {
         ("v1", "ConfigMap"),
         ("serving.knative.dev/v1", "Service"),
         ("projectcalico.org/v3", "NetworkPolicy"),
-        ("projectcalico.org/v3", "Service"),
-        ("crd.projectcalico.org/v1", "Node"),
-        ("v1", "BGPPeer"),
+        ("metallb.io/v1beta2", "BGPPeer"),
         ("v1", "NamespaceList"),
     ] {
         assert_eq!(told(&text(api, kind)), [format!("skipped {api} {kind}/n/a")]);
@@ -126,6 +124,32 @@ fn kinds_that_are_not_read_are_skipped() {
     assert!(
         told(&text("discovery.k8s.io/v1beta1", "EndpointSlice"))[0].contains("write apiVersion: discovery.k8s.io/v1")
     );
+}
+
+/// What is most likely meant for us is an error, not skipped without a word.
+#[test]
+fn kinds_that_are_almost_right_are_errors() {
+    let text =
+        |api: &str, kind: &str| format!("apiVersion: {api}\nkind: {kind}\nmetadata: {{name: a, namespace: n}}\n");
+    for (api, kind, remedy) in [
+        (
+            "projectcalico.org/v3",
+            "BgpPeer",
+            "f.yaml:2:7: BgpPeer/n/a: kind: \"BgpPeer\": there is no such kind; write kind: BGPPeer",
+        ),
+        ("projectcalico.org/v3", "IPPools", "write kind: IPPool"),
+        ("crd.projectcalico.org/v1", "ippool", "write kind: IPPool"),
+        ("v1", "secret", "write kind: Secret"),
+        ("v1", "BGPPeer", "write apiVersion: projectcalico.org/v3"),
+        ("v3", "BGPPeer", "write apiVersion: projectcalico.org/v3"),
+        ("projectcalico/v3", "BGPPeer", "write apiVersion: projectcalico.org/v3"),
+        ("projectcalico.org/v3", "Service", "write apiVersion: v1"),
+        ("crd.projectcalico.org/v1", "Node", "write apiVersion: projectcalico.org/v3"),
+        ("v1", "EndpointSlice", "write apiVersion: discovery.k8s.io/v1"),
+    ] {
+        let told = told(&text(api, kind));
+        assert!(told.len() == 1 && told[0].ends_with(remedy), "{api} {kind}: {told:?}");
+    }
 }
 
 #[test]
