@@ -11,6 +11,7 @@ use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
 use super::index::Index;
+use super::routes::end_of_rib;
 use super::session::{Received, Session, State};
 use super::target::{Became, ClientNumber, Expected, Target};
 
@@ -221,8 +222,11 @@ impl Generator {
 
     /// Lets the clients of a phase begin to send; returns when that was.
     pub(crate) fn begin(&mut self, phase: &Phase) -> anyhow::Result<Instant> {
+        let end_of_rib = end_of_rib(self.index.family());
         for (client, octets) in &phase.sends {
-            self.sessions.get_mut(usize::from(client.0)).context("no such client")?.send(octets.clone());
+            let session = self.sessions.get_mut(usize::from(client.0)).context("no such client")?;
+            session.send(octets.clone());
+            session.send(end_of_rib.clone());
         }
         let began = Instant::now();
         self.last_update = began;

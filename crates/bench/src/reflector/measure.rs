@@ -12,6 +12,7 @@ use heddle_bgp_core::Asn;
 use super::daemon::Daemon;
 use super::generator::{Generator, Outcome, Phase};
 use super::process::Process;
+use super::routes::end_of_rib;
 use super::scenario::{Drive, Scenario};
 use super::session::{Identity, Session};
 use super::target::{ClientNumber, View};
@@ -70,6 +71,7 @@ impl Bench<'_> {
         let began = Instant::now();
         await_listener(process, generator.sessions.first().context("a case has clients")?, self.limit)?;
         generator.establish(self.limit.saturating_sub(began.elapsed()))?;
+        self.end_initial_tables(&mut generator)?;
         generator.idle(daemon.hold_back(generator.sessions.len()))?;
         let mut figures = Figures::default();
         match &self.scenario.drive {
@@ -88,6 +90,19 @@ impl Bench<'_> {
             bail!(ended);
         }
         Ok(figures)
+    }
+
+    /// Whoever has nothing to send at first says so. Who has does at the end of it, where the daemon sees that nothing
+    /// more comes.
+    fn end_initial_tables(&self, generator: &mut Generator) -> anyhow::Result<()> {
+        let first = self.scenario.phases.first();
+        for number in 0..u16::try_from(generator.sessions.len())? {
+            let client = ClientNumber(number);
+            if first.is_none_or(|phase| phase.sends.iter().all(|(sender, _)| *sender != client)) {
+                generator.send(client, end_of_rib(self.scenario.family()))?;
+            }
+        }
+        Ok(())
     }
 
     fn sessions(&self, daemon: Daemon) -> Vec<Session> {

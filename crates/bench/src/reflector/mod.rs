@@ -44,8 +44,8 @@ use report::{Aim, Report};
 use scenario::{Scenario, scenario};
 use world::World;
 
-/// The AS of all.
-const ASN: u32 = 65_000;
+/// The AS of all; the recorded table has it in no AS_PATH.
+const ASN: u32 = 64_777;
 /// Clients that a printed configuration shows.
 const SHOWN: usize = 2;
 

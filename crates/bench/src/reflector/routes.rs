@@ -66,13 +66,7 @@ pub(crate) struct Updates {
 
 impl Updates {
     pub(crate) fn new(block: Block) -> Self {
-        let params = EncodeParams {
-            family: block.family(),
-            as_width: AsWidth::Four,
-            path_ids: PathIds::Absent,
-            max_message_len: MAX_LEN,
-        };
-        Self { block, encoder: Encoder::new(params), octets: BytesMut::new() }
+        Self { block, encoder: encoder(block.family()), octets: BytesMut::new() }
     }
 
     fn nlri(&self, numbers: Range<usize>) -> impl Iterator<Item = Nlri> + use<> {
@@ -109,6 +103,17 @@ impl Updates {
     pub(crate) fn finish(self) -> Bytes {
         self.octets.freeze()
     }
+}
+
+/// End-of-RIB: the initial table has been sent (RFC 4724 §2).
+pub(crate) fn end_of_rib(family: Family) -> Bytes {
+    let mut octets = BytesMut::new();
+    encoder(family).end_of_rib(&mut octets);
+    octets.freeze()
+}
+
+fn encoder(family: Family) -> Encoder {
+    Encoder::new(EncodeParams { family, as_width: AsWidth::Four, path_ids: PathIds::Absent, max_message_len: MAX_LEN })
 }
 
 /// The UPDATEs of a recorded session, as an internal client sends them.
