@@ -6,6 +6,8 @@
 use std::collections::BTreeSet;
 use std::env;
 use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Output};
 use std::sync::OnceLock;
@@ -185,6 +187,91 @@ fn heddle(labs: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(program());
     command.args(arguments).env("HEDDLE_LAB_DIR", labs).env("HEDDLE_BIN", program());
     command.output().expect("the program runs")
+}
+
+/// Somebody without any rights.
+const NOBODY: u32 = 65534;
+
+/// Without root, where user namespaces are allowed: the default topology, FRR and BIRD included, then nothing is left.
+#[test]
+fn no_root_is_needed() {
+    if skipped("no_root_is_needed") {
+        return;
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    let home = directory.path().join("home");
+    fs::create_dir(&home).expect("a directory");
+    for path in [directory.path(), &home] {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    }
+    // The program may lie where only root may go.
+    let copy = home.join("heddle");
+    fs::copy(program(), &copy).expect("a copy of the program");
+    let as_nobody = |program: &Path| {
+        let mut command = Command::new(program);
+        command.env_clear().env("PATH", env::var_os("PATH").unwrap_or_default()).current_dir("/");
+        if nix::unistd::Uid::effective().is_root() {
+            chown(&home, Some(NOBODY), Some(NOBODY)).expect("it is ours");
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        command
+    };
+    let probe = as_nobody(Path::new("unshare")).args(["--user", "--map-root-user", "--net", "true"]).output();
+    if !probe.as_ref().is_ok_and(|output| output.status.success()) {
+        let strict = env::var("CI").is_ok_and(|value| value == "true" || value == "1");
+        assert!(!strict, "user namespaces: {probe:?}");
+        eprintln!("skipped: no_root_is_needed: user namespaces: {probe:?}");
+        return;
+    }
+    let labs = home.join("labs");
+    let output = as_nobody(&copy).args(["lab", "up", "--once"]).env("HEDDLE_LAB_DIR", &labs).output();
+    let output = output.expect("the program runs");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(text.contains("Pings: 112 of 112 answered"), "{text}");
+    // It has ended: nobody is told what to try with it.
+    assert!(!text.contains("lab break"), "{text}");
+    assert!(!labs.exists() && processes_of(&labs).is_empty());
+}
+
+/// What is said of a link that cannot heal by itself, and how to undo it; why a lab in the background ended.
+#[test]
+fn remedies_are_named() {
+    if skipped("remedies_are_named") {
+        return;
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    let labs = directory.path().join("labs");
+    let file = directory.path().join("mesh.yaml");
+    fs::write(&file, "mesh: true\npods_per_node: 1\nracks:\n  - { name: r, nodes: [a, b] }\n").expect("a topology");
+    let topology = file.to_string_lossy().into_owned();
+    let up = ["lab", "up", &topology, "--detach"];
+    let said = |output: &Output| {
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    };
+    let run = |arguments: &[&str]| said(&heddle(&labs, arguments));
+    let text = run(&up);
+    assert!(text.contains("`heddle lab down` ends it") && !text.contains("Ctrl-C"), "{text}");
+    let link = heddle(&labs, &["lab", "status", "--json"]);
+    let status: serde_json::Value = serde_json::from_slice(&link.stdout).expect("JSON");
+    assert_eq!(status["broken_links"], serde_json::json!([]));
+    let listed = run(&["lab", "status"]);
+    let links = listed.lines().find_map(|line| line.strip_prefix("Links: ")).expect("links");
+    let link = links.split_whitespace().find(|link| link.starts_with("a-")).expect("a link of a");
+    let text = run(&["lab", "break", "link", link, "--watch", "2"]);
+    assert!(text.contains(&format!("`heddle lab heal link {link}` undoes it")), "{text}");
+    assert!(run(&["lab", "status"]).contains(&format!("Down:  {link}")));
+    assert!(run(&["lab", "heal", "all"]).contains("Every flow is whole again"));
+    run(&["lab", "down"]);
+
+    // A node on which nothing runs: the fabric never converges, and whoever started it in the background is told what is missing.
+    fs::write(&file, "mesh: true\nracks:\n  - { name: r, nodes: [a, { name: b, program: nothing }] }\n")
+        .expect("a topology");
+    let output = heddle(&labs, &[&up[..], &["--strict", "--timeout", "1"]].concat());
+    assert!(!output.status.success());
+    let text = said(&output);
+    assert!(text.contains("Routes are missing:\n  a: 10.244.0.64/26"), "{text}");
+    assert!(processes_of(&labs).is_empty());
 }
 
 /// The commands, one after the other, then a supervisor that is killed: `down` removes what it left.

@@ -129,14 +129,22 @@ fn handle(request: &Request, supervised: &Supervised, answer: &mut Answer<'_>) -
         Request::Ping { from, to } => pings(fabric, from.as_deref(), to.as_deref(), answer)?,
         Request::Break { target, seconds } => {
             let target: Target = target.parse()?;
-            watch::watch(fabric, watching(fabric, &target, *seconds), answer, || {
+            let undo = match &target {
+                Target::Link { .. } => target.to_string(),
+                Target::Kill { host, .. } | Target::Freeze { host, .. } | Target::Host { host } => host.clone(),
+            };
+            let remedy = format!("`heddle lab heal {undo}` undoes it.");
+            watch::watch(fabric, watching(fabric, &target, *seconds), answer, &remedy, || {
                 fabric.break_down(&target).map(|()| format!("{target}: broken"))
             })?;
         }
         Request::Heal { target, seconds } => {
             let target: Target = target.parse()?;
             let watching = Watching { limit: Duration::from_secs(*seconds), least: Duration::ZERO };
-            watch::watch(fabric, watching, answer, || fabric.heal(&target).map(|()| format!("{target}: healed")))?;
+            let remedy = "`heddle lab status` shows what is down.";
+            watch::watch(fabric, watching, answer, remedy, || {
+                fabric.heal(&target).map(|()| format!("{target}: healed"))
+            })?;
             supervised.record();
         }
         Request::AddPod { node, borrowed } => {

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, IsTerminal};
+use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
@@ -65,7 +66,9 @@ fn topology(args: &Up, name: Option<&str>) -> Result<Topology, Failure> {
 fn detach(place: &Place) -> Result<(), Failure> {
     let log = place.directory.join(LOG);
     let failed = |source| Failure::File { path: log.clone(), source };
-    let output = File::create(&log).map_err(failed)?;
+    // Read by the open file: when the lab fails, its directory is gone, and what it said is wanted all the same.
+    let output = File::options().read(true).write(true).create(true).truncate(true).open(&log).map_err(failed)?;
+    let mut said = output.try_clone().map_err(failed)?;
     let errors = output.try_clone().map_err(failed)?;
     let own = program()?;
     let mut arguments: Vec<_> = std::env::args_os().skip(1).filter(|word| word != "--detach").collect();
@@ -77,10 +80,9 @@ fn detach(place: &Place) -> Result<(), Failure> {
     loop {
         let ended = child.try_wait().map_err(Failure::Signals)?;
         let ready = place.directory.join(READY).exists();
-        // After an end the directory is gone; what was said is then told by the exit code alone.
-        let text = fs::read_to_string(&log).unwrap_or_default();
-        print!("{}", text.get(shown..).unwrap_or_default());
-        shown = text.len().max(shown);
+        let text = read_from(&mut said, shown).map_err(failed)?;
+        print!("{}", String::from_utf8_lossy(&text));
+        shown += text.len() as u64;
         if let Some(status) = ended {
             return Err(Failure::Refused(format!("the lab ended: {status}")));
         }
@@ -88,6 +90,18 @@ fn detach(place: &Place) -> Result<(), Failure> {
             return Ok(());
         }
         sleep(Duration::from_millis(50));
+    }
+}
+
+/// What a file has from this place on. The place of writers, who share it, stays where it is.
+fn read_from(file: &mut File, from: u64) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    let mut part = [0; 4096];
+    loop {
+        match file.read_at(&mut part, from + text.len() as u64)? {
+            0 => return Ok(text),
+            read => text.extend_from_slice(part.get(..read).unwrap_or_default()),
+        }
     }
 }
 
@@ -143,6 +157,9 @@ fn hold(
     progress.finish();
     supervised.record();
     summary(fabric, &convergence, begun.elapsed())?;
+    if !args.once {
+        suggest(fabric, args);
+    }
     if args.strict && !convergence.is_complete() {
         return Err(Failure::NotConverged);
     }
@@ -188,17 +205,21 @@ fn summary(fabric: &Fabric, convergence: &crate::fabric::Convergence, took: Dura
     print!("\n{}", report::ping_matrix(&convergence.matrix));
     print!("\n{}", report::convergence(convergence));
     print!("{}", report::obituaries(fabric));
-    println!("Building and convergence took {}. Files: {}\n", report::span(took), fabric.directory().display());
+    println!("Building and convergence took {}. Files: {}", report::span(took), fabric.directory().display());
+    Ok(())
+}
+
+/// What to do with a fabric that stays.
+fn suggest(fabric: &Fabric, args: &Up) {
     let link = fabric.plan().links.last().map(|link| format!("{}-{}", link.lower.host, link.upper.host));
     let node = fabric.plan().nodes().next().map(|node| node.name.clone()).unwrap_or_default();
-    println!("Try, in another terminal:");
+    println!("\n{}", if args.background { "Try:" } else { "Try, in another terminal:" });
     println!("  heddle lab status --routes");
     println!("  heddle lab exec {node} -- ip route");
     println!("  heddle lab break link {}", link.unwrap_or_default());
     println!("  heddle lab break kill {node}        then: heddle lab heal all");
     println!("  heddle lab add-pod {node}");
-    println!("Ctrl-C or `heddle lab down` ends it.");
-    Ok(())
+    println!("{} ends it.", if args.background { "`heddle lab down`" } else { "Ctrl-C or `heddle lab down`" });
 }
 
 /// A bar on a terminal; elsewhere a line for each kind of work when it is done.

@@ -25,11 +25,13 @@ pub(super) struct Watching {
     pub(super) least: Duration,
 }
 
-/// Does something while probing, then watches until nothing has been lost for a second.
+/// Does something while probing, then watches until nothing has been lost for a second. `remedy` is what helps where that does
+/// not come to pass.
 pub(super) fn watch(
     fabric: &Fabric,
     watching: Watching,
     answer: &mut Answer<'_>,
+    remedy: &str,
     work: impl FnOnce() -> Result<String, FabricError>,
 ) -> Result<(), FabricError> {
     let pairs = fabric.probe_pairs();
@@ -55,14 +57,22 @@ pub(super) fn watch(
             let flows = prober.since(&mark, SETTLING);
             let losers: Vec<u64> = flows.iter().map(|flow| flow.lost).filter(|lost| *lost > 0).collect();
             let worst = losers.iter().max().copied().unwrap_or(0);
-            let text = format!("{:>5.1} s  {} flows have lost up to {worst} ms\n", passed.as_secs_f64(), losers.len());
-            answer.say(text);
+            let lost = match losers.len() {
+                0 => "nothing lost so far".to_owned(),
+                1 => format!("1 flow has lost {worst} ms"),
+                several => format!("{several} flows have lost up to {worst} ms each"),
+            };
+            answer.say(format!("{:>5.1} s  {lost}\n", passed.as_secs_f64()));
         }
     }
     let over = prober.is_whole(QUIET);
     let flows = prober.since(&mark, SETTLING);
     drop(prober);
     answer.say(report::loss(&flows));
-    answer.say(if over { "Every flow is whole again.\n" } else { "Packets are still being lost.\n" });
+    answer.say(match (over, flows.iter().any(|flow| flow.lost > 0)) {
+        (true, true) => "Every flow is whole again.\n".to_owned(),
+        (true, false) => String::new(),
+        (false, _) => format!("Packets are still being lost. {remedy}\n"),
+    });
     Ok(())
 }
