@@ -9,8 +9,10 @@ use serde_json::Value;
 use crate::Case;
 use crate::world::World;
 
-pub(crate) const CASES: &[Case] =
-    &[Case { name: "datastore::empty_half_written_doubled", needs: &[], run: empty_half_written_doubled }];
+pub(crate) const CASES: &[Case] = &[
+    Case { name: "datastore::empty_half_written_doubled", needs: &[], run: empty_half_written_doubled },
+    Case { name: "datastore::status_where_it_is_asked_for", needs: &[], run: status_where_it_is_asked_for },
+];
 
 const FILES: [&str; 4] = ["configuration.yaml", "pools.yaml", "nodes.yaml", "blocks.yaml"];
 
@@ -101,6 +103,57 @@ fn empty_half_written_doubled() {
     world.await_sessions(&nodes);
     world.await_tables(&[]);
     world.await_pings();
+}
+
+/// A `CalicoNodeStatus` of one node: written by that node alone, as its sessions and its kernel are; gone with the wish.
+fn status_where_it_is_asked_for() {
+    const WISH: &str = "\
+apiVersion: projectcalico.org/v3
+kind: CalicoNodeStatus
+metadata: {name: wish}
+spec: {node: node1, classes: [Agent, BGP, Routes], updatePeriodSeconds: 1}
+---
+apiVersion: projectcalico.org/v3
+kind: CalicoNodeStatus
+metadata: {name: never}
+spec: {node: node1, classes: [BGP], updatePeriodSeconds: 0}
+";
+    let mut topology = Topology::reflected(2, 1);
+    topology.pods_per_node = 1;
+    let world = World::build("datastore::status_where_it_is_asked_for", &topology);
+    world.put("wishes.yaml", WISH);
+    world.start();
+    world.await_tables(&[]);
+    let folder = |node: &str| world.fabric().host(node).expect("it is there").path("status");
+    let statuses = |node: &str| -> Vec<String> {
+        let entries = fs::read_dir(folder(node)).into_iter().flatten().flatten();
+        entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+    };
+    let [reflector, other, own] = ["rr1", "node2", "node1"].map(|host| world.address(host).addresses()[0]);
+    let [block, _] = world.blocks("node2").networks();
+    wait_for(&format!("{}: the status is written", world.case()), PATIENCE, || {
+        let files = statuses("node1");
+        let [name] = files.as_slice() else { return Err(format!("{files:?}")) };
+        let text = fs::read_to_string(folder("node1").join(name)).map_err(|error| error.to_string())?;
+        let lines: Vec<&str> = text.lines().map(|line| line.trim().trim_start_matches("- ")).collect();
+        let has = |wanted: &str| lines.contains(&wanted);
+        // Learned from the reflector, over the other node.
+        let route = text.split("- destination: ").find(|part| part.starts_with(&format!("\"{block}\"")));
+        let route = route.unwrap_or_default();
+        let learned = [format!("gateway: \"{}\"", other), format!("peerIP: \"{}\"", reflector)];
+        let whole = has("numberEstablishedV4: 1")
+            && has("numberEstablishedV6: 1")
+            && has("numberNotEstablishedV4: 0")
+            && has(&format!("routerID: \"{}\"", own))
+            && has("state: Ready")
+            && learned.iter().all(|line| route.contains(line.as_str()));
+        ensure(whole, || text.clone())
+    });
+    assert_eq!(statuses("node2"), Vec::<String>::new(), "nobody asks for it");
+    fs::remove_file(world.fabric().datastore().join("wishes.yaml")).expect("it is there");
+    wait_for(&format!("{}: the status is gone", world.case()), PATIENCE, || {
+        ensure(statuses("node1").is_empty(), || format!("{:?}", statuses("node1")))
+    });
 }
 
 /// Waits until a node says that it waits for `what`, and is idle.
