@@ -88,9 +88,11 @@ pub(crate) fn frr(shape: &Shape) -> String {
     for policy in shape.policies() {
         let _ = write!(text, "route-map p{policy} permit 10\n set community 65010:{policy} additive\nexit\n");
     }
+    // Without it an export policy changes nothing about reflected routes.
+    let outbound = if shape.policies().is_empty() { "" } else { " bgp route-reflector allow-outbound-policy\n" };
     let _ = write!(
         text,
-        "router bgp {ASN}\n bgp router-id {ROUTER_ID}\n bgp cluster-id {ROUTER_ID}\n no bgp default ipv4-unicast\n \
+        "router bgp {ASN}\n{outbound} bgp router-id {ROUTER_ID}\n bgp cluster-id {ROUTER_ID}\n no bgp default ipv4-unicast\n \
          no bgp network import-check\n neighbor clients peer-group\n neighbor clients remote-as {ASN}\n \
          neighbor clients passive\n"
     );

@@ -87,9 +87,9 @@ impl Daemon {
     /// Whether it can be configured as the case asks.
     pub(crate) fn can(self, shape: &Shape) -> bool {
         match self {
-            Self::Heddle | Self::Bird | Self::Frr | Self::Openbgpd => true,
+            Self::Floor | Self::Heddle | Self::Bird | Self::Frr | Self::Openbgpd => true,
             // It has export policies of single neighbours for route server clients only.
-            Self::Gobgp | Self::Floor => shape.clients.iter().all(|client| client.policy.is_none()),
+            Self::Gobgp => shape.clients.iter().all(|client| client.policy.is_none()),
         }
     }
 

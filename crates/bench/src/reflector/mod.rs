@@ -2,7 +2,7 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`scenario`] | the cases: clients, what they send, what everybody must have then |
+//! | [`scenario`], [`cases`] | the cases: clients, what they send, what everybody must have then |
 //! | [`routes`], [`index`] | UPDATEs made beforehand; destinations as numbers |
 //! | [`generator`], [`session`] | many clients in one thread, with epoll |
 //! | [`walk`], [`target`] | what a receiver reads, prefix by prefix; what it must have |
@@ -14,6 +14,7 @@
 //! The clock of a phase runs from before the first octet is written until the last client's table is as it must be, which is known
 //! at each prefix that arrives. Attributes are compared as a sum over all of them; see [`walk`].
 
+mod cases;
 mod configs;
 pub(crate) mod daemon;
 pub(crate) mod floor;
@@ -38,10 +39,11 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 
 use crate::args::{Reflector, ReflectorCase};
+use cases::scenario;
 use daemon::{Daemon, Shape};
 use measure::Bench;
 use report::{Aim, Report};
-use scenario::{Scenario, scenario};
+use scenario::Scenario;
 use world::World;
 
 /// The AS of all; the recorded table has it in no AS_PATH.
