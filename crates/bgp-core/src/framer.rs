@@ -65,7 +65,7 @@ pub struct Framer {
     extended: bool,
 }
 
-/// Octets that an idle framer may hold.
+/// Octets that a framer may hold for an unfinished message, however short.
 const RELEASE_ABOVE: usize = 4096;
 
 impl Framer {
@@ -89,7 +89,9 @@ impl Framer {
     /// Gives back what the buffer holds beyond the unfinished message, so that an idle connection costs nothing.
     pub fn release(&mut self) {
         self.drop_taken();
-        if self.buf.capacity() > RELEASE_ABOVE.max(self.buf.len().saturating_mul(2)) {
+        if self.buf.is_empty() {
+            self.buf = BytesMut::new();
+        } else if self.buf.capacity() > RELEASE_ABOVE.max(self.buf.len().saturating_mul(2)) {
             self.buf = BytesMut::from(&self.buf[..]);
         }
     }

@@ -54,5 +54,5 @@ pub struct Counters {
     /// ConnectRetryCounter (RFC 4271 §8): attempts and sessions that ended since the operator started the peer.
     pub connect_retries: u64,
     /// The last end.
-    pub last_reset: Option<LastReset>,
+    pub last_reset: Option<Box<LastReset>>,
 }

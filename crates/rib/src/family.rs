@@ -86,7 +86,7 @@ pub(crate) struct FamilyRib<A> {
     /// Number of the last flushed batch.
     pub(crate) generation: u32,
     /// By [`PeerId`].
-    pub(crate) peers: Vec<Option<PeerFamily>>,
+    pub(crate) peers: Vec<Option<Box<PeerFamily>>>,
     pub(crate) groups: Vec<Option<Group>>,
     pub(crate) members: Vec<Option<Member>>,
     /// The group of each peer's member, by [`PeerId`].
@@ -161,10 +161,10 @@ impl<A: Addr> FamilyRib<A> {
     }
 
     pub(crate) fn peer(&self, peer: PeerId) -> Option<&PeerFamily> {
-        self.peers.get(usize::from(peer.0))?.as_ref()
+        self.peers.get(usize::from(peer.0))?.as_deref()
     }
     pub(crate) fn peer_mut(&mut self, peer: PeerId) -> Option<&mut PeerFamily> {
-        self.peers.get_mut(usize::from(peer.0))?.as_mut()
+        self.peers.get_mut(usize::from(peer.0))?.as_deref_mut()
     }
 
     pub(crate) fn announced_of(&self, p: &PathRec) -> Option<Announced> {

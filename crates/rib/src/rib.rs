@@ -545,7 +545,7 @@ impl<A: Addr> FamilyRib<A> {
         }
     }
 
-    fn peer_slot(&mut self, peer: PeerId) -> &mut Option<PeerFamily> {
+    fn peer_slot(&mut self, peer: PeerId) -> &mut Option<Box<PeerFamily>> {
         let at = usize::from(peer.0);
         if at >= self.peers.len() {
             self.peers.resize_with(at + 1, || None);
@@ -565,7 +565,7 @@ impl<A: Addr> FamilyRib<A> {
         }
         let (member, reader) = self.join(shared, info.peer, Self::kind(params), params.refresh, params.limit_out);
         let import = Arc::clone(&params.import);
-        let p = self.peer_slot(info.peer).get_or_insert_with(|| PeerFamily::new(Arc::clone(&import)));
+        let p = self.peer_slot(info.peer).get_or_insert_with(|| Box::new(PeerFamily::new(Arc::clone(&import))));
         p.source = Some(source);
         (p.updates, p.withdraws) = (Row::default(), Row::default());
         p.import = import;
@@ -590,7 +590,7 @@ impl<A: Addr> FamilyRib<A> {
             graceful_shutdown: GracefulShutdown::Ignore,
             context,
         });
-        let p = self.peer_slot(peer).get_or_insert_with(|| PeerFamily::new(accept));
+        let p = self.peer_slot(peer).get_or_insert_with(|| Box::new(PeerFamily::new(accept)));
         p.member = Some(member);
     }
 

@@ -2,11 +2,12 @@
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use heddle_bgp_core::Framer;
-use tokio::io::Interest;
+use tokio::io::{Interest, Ready};
 use tokio::net::TcpStream;
 
 /// Octets of control messages that may wait for a socket; a peer that reads so little is closed.
@@ -87,9 +88,23 @@ impl Connection {
         })
     }
 
-    /// Waits until the socket is ready for one of `interest`.
-    pub(crate) async fn ready(&self, interest: Interest) -> io::Result<tokio::io::Ready> {
-        self.stream.ready(interest).await
+    /// Whether the socket is ready for one of `interest`; the task is woken when it gets ready. By polling and not by
+    /// `TcpStream::ready`, whose future of 200 octets would be in each peer's task twice.
+    pub(crate) fn poll_ready(&self, cx: &mut Context<'_>, interest: Interest) -> Poll<io::Result<Ready>> {
+        let mut ready = Ready::EMPTY;
+        if interest.is_readable()
+            && let Poll::Ready(readable) = self.stream.poll_read_ready(cx)
+        {
+            readable?;
+            ready |= Ready::READABLE;
+        }
+        if interest.is_writable()
+            && let Poll::Ready(writable) = self.stream.poll_write_ready(cx)
+        {
+            writable?;
+            ready |= Ready::WRITABLE;
+        }
+        if ready.is_empty() { Poll::Pending } else { Poll::Ready(Ok(ready)) }
     }
 
     /// Reads once, at most `scratch`, and pushes it to the framer.
@@ -202,6 +217,10 @@ impl Connection {
             self.control.advance(step);
             self.control_begun = rest - step;
             n -= step;
+        }
+        if self.control.is_empty() {
+            // The next message is a while away.
+            self.control = BytesMut::new();
         }
     }
 

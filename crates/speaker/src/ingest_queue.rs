@@ -120,6 +120,10 @@ impl<M> IngestQueues<M> {
             };
             s.batches -= usize::from(bytes > 0);
             s.listed = !s.messages.is_empty();
+            if !s.listed {
+                // There are thousands of queues, and hardly ever anything in one of them.
+                s.messages = VecDeque::new();
+            }
             (message, bytes, s.listed)
         };
         self.bytes.fetch_sub(bytes, Ordering::Relaxed);

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
+use std::future::poll_fn;
 use std::io::{self, BufReader, IsTerminal};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -213,8 +214,8 @@ impl<'a> Player<'a> {
         let writing = unread || !self.out.is_empty() || self.connection.has_control();
         let interest = if writing { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
         tokio::select! {
-            ready = self.connection.ready(interest) => {
-                if ready.is_ok_and(|r| r.is_readable() || r.is_read_closed()) {
+            ready = poll_fn(|cx| self.connection.poll_ready(cx, interest)) => {
+                if ready.is_ok_and(|r| r.is_readable()) {
                     self.read();
                 }
             }

@@ -280,7 +280,7 @@ impl Peer {
             return;
         }
         self.counters.connect_retries += 1;
-        self.counters.last_reset = Some(LastReset { at: now, reason: reason.clone() });
+        self.counters.last_reset = Some(Box::new(LastReset { at: now, reason: reason.clone() }));
     }
 
     /// Where the peer goes after its connection ended: to its other connection, to Active, or to Idle.

@@ -66,7 +66,7 @@ pub(super) fn peer(clock: &Clock, shared: &PeerShared, stats: &[PeerStats]) -> P
         },
         established_count: status.established,
         flap_count: status.flaps,
-        last_reset: status.last_reset.as_ref().map(|(at, reset)| {
+        last_reset: status.last_reset.as_deref().map(|(at, reset)| {
             let mut reset = reset.clone();
             reset.seconds_ago = now.since(*at).as_secs();
             reset

@@ -202,7 +202,7 @@ impl PeerTask {
             status.established = self.fsm.counters().established;
             status.flaps = self.fsm.counters().flaps;
             if reason.is_some_and(report::had_open) {
-                status.last_reset = reset.clone().map(|r| (now, r));
+                status.last_reset = reset.clone().map(|r| Box::new((now, r)));
             }
         }
         self.tell(EventKind::PeerState { from: report::peer_state(from), to: report::peer_state(to), reset });

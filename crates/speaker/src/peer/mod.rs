@@ -11,6 +11,8 @@ mod limit;
 mod reconfigure;
 mod runtime;
 mod session;
+#[cfg(test)]
+mod sizes;
 mod stale;
 pub(crate) mod status;
 pub(crate) mod transport;
@@ -19,10 +21,11 @@ pub(crate) use command::{Command, Outcome};
 pub(crate) use reconfigure::SessionEffect;
 pub(crate) use runtime::Runtime;
 
-use std::future::pending;
+use std::future::{pending, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use heddle_admin::EventHub;
@@ -231,8 +234,8 @@ impl PeerTask {
             () = sleep => Wake::Timer,
             dialed = dialed(self.dialing.as_mut()) => Wake::Dialed(dialed),
             handles = handles(self.session.as_deref_mut()) => Wake::Handles(handles),
-            wake = ready(second, second_interest) => wake,
-            wake = ready(first, first_interest) => wake,
+            wake = poll_fn(|cx| poll_ready(second, second_interest, cx)) => wake,
+            wake = poll_fn(|cx| poll_ready(first, first_interest, cx)) => wake,
             () = self.rib.queue.room(), if !reading => Wake::Room,
             () = self.link.news.notified() => Wake::News,
         }
@@ -259,12 +262,12 @@ impl PeerTask {
             Wake::Dialed(result) => self.dialed(result),
             Wake::Timer => self.timer(),
             Wake::Ready(id, ready) => {
-                if (ready.is_writable() || ready.is_write_closed())
+                if ready.is_writable()
                     && let Some(session) = self.session.as_mut().filter(|s| s.connection == id)
                 {
                     session.writable();
                 }
-                if ready.is_readable() || ready.is_read_closed() || ready.is_error() {
+                if ready.is_readable() {
                     self.read(id);
                 }
             }
@@ -305,12 +308,14 @@ async fn handles(session: Option<&mut Session>) -> Option<SessionHandles> {
     }
 }
 
-async fn ready(connection: Option<&(ConnectionId, Box<Connection>)>, interest: Option<Interest>) -> Wake {
-    match (connection, interest) {
-        (Some((id, connection)), Some(interest)) => match connection.ready(interest).await {
-            Ok(ready) => Wake::Ready(*id, ready),
-            Err(_) => Wake::Broken(*id),
-        },
-        _ => pending().await,
-    }
+fn poll_ready(
+    connection: Option<&(ConnectionId, Box<Connection>)>,
+    interest: Option<Interest>,
+    cx: &mut Context<'_>,
+) -> Poll<Wake> {
+    let (Some((id, connection)), Some(interest)) = (connection, interest) else { return Poll::Pending };
+    connection.poll_ready(cx, interest).map(|ready| match ready {
+        Ok(ready) => Wake::Ready(*id, ready),
+        Err(_) => Wake::Broken(*id),
+    })
 }

@@ -83,7 +83,7 @@ pub(crate) struct PeerStatus {
     /// How often an established session ended.
     pub flaps: u64,
     /// How the last one ended.
-    pub last_reset: Option<(Timestamp, LastReset)>,
+    pub last_reset: Option<Box<(Timestamp, LastReset)>>,
     /// When the last octets came.
     pub last_received: Option<Timestamp>,
     /// When the last octets went.
