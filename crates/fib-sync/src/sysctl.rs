@@ -31,6 +31,9 @@ pub enum Outcome {
     Failed(String),
 }
 
+/// What a strict `rp_filter` does.
+const STRICT: &str = "packets that come back another way than they left are dropped";
+
 struct Rule<'a> {
     parts: Vec<&'a str>,
     is_right: fn(&str) -> bool,
@@ -60,19 +63,20 @@ pub fn check(settings: &Settings, interfaces: &[&str], ipv6: Ipv6) -> Vec<Findin
             "1",
             "the flows between two machines all take one of several equal paths",
         ),
-        // The kernel uses the greater of this one and the interface's own.
-        rule(
-            &["net", "ipv4", "conf", "all", "rp_filter"],
-            is_not_strict,
-            "2",
-            "packets that come back another way than they left are dropped",
-        ),
+        rule(&["net", "ipv4", "conf", "all", "rp_filter"], is_not_strict, "2", STRICT),
     ];
     if ipv6 == Ipv6::Forwarded {
         rules.push(rule(&["net", "ipv6", "conf", "all", "forwarding"], is_on, "1", "IPv6 packets are not forwarded"));
     }
+    // The greater value counts, that for all or the interface's own: with 0 for all it is the interface's. On workloads'
+    // strictness keeps them from sending with addresses of others.
+    let each_counts = sysctl::read(&["net", "ipv4", "conf", "all", "rp_filter"]).is_ok_and(|value| value.trim() == "0");
     for interface in interfaces {
-        if matches_any(&settings.workload_interfaces, interface) {
+        let is_workload = matches_any(&settings.workload_interfaces, interface);
+        if !is_workload && each_counts && *interface != "lo" {
+            rules.push(rule(&["net", "ipv4", "conf", interface, "rp_filter"], is_not_strict, "2", STRICT));
+        }
+        if is_workload {
             rules.push(rule(
                 &["net", "ipv4", "conf", interface, "proxy_arp"],
                 is_on,

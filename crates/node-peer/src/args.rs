@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use heddle_config::PROTOCOL_NAMES;
+
 /// What the command line says.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
@@ -27,11 +29,11 @@ pub struct Args {
     /// The kernel's routing table
     #[arg(long, value_name = "NUMBER", default_value_t = heddle_config::Fib::MAIN_TABLE, value_parser = table)]
     pub table: u32,
-    /// Take over routes of these protocol numbers at the first start; 12: BIRD's
-    #[arg(long, value_name = "NUMBER,…", value_delimiter = ',', value_parser = adopted_protocol)]
+    /// Take over routes of these protocols (numbers or names) at the first start; 12, `bird`: BIRD's
+    #[arg(long, value_name = "PROTOCOL,…", value_delimiter = ',', value_parser = adopted_protocol)]
     pub adopt_protocols: Vec<u8>,
-    /// Routes of these protocol numbers are advertised as the node's own
-    #[arg(long, value_name = "NUMBER,…", value_delimiter = ',', value_parser = learned_protocol)]
+    /// Routes of these protocols (numbers or names) are advertised as the node's own
+    #[arg(long, value_name = "PROTOCOL,…", value_delimiter = ',', value_parser = learned_protocol)]
     pub learn_protocols: Vec<u8>,
     /// When routes point to nexthop objects: auto, always, never
     #[arg(long, value_name = "WHEN", default_value = "auto", value_parser = nexthop_objects)]
@@ -58,24 +60,25 @@ impl Args {
     }
 }
 
-/// Numbers that may be ours: not those of the kernel (1 to 3) and of the administrator (4).
+/// Protocols that may be ours: not those of the kernel (1 to 3) and of the administrator (4).
 fn own_protocol(text: &str) -> Result<u8, String> {
     protocol(text, 5).ok_or_else(|| "a number from 5 to 255 that no other routing daemon uses".to_owned())
 }
 
-/// Numbers that may be adopted: not those of the kernel itself.
+/// Protocols that may be adopted: not those of the kernel itself.
 fn adopted_protocol(text: &str) -> Result<u8, String> {
-    protocol(text, 3)
-        .ok_or_else(|| "numbers from 3 to 255; 12 is BIRD's (/etc/iproute2/rt_protos lists them)".to_owned())
+    protocol(text, 3).ok_or_else(|| "numbers from 3 to 255 or names such as bird, zebra, static".to_owned())
 }
 
-/// Numbers to learn from. The kernel's own routes are there without being asked for.
+/// Protocols to learn from.
 fn learned_protocol(text: &str) -> Result<u8, String> {
-    protocol(text, 3).ok_or_else(|| "numbers from 3 to 255; 4 is `ip route … proto static`".to_owned())
+    protocol(text, 1).ok_or_else(|| "numbers from 1 to 255 or names such as static, dhcp, zebra".to_owned())
 }
 
+/// A number, or its name in `rt_protos`.
 fn protocol(text: &str, least: u8) -> Option<u8> {
-    text.trim().parse().ok().filter(|number| *number >= least)
+    let named = PROTOCOL_NAMES.iter().find(|(name, _)| *name == text.trim()).map(|(_, number)| *number);
+    named.or_else(|| text.trim().parse().ok()).filter(|number| *number >= least)
 }
 
 /// Tables that may be ours: not "unspecified", and not that of the kernel's own addresses.
@@ -120,6 +123,8 @@ mod tests {
     fn numbers_of_the_kernel_are_refused() {
         assert!(args("").is_some());
         assert!(args("--protocol 5 --table 1000 --adopt-protocols 12 --learn-protocols 4").is_some());
+        let named = args("--adopt-protocols bird,zebra --learn-protocols dhcp").expect("names are numbers");
+        assert_eq!((named.adopt_protocols, named.learn_protocols), (vec![12, 11], vec![16]));
         for wrong in [
             "--protocol 4",
             "--table 0",
@@ -128,8 +133,9 @@ mod tests {
             "--adopt-protocols 158",
             "--learn-protocols 158",
             "--adopt-protocols 12 --learn-protocols 12",
-            "--learn-protocols 2",
-            "--adopt-protocols bird",
+            "--adopt-protocols kernel",
+            "--adopt-protocols heddle",
+            "--learn-protocols brid",
         ] {
             assert!(args(wrong).is_none(), "{wrong}");
         }

@@ -189,6 +189,23 @@ fn sysctls(mut lab: Net) {
     let set = check(&settings, &["a0", "cali.1"], Ipv6::Forwarded);
     assert!(set.len() == found.len() && set.iter().all(|finding| finding.outcome == Outcome::Set), "{set:?}");
     assert_eq!(check(&settings, &["a0", "cali.1"], Ipv6::Forwarded), []);
+
+    // Strict on an interface alone; on a workload's that is wanted, and 2 for all makes all loose.
+    let all = ["net", "ipv4", "conf", "all", "rp_filter"];
+    write(&all, "0").expect("written");
+    for interface in ["a0", "cali.1"] {
+        write(&["net", "ipv4", "conf", interface, "rp_filter"], "1").expect("written");
+    }
+    let strict = |settings: &Settings| -> Vec<String> {
+        check(settings, &["lo", "a0", "cali.1"], Ipv6::Forwarded).into_iter().map(|finding| finding.name).collect()
+    };
+    let look = Settings::default();
+    assert_eq!(strict(&look), ["net.ipv4.conf.a0.rp_filter"]);
+    write(&all, "2").expect("written");
+    assert_eq!(strict(&look), Vec::<String>::new());
+    write(&all, "0").expect("written");
+    assert_eq!(strict(&settings), ["net.ipv4.conf.a0.rp_filter"], "set");
+    assert_eq!(strict(&look), Vec::<String>::new());
 }
 
 fn failed_thread(_: Net) {
