@@ -1,34 +1,37 @@
 //! The thread that owns the sockets to the kernel and drives a [`FibSync`].
 //!
 //! It sleeps until it is woken: by a command, by [`Waker::wake`] when a [`BestPathSource`] has something, by the kernel's
-//! reports, or by the engine's next timer. What is there is done at once: one changed route is one wake-up, one system
-//! call that writes it and one that finds no error; many are packed. An idle thread makes no system call.
+//! reports, or by the engine's next timer. What is there is done at once: one changed route is one system call that writes
+//! it and one that finds no error; many are packed. An idle thread makes no system call. While it sleeps, whoever has a
+//! route or two for it writes them itself ([`Waker::work_here`]).
 
 mod convert;
 mod sockets;
+mod worker;
 
 use std::io;
 use std::mem;
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, TryLockError, Weak};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
 
 use heddle_bgp_core::{Prefix, Timestamp};
 use nix::errno::Errno;
-use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use crate::engine::FibSync;
 use crate::input::{BestPath, NextHop, Output, Usage};
 use crate::settings::Settings;
-use sockets::{Sockets, Work};
+use sockets::Sockets;
+use worker::{Driver, Little, Parts, Worker};
 
 /// Most best paths in the queue of commands.
 const QUEUED_PATHS: usize = 16_384;
-/// How long to wait before sockets that cannot be opened are tried again.
-const REOPEN: Duration = Duration::from_secs(1);
+/// What an event of the thread's epoll is: somebody wakes it, or the kernel has something to report.
+const EVENT: u64 = 0;
+const MONITOR: u64 = 1;
 
 /// Where best paths are fetched from, on the thread of the forwarding table: a reader of the RIB's changes. It is asked
 /// after each [`Waker::wake`], and again until it has no more.
@@ -112,6 +115,8 @@ struct Shared {
     sleeping: AtomicBool,
     /// The source has something.
     source: AtomicBool,
+    /// What the thread drives; set before it starts.
+    worker: OnceLock<Weak<Mutex<Worker>>>,
 }
 
 impl Shared {
@@ -127,7 +132,7 @@ impl Shared {
     }
 }
 
-/// Wakes the thread because its [`BestPathSource`] has something. Cheap when it is awake.
+/// Says that the [`BestPathSource`] has something. Cheap when the thread is awake.
 #[derive(Clone)]
 pub struct Waker(Arc<Shared>);
 
@@ -142,6 +147,38 @@ impl Waker {
     pub fn wake(&self) {
         self.0.source.store(true, Ordering::SeqCst);
         self.0.wake();
+    }
+
+    /// The source has a little: it is taken and written on the calling thread if the table's own has nothing to do, for
+    /// waking that one takes longer than a route. Otherwise as [`wake`](Self::wake). Does not wait but for the kernel's
+    /// answers; the source and the sink may be called.
+    pub fn work_here(&self) {
+        self.0.source.store(true, Ordering::SeqCst);
+        let Some(worker) = self.0.worker.get().and_then(Weak::upgrade) else { return };
+        match worker.try_lock() {
+            Ok(mut worker) => {
+                // After a panic the table's thread finds the lock poisoned, and ends.
+                let mut waking = Waking(Some(&self.0));
+                if worker.little() == Little::Done {
+                    waking.0 = None;
+                }
+            }
+            // It is busy, or has failed.
+            Err(TryLockError::WouldBlock | TryLockError::Poisoned(_)) => self.0.wake(),
+        }
+    }
+}
+
+/// Wakes the thread when it is dropped.
+struct Waking<'a>(Option<&'a Shared>);
+
+impl Drop for Waking<'_> {
+    fn drop(&mut self) {
+        if let Some(shared) = self.0 {
+            // It may be about to sleep, with a time that is not right any more.
+            shared.source.store(true, Ordering::SeqCst);
+            shared.wake();
+        }
     }
 }
 
@@ -182,24 +219,23 @@ impl Runner {
             event,
             sleeping: AtomicBool::new(false),
             source: AtomicBool::new(true),
+            worker: OnceLock::new(),
         });
-        let of_thread = Arc::clone(&shared);
+        let worker = Worker::new(Parts {
+            fib: FibSync::new(settings),
+            sockets,
+            shared: Arc::clone(&shared),
+            clock: Box::new(clock),
+            source,
+            sink: Box::new(sink),
+        });
+        let worker = Arc::new(Mutex::new(worker));
+        let _ = shared.worker.set(Arc::downgrade(&worker));
+        let driver = Driver::new(worker, epoll, Arc::clone(&shared));
         let closing = Closing(Arc::clone(&shared));
         let thread = thread::Builder::new().name("fib".to_owned()).spawn(move || {
             let _closing = closing;
-            let mut worker = Worker {
-                fib: FibSync::new(settings),
-                sockets,
-                epoll,
-                shared: of_thread,
-                clock: Box::new(clock),
-                source,
-                sink: Box::new(sink),
-                news: News::default(),
-                outputs: Vec::new(),
-                reopened: None,
-            };
-            worker.run();
+            driver.run();
         })?;
         Ok(Self { shared, thread: Some(thread) })
     }
@@ -293,197 +329,5 @@ impl Drop for Closing {
         };
         self.0.room.notify_all();
         drop(commands);
-    }
-}
-
-const EVENT: u64 = 0;
-const MONITOR: u64 = 1;
-
-/// Whether the thread goes on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Life {
-    On,
-    Stop,
-}
-
-struct Worker {
-    fib: FibSync,
-    sockets: Sockets,
-    epoll: Epoll,
-    shared: Arc<Shared>,
-    clock: Box<dyn Fn() -> Timestamp + Send>,
-    source: Option<Box<dyn BestPathSource>>,
-    sink: Sink,
-    news: News,
-    outputs: Vec<Output>,
-    reopened: Option<Instant>,
-}
-
-impl Worker {
-    fn run(&mut self) {
-        let mut heard = true;
-        loop {
-            let now = (self.clock)();
-            let mut work = Work::Done;
-            if self.fib.wants_dump(now) {
-                work = self.sockets.dump(&mut self.fib, &self.clock);
-                // What was reported meanwhile is older or newer than what the dump said: it comes before any write.
-                heard = true;
-            }
-            if heard && work != Work::Broken {
-                work = self.sockets.listen(&mut self.fib, now);
-            }
-            let life = self.take_commands(now);
-            let more = self.take_paths(now);
-            if self.fib.poll_timeout().is_some_and(|at| at <= now) {
-                self.fib.handle_timeout(now);
-            }
-            self.tell();
-            let wrote = self.sockets.write(&mut self.fib, &self.clock);
-            self.tell();
-            if work == Work::Broken || wrote == Work::Broken {
-                if life == Life::Stop || self.reopen() == Life::Stop {
-                    return;
-                }
-                heard = true;
-                continue;
-            }
-            let busy = work == Work::More || wrote == Work::More || more == More::Yes;
-            if life == Life::Stop && !busy {
-                return;
-            }
-            heard = self.wait(busy || life == Life::Stop);
-        }
-    }
-
-    fn tell(&mut self) {
-        while let Some(output) = self.fib.poll_output() {
-            self.outputs.push(output);
-        }
-        if !self.outputs.is_empty() {
-            (self.sink)(&mut self.outputs);
-            self.outputs.clear();
-        }
-    }
-
-    fn take_commands(&mut self, now: Timestamp) -> Life {
-        let commands = {
-            let mut queue = self.shared.lock();
-            if queue.paths > 0 {
-                queue.paths = 0;
-                self.shared.room.notify_all();
-            }
-            mem::take(&mut queue.commands)
-        };
-        let mut life = Life::On;
-        for command in commands {
-            match command {
-                Command::BestPaths(paths) => self.fib.handle_best_paths(now, paths),
-                Command::Usage(usages) => self.fib.handle_usage(now, usages),
-                Command::Blackholes(prefixes) => self.fib.set_blackholes(now, prefixes),
-                Command::Settings(settings) => self.fib.set_settings(now, *settings),
-                Command::Sweep => self.fib.sweep(now),
-                Command::Query(query) => query(&mut self.fib),
-                Command::Stop => life = Life::Stop,
-            }
-        }
-        life
-    }
-
-    fn take_paths(&mut self, now: Timestamp) -> More {
-        let Some(source) = &mut self.source else { return More::No };
-        if !self.shared.source.swap(false, Ordering::SeqCst) {
-            return More::No;
-        }
-        let more = source.take(&mut self.news);
-        if more == More::Yes {
-            self.shared.source.store(true, Ordering::SeqCst);
-        }
-        if !self.news.usages.is_empty() {
-            self.fib.handle_usage(now, self.news.usages.drain(..));
-        }
-        self.fib.handle_best_paths(now, self.news.paths.drain(..));
-        match mem::take(&mut self.news.complete) {
-            Complete::Yes => self.fib.sweep(now),
-            Complete::No => {}
-        }
-        more
-    }
-
-    /// Sleeps unless there is something to do; says whether the kernel has reported something.
-    fn wait(&mut self, busy: bool) -> bool {
-        let mut timeout = EpollTimeout::ZERO;
-        if !busy {
-            self.shared.sleeping.store(true, Ordering::SeqCst);
-            // What came before this thread said that it sleeps woke nobody.
-            let commands = !self.shared.lock().commands.is_empty();
-            let paths = self.source.is_some() && self.shared.source.load(Ordering::SeqCst);
-            if commands || paths {
-                self.shared.sleeping.store(false, Ordering::SeqCst);
-            } else {
-                timeout = self.timeout();
-            }
-        }
-        let mut events = [EpollEvent::empty(); 2];
-        let ready = match self.epoll.wait(&mut events, timeout) {
-            Ok(ready) => ready,
-            Err(Errno::EINTR) => 0,
-            Err(error) => {
-                tracing::error!(%error, "waiting for the kernel failed");
-                0
-            }
-        };
-        self.shared.sleeping.store(false, Ordering::SeqCst);
-        events.iter().take(ready).any(|event| event.data() == MONITOR)
-    }
-
-    /// Until the engine's next timer.
-    fn timeout(&self) -> EpollTimeout {
-        let Some(at) = self.fib.poll_timeout() else { return EpollTimeout::NONE };
-        let left = at.since((self.clock)());
-        // Rounded up, so that the timer is due when the thread wakes.
-        let millis = left.as_nanos().div_ceil(1_000_000);
-        EpollTimeout::try_from(Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX)))
-            .unwrap_or(EpollTimeout::MAX)
-    }
-
-    /// New sockets in place of broken ones; what happened meanwhile is read anew.
-    fn reopen(&mut self) -> Life {
-        if self.reopened.is_some_and(|at| at.elapsed() < REOPEN) && self.pause() == Life::Stop {
-            return Life::Stop;
-        }
-        loop {
-            self.reopened = Some(Instant::now());
-            match Sockets::open() {
-                Ok(sockets) => {
-                    let event = EpollEvent::new(EpollFlags::EPOLLIN, MONITOR);
-                    if let Err(error) = self.epoll.add(sockets.monitor.as_fd(), event) {
-                        tracing::error!(%error, "the kernel's reports cannot be waited for");
-                    }
-                    self.sockets = sockets;
-                    let now = (self.clock)();
-                    self.fib.handle_kernel(now, crate::route::KernelEvent::Overrun);
-                    return Life::On;
-                }
-                Err(error) => {
-                    tracing::error!(%error, "no sockets to the kernel; trying again");
-                    if self.pause() == Life::Stop {
-                        return Life::Stop;
-                    }
-                }
-            }
-        }
-    }
-
-    /// Waits before another attempt, less long when the thread is to stop.
-    fn pause(&self) -> Life {
-        const LOOKS: u32 = 20;
-        for _ in 0..LOOKS {
-            if self.shared.lock().commands.iter().any(|command| matches!(command, Command::Stop)) {
-                return Life::Stop;
-            }
-            thread::sleep(REOPEN / LOOKS);
-        }
-        Life::On
     }
 }

@@ -104,13 +104,13 @@ impl ForwardingTable {
 
     /// How a speaker starts that forwards by this table.
     pub(crate) async fn forwarding(&self, config: &Config) -> Forwarding {
-        let waker = self.runner.waker();
+        let (waker, here) = (self.runner.waker(), self.runner.waker());
         let held = self.look(|fib| fib.counters().installed).await.unwrap_or(0);
         let state = self.link.lock();
         let local_routes = state.local.values().map(|r| mapping::local_route(r, &state.config)).collect();
         let passes_on = config.peers.iter().any(|p| p.settings.route_reflector_client);
         Forwarding {
-            wake: Wake::new(move || waker.wake()),
+            wake: Wake::new(move || waker.wake()).or_here(move || here.work_here()),
             local_routes,
             kernel: if held > 0 { KernelState::Preserved } else { KernelState::Lost },
             selection: if passes_on { Selection::Deferred } else { Selection::AtOnce },

@@ -19,18 +19,32 @@ pub use heddle_rib::route::{NextHopState, SourceKind};
 use crate::change_reader::{ChangeReader, Found};
 use crate::rib_thread::RibHandle;
 
-/// Wakes whoever owns the forwarding table. Called from the RIB's thread: it must not wait.
+/// Wakes whoever owns the forwarding table. Called by whoever works on the RIB: it must not wait.
 #[derive(Clone)]
-pub struct Wake(Arc<dyn Fn() + Send + Sync>);
+pub struct Wake {
+    wake: Arc<dyn Fn() + Send + Sync>,
+    here: Option<Arc<dyn Fn() + Send + Sync>>,
+}
 
 impl Wake {
     /// Wakes by calling `f`.
     pub fn new(f: impl Fn() + Send + Sync + 'static) -> Self {
-        Self(Arc::new(f))
+        Self { wake: Arc::new(f), here: None }
+    }
+
+    /// Little is taken by calling `f`, which takes it on the calling thread or wakes as well.
+    #[must_use]
+    pub fn or_here(self, f: impl Fn() + Send + Sync + 'static) -> Self {
+        Self { here: Some(Arc::new(f)), ..self }
     }
 
     pub(crate) fn wake(&self) {
-        (self.0)();
+        (self.wake)();
+    }
+
+    /// There is little to take.
+    pub(crate) fn here(&self) {
+        self.here.as_ref().unwrap_or(&self.wake)();
     }
 }
 
@@ -178,7 +192,7 @@ impl Tables {
 #[error("the speaker has ended")]
 pub struct Ended;
 
-/// The RIB's end.
+/// The RIB's end. Whoever puts something in wakes the owner afterwards.
 #[derive(Debug)]
 pub(crate) struct TablesLink {
     wake: Wake,
@@ -207,12 +221,10 @@ impl TablesLink {
 
     pub(crate) fn next_hop(&self, next_hop: NextHop, usage: Usage) {
         self.state().next_hops.insert(next_hop, usage);
-        self.wake.wake();
     }
 
     pub(crate) fn complete(&self, family: Family) {
         self.state().complete.push(family);
-        self.wake.wake();
     }
 }
 

@@ -27,7 +27,30 @@ pub(crate) struct IngestQueues<M> {
     ready: Mutex<VecDeque<Arc<PeerQueue<M>>>>,
     bytes: AtomicUsize,
     owner: OnceLock<Thread>,
+    here: OnceLock<Here>,
 }
+
+/// Does what is to be done on the calling thread.
+struct Here(Box<dyn Fn() -> Work + Send + Sync>);
+
+impl std::fmt::Debug for Here {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Here")
+    }
+}
+
+/// What became of work that the calling thread wanted to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Work {
+    /// It is done.
+    Done,
+    /// The owner has to go on with it.
+    Left,
+}
+
+/// Batches up to this many bytes are worked on by the thread that brings them, where the owner rests: waking it takes
+/// longer than a route.
+const SMALL: usize = 1024;
 
 /// One peer's queue.
 #[derive(Debug)]
@@ -49,7 +72,7 @@ fn lock<T>(m: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 impl<M> Default for IngestQueues<M> {
     fn default() -> Self {
-        Self { ready: Mutex::default(), bytes: AtomicUsize::new(0), owner: OnceLock::new() }
+        Self { ready: Mutex::default(), bytes: AtomicUsize::new(0), owner: OnceLock::new(), here: OnceLock::new() }
     }
 }
 
@@ -70,6 +93,19 @@ impl<M> IngestQueues<M> {
     /// Names the thread that takes messages out; it is unparked when there is something.
     pub(crate) fn set_owner(&self, thread: Thread) {
         let _ = self.owner.set(thread);
+    }
+
+    /// Names what works on small batches without the owner.
+    pub(crate) fn set_here(&self, work: impl Fn() -> Work + Send + Sync + 'static) {
+        let _ = self.here.set(Here(Box::new(work)));
+    }
+
+    /// Does what is to be done on this thread where the owner rests, else wakes the owner.
+    pub(crate) fn work_or_ring(&self) {
+        match self.here.get().map(|here| (here.0)()) {
+            Some(Work::Done) => {}
+            Some(Work::Left) | None => self.ring(),
+        }
     }
 
     /// Wakes the thread that takes messages out.
@@ -105,7 +141,7 @@ impl<M> IngestQueues<M> {
         };
         if list {
             lock(&self.ready).push_back(Arc::clone(peer));
-            self.ring();
+            if (1..=SMALL).contains(&bytes) { self.work_or_ring() } else { self.ring() }
         }
     }
 

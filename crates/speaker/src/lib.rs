@@ -307,7 +307,7 @@ fn deferral(config: &Config, options: &StartOptions, before: &Before, until: Tim
 async fn tables(rib: &RibHandle, link: Arc<TablesLink>) -> Result<Tables, ApplyError> {
     let mut readers = Vec::new();
     for family in Family::SUPPORTED {
-        let to_thread = Arc::new(PeerLink::to_thread(link.waker().clone()));
+        let to_thread = Arc::new(PeerLink::to_thread());
         let wanted = Subscription { family, begin: Begin::Table, paths: Paths::Multipath };
         readers.push((family, rib.subscribe(wanted, to_thread).await?));
     }

@@ -7,7 +7,6 @@ use heddle_rib::ingest::Batch;
 use heddle_rib::session::{DownMode, SessionHandles, SessionId, SessionParams};
 use tokio::sync::{Notify, oneshot};
 
-use crate::forwarding::Wake;
 use crate::ingest_queue::{IngestQueues, PeerQueue};
 
 /// A message of a peer's task to the RIB. All messages of a peer go through its queue, in order.
@@ -76,8 +75,8 @@ impl RefreshAsked {
 pub(crate) struct PeerLink {
     /// Rung when a journal has news for the peer, or a signal is set.
     pub news: Notify,
-    /// Called then instead, where whoever reads is no task.
-    wake: Option<Wake>,
+    /// Whoever reads is no task.
+    of_thread: bool,
     signals: Mutex<Signals>,
 }
 
@@ -137,21 +136,20 @@ impl Signals {
 
 impl PeerLink {
     /// A link to a thread.
-    pub(crate) fn to_thread(wake: Wake) -> Self {
-        Self { wake: Some(wake), ..Self::default() }
+    pub(crate) fn to_thread() -> Self {
+        Self { of_thread: true, ..Self::default() }
     }
 
     /// Whether who reads is a thread.
     #[must_use]
     pub(crate) const fn is_of_thread(&self) -> bool {
-        self.wake.is_some()
+        self.of_thread
     }
 
-    /// There are news in a journal.
+    /// There are news in a journal. A thread is woken by whoever works on the RIB, when that is free.
     pub(crate) fn wake(&self) {
-        match &self.wake {
-            Some(wake) => wake.wake(),
-            None => self.news.notify_one(),
+        if !self.of_thread {
+            self.news.notify_one();
         }
     }
 

@@ -6,8 +6,8 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use heddle_bgp_core::attr::NextHop;
@@ -24,7 +24,7 @@ use tracing::{debug, error, info, warn};
 
 use crate::change_reader::ChangeReader;
 use crate::forwarding::{LocalChange, LocalRoute, TablesLink};
-use crate::ingest_queue::IngestQueues;
+use crate::ingest_queue::{self, IngestQueues};
 use crate::local_routes::LocalRoutes;
 use crate::mapping::rib::decision;
 use crate::peer::Shared;
@@ -153,15 +153,19 @@ impl RibHandle {
             local_routes: LocalRoutes::default(),
             deferral: new.deferral,
             tables: new.tables,
+            wake_table: false,
         };
         if let Some(routes) = new.local_routes {
             let changes = routes.into_iter().map(LocalChange::Set).collect();
             owner.local_routes.change(shared_now, &mut owner.rib, changes);
         }
+        let owner = Arc::new(Mutex::new(owner));
+        let (weak, stopped) = (Arc::downgrade(&owner), Arc::clone(&stop));
+        queues.set_here(move || work_here(&weak, &stopped));
         let stopped = Arc::clone(&stop);
         let thread = std::thread::Builder::new().name("rib".to_owned()).spawn(move || {
             let _guard = NoZombie;
-            owner.run(&stopped);
+            run(&owner, &stopped);
         })?;
         queues.set_owner(thread.thread().clone());
         Ok(Self { queues, requests, stop })
@@ -221,26 +225,38 @@ impl RibHandle {
         Ok(ChangeReader::new(reader, self.queues(), Seat { id, rib: RibSender::new(self.queues()) }))
     }
 
-    /// Changes the routes of this machine; not on a thread of the runtime, it may wait.
+    /// Changes the routes of this machine.
     ///
     /// # Errors
     /// The thread has ended.
     pub(crate) fn change_local_routes(&self, changes: Vec<LocalChange>) -> Result<(), RibStopped> {
-        self.send_blocking(Request::LocalRoutes(changes))
+        self.send_now(Request::LocalRoutes(changes))
     }
 
-    /// Tells what holds for next hops; not on a thread of the runtime, it may wait.
+    /// Tells what holds for next hops.
     ///
     /// # Errors
     /// The thread has ended.
     pub(crate) fn tell_next_hops(&self, events: Vec<NextHopEvent>) -> Result<(), RibStopped> {
-        self.send_blocking(Request::NextHops(events))
+        self.send_now(Request::NextHops(events))
     }
 
-    fn send_blocking(&self, request: Request) -> Result<(), RibStopped> {
-        self.requests.blocking_send(request).map_err(|_| RibStopped)?;
-        self.queues.ring();
-        Ok(())
+    /// Sends from a thread that may be anybody's: with a full queue it helps the RIB.
+    fn send_now(&self, mut request: Request) -> Result<(), RibStopped> {
+        loop {
+            match self.requests.try_send(request) {
+                Ok(()) => {
+                    self.queues.work_or_ring();
+                    return Ok(());
+                }
+                Err(mpsc::error::TrySendError::Closed(_)) => return Err(RibStopped),
+                Err(mpsc::error::TrySendError::Full(again)) => {
+                    request = again;
+                    self.queues.work_or_ring();
+                    std::thread::yield_now();
+                }
+            }
+        }
     }
 
     /// Ends the thread; when this returns it says nothing more to any peer.
@@ -287,31 +303,103 @@ struct Owner {
     local_routes: LocalRoutes,
     deferral: Deferral,
     tables: Option<Arc<TablesLink>>,
+    /// There is something for the owner of the forwarding table.
+    wake_table: bool,
+}
+
+/// What a turn left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Left {
+    /// More to do.
+    More,
+    /// Nothing until somebody rings, or this time.
+    Nothing(Option<Timestamp>),
+}
+
+/// Turns of a thread that is not the RIB's own.
+const TURNS_HERE: usize = 4;
+
+fn lock(owner: &Mutex<Owner>) -> MutexGuard<'_, Owner> {
+    // Poisoned: the process is about to end, see NoZombie.
+    owner.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The RIB's own thread. It has the RIB while it works, and not while it rests.
+fn run(owner: &Mutex<Owner>, stop: &AtomicBool) {
+    while !stop.load(Ordering::Acquire) {
+        let (rest, wake) = {
+            let mut owner = lock(owner);
+            let left = owner.turn();
+            (owner.rest(left), owner.take_wake())
+        };
+        if let Some(tables) = wake {
+            tables.waker().wake();
+        }
+        if let Some(rest) = rest {
+            std::thread::park_timeout(rest);
+        }
+    }
+    // Before the tables are freed, which takes a while.
+    lock(owner).requests.close();
+}
+
+/// A few turns on the thread that brings little, where the RIB's own rests.
+fn work_here(owner: &Weak<Mutex<Owner>>, stop: &AtomicBool) -> ingest_queue::Work {
+    use ingest_queue::Work;
+    let Some(owner) = owner.upgrade() else { return Work::Left };
+    let Ok(mut owner) = owner.try_lock() else { return Work::Left };
+    if stop.load(Ordering::Acquire) {
+        return Work::Left;
+    }
+    let _guard = NoZombie;
+    let mut work = Work::Left;
+    for _ in 0..TURNS_HERE {
+        match owner.turn() {
+            Left::More => {}
+            // The RIB's thread has to learn of a new time.
+            Left::Nothing(Some(_)) => break,
+            Left::Nothing(None) => {
+                work = Work::Done;
+                break;
+            }
+        }
+    }
+    let wake = owner.take_wake();
+    drop(owner);
+    if let Some(tables) = wake {
+        tables.waker().here();
+    }
+    work
 }
 
 impl Owner {
-    fn run(mut self, stop: &AtomicBool) {
-        while !stop.load(Ordering::Acquire) {
-            let mut worked = self.requests();
-            worked |= self.messages();
-            let status = self.rib.run(self.shared.clock.now(), SLOTS);
-            self.outputs();
-            self.gate();
-            self.tell_complete(status);
-            if worked || status == RunStatus::More {
-                continue;
+    fn turn(&mut self) -> Left {
+        let mut worked = self.requests();
+        worked |= self.messages();
+        let status = self.rib.run(self.shared.clock.now(), SLOTS);
+        self.outputs();
+        self.gate();
+        self.tell_complete(status);
+        match status {
+            RunStatus::Idle(until) if !worked || self.queues.is_empty() && self.requests.is_empty() => {
+                Left::Nothing([until, self.deferral.deadline()].into_iter().flatten().min())
             }
-            let RunStatus::Idle(until) = status else { continue };
-            let now = self.shared.clock.now();
-            let until = [until, self.deferral.deadline()].into_iter().flatten().min();
-            let most = if self.completing.is_empty() { REST } else { LEVEL };
-            let rest = until.map_or(most, |t| t.since(now)).min(most);
-            if self.queues.is_empty() && self.requests.is_empty() && !rest.is_zero() {
-                std::thread::park_timeout(rest);
-            }
+            RunStatus::Idle(_) | RunStatus::More => Left::More,
         }
-        // Before the tables are freed, which takes a while.
-        self.requests.close();
+    }
+
+    /// How long to rest; none: not at all.
+    fn rest(&self, left: Left) -> Option<Duration> {
+        let Left::Nothing(until) = left else { return None };
+        let most = if self.completing.is_empty() { REST } else { LEVEL };
+        let now = self.shared.clock.now();
+        let rest = until.map_or(most, |t| t.since(now)).min(most);
+        (self.queues.is_empty() && self.requests.is_empty() && !rest.is_zero()).then_some(rest)
+    }
+
+    /// The owner of the forwarding table, where there is something for it.
+    fn take_wake(&mut self) -> Option<Arc<TablesLink>> {
+        if std::mem::take(&mut self.wake_table) { self.tables.clone() } else { None }
     }
 
     fn requests(&mut self) -> bool {
@@ -438,7 +526,9 @@ impl Owner {
             match output {
                 Output::WakeWriter { peer, .. } => {
                     if let Some(link) = self.link(peer) {
+                        let of_table = link.is_of_thread();
                         link.wake();
+                        self.wake_table |= of_table;
                     }
                 }
                 Output::EndOfRib { peer, family } => {
@@ -476,6 +566,7 @@ impl Owner {
                         Usage::Unused => self.unanswered.remove(&next_hop),
                     };
                     tables.next_hop(next_hop, usage);
+                    self.wake_table = true;
                 }
             }
         }
@@ -505,6 +596,7 @@ impl Owner {
         }
         self.shared.kernel_holds_routes.store(true, Ordering::Release);
         self.completing.drain(..).for_each(|family| tables.complete(family));
+        self.wake_table = true;
     }
 
     /// Whether a reader has all there is.

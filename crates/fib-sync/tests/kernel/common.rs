@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use heddle_bgp_core::{Prefix, Timestamp};
 use heddle_fib_sync::{
-    Best, BestPath, Counters, FibSync, LocalRoute, NextHop, NextHopState, Output, Runner, Settings, Source,
+    Best, BestPath, BestPathSource, Counters, FibSync, LocalRoute, NextHop, NextHopState, Output, Runner, Settings,
+    Source,
 };
 use heddle_netlink::{
     Control, DumpSocket, Dumped, Family, IpNetwork, LinkIndex, Protocol, Route, RouteFilter, VethEnd,
@@ -53,6 +54,10 @@ pub(crate) struct Fib {
 
 impl Fib {
     pub(crate) fn start(settings: Settings) -> Fib {
+        Self::start_with(settings, None)
+    }
+
+    pub(crate) fn start_with(settings: Settings, source: Option<Box<dyn BestPathSource>>) -> Fib {
         let begun = Instant::now();
         let clock = move || Timestamp(u64::try_from(begun.elapsed().as_nanos()).expect("short"));
         let (tell, told) = mpsc::channel();
@@ -61,7 +66,7 @@ impl Fib {
                 let _ = tell.send(output);
             }
         };
-        let runner = Runner::start(settings, clock, None, sink).expect("the thread");
+        let runner = Runner::start(settings, clock, source, sink).expect("the thread");
         let mut fib = Fib { runner, told, heard: Vec::new() };
         fib.wait_for("the first dump", |output| *output == Output::Ready);
         fib

@@ -5,6 +5,7 @@
 //! they fail instead.
 
 mod common;
+mod here;
 mod learned;
 mod links;
 mod local;
@@ -27,7 +28,7 @@ fn main() {
     let arguments = Arguments::from_iter(ours);
     let missing =
         namespace::create().err().map(|error| format!("network namespaces cannot be made, run as root: {error}"));
-    let cases = [learned::CASES, links::CASES, local::CASES, objects::CASES, ownership::CASES];
+    let cases = [here::CASES, learned::CASES, links::CASES, local::CASES, objects::CASES, ownership::CASES];
     let trials = cases.into_iter().flatten().map(|case| trial(case, missing.clone())).collect();
     libtest_mimic::run(&arguments, trials).exit();
 }

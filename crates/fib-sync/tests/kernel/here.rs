@@ -1,0 +1,81 @@
+//! Routes that are written by the thread that brings them.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, ThreadId};
+use std::time::Duration;
+
+use heddle_fib_sync::{BestPath, BestPathSource, More, News, Settings};
+use heddle_netlink::Leg;
+
+use crate::Case;
+use crate::common::{Fib, Net, best, ip, ours, route, wait_for_routes};
+
+pub(crate) const CASES: &[Case] = &[
+    ("here::a_table_that_rests_is_written_by_who_brings_a_route", written),
+    ("here::who_fails_in_the_middle_ends_the_table", failed),
+];
+
+type Takers = Arc<Mutex<Vec<ThreadId>>>;
+
+/// Paths that wait, and who took them.
+struct Source {
+    paths: Receiver<Option<BestPath>>,
+    takers: Takers,
+}
+
+impl BestPathSource for Source {
+    fn take(&mut self, news: &mut News) -> More {
+        let Ok(path) = self.paths.try_recv() else { return More::No };
+        news.paths.push(path.expect("a path, where the case does not ask for a failure"));
+        self.takers.lock().expect("sound").push(thread::current().id());
+        More::Yes
+    }
+}
+
+fn start() -> (Fib, Sender<Option<BestPath>>, Takers) {
+    let (bring, paths) = channel();
+    let takers = Takers::default();
+    let source = Source { paths, takers: Arc::clone(&takers) };
+    (Fib::start_with(Settings::default(), Some(Box::new(source))), bring, takers)
+}
+
+fn written(lab: Net) {
+    let (fib, bring, takers) = start();
+    let waker = fib.runner.waker();
+    let mut wanted = Vec::new();
+    for n in 0..100 {
+        let prefix = format!("10.1.{n}.0/24");
+        bring.send(Some(best(&prefix, &["192.0.2.2"]))).expect("the source is there");
+        waker.work_here();
+        wanted.push(route(&prefix).leg(Leg::via(ip("192.0.2.2"), lab.a)));
+        let here = takers.lock().expect("sound").len() == wanted.len();
+        if here && takers.lock().expect("sound").last() == Some(&thread::current().id()) {
+            let last = wanted.last().expect("one").clone().canonical();
+            assert!(ours().contains(&last), "not written when the call returned: {last:?}");
+        } else {
+            // It was awake: that it sleeps again is nothing that it would tell.
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+    wait_for_routes(wanted);
+    let takers = takers.lock().expect("sound");
+    let here = takers.iter().filter(|id| **id == thread::current().id()).count();
+    assert!(here > 0, "the table's own thread was woken each time");
+    assert_eq!(fib.counters().failures, 0);
+}
+
+fn failed(_: Net) {
+    let (fib, bring, _) = start();
+    bring.send(None).expect("the source is there");
+    let waker = fib.runner.waker();
+    // The table's own thread may have been faster; then it is that one which fails.
+    let _ = catch_unwind(AssertUnwindSafe(|| waker.work_here()));
+    let ended = (0..100).any(|_| {
+        let (tell, told) = channel::<()>();
+        fib.runner.query(move |_| tell.send(()).expect("somebody listens"));
+        told.recv_timeout(Duration::from_secs(20)).is_err_and(|end| end == RecvTimeoutError::Disconnected)
+    });
+    assert!(ended, "the table answers although its state is not known");
+}
