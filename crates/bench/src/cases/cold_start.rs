@@ -76,6 +76,7 @@ fn observe(fabric: &Fabric, limit: Duration) -> anyhow::Result<Start> {
     let wanted: usize = missing.iter().map(|(_, blocks)| blocks.len()).sum();
     let mut result = Start::default();
     loop {
+        let look = Instant::now();
         for (node, blocks) in &mut missing {
             let known = fabric.host(node)?.destinations()?;
             blocks.retain(|block| !known.contains(block));
@@ -91,7 +92,6 @@ fn observe(fabric: &Fabric, limit: Duration) -> anyhow::Result<Start> {
         if left == 0 || running >= limit {
             return Ok(result);
         }
-        let began = Instant::now();
-        sleep(PAUSE.max(began.elapsed()));
+        sleep(PAUSE.max(look.elapsed()));
     }
 }

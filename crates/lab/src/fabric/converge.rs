@@ -12,7 +12,8 @@ use crate::ping::Ping;
 use crate::plan::Role;
 use crate::topology::NodeProgram;
 
-/// Between two looks.
+/// Between two looks at least; also as long as the look took, so that looking takes no more than half of a processor from
+/// those that are looked at.
 const PAUSE: Duration = Duration::from_millis(10);
 /// How long to wait for sessions that no packet needs.
 const SESSIONS: Duration = Duration::from_secs(10);
@@ -73,6 +74,7 @@ impl Fabric {
         let mut wanted = self.wanted_routes();
         let total = wanted.values().map(Vec::len).sum();
         loop {
+            let look = Instant::now();
             for (node, blocks) in &mut wanted {
                 let known = self.host(node)?.destinations()?;
                 blocks.retain(|block| !known.contains(block));
@@ -84,12 +86,13 @@ impl Fabric {
                 result.routes = Some(started.elapsed());
                 break;
             }
-            if !go_on(patience, deadline)? {
+            if !go_on(patience, deadline, look)? {
                 break;
             }
         }
         result.missing = wanted;
         loop {
+            let look = Instant::now();
             result.matrix = self.ping_matrix(PING);
             let answered = result.matrix.iter().filter(|ping| ping.answer.is_some()).count();
             progress(super::Step { what: "pings", done: answered, total: result.matrix.len() });
@@ -97,13 +100,14 @@ impl Fabric {
                 result.pings = Some(started.elapsed());
                 break;
             }
-            if !go_on(patience, deadline)? {
+            if !go_on(patience, deadline, look)? {
                 break;
             }
         }
         // What packets do not need may take longer; for it there is less patience.
         let deadline = deadline.min(Instant::now() + SESSIONS);
         while result.pings.is_some() {
+            let look = Instant::now();
             let states: Vec<bool> = self.session_states();
             let established = states.iter().filter(|established| **established).count();
             progress(super::Step { what: "sessions", done: established, total: states.len() });
@@ -111,7 +115,7 @@ impl Fabric {
                 result.sessions = Some(started.elapsed());
                 break;
             }
-            if !go_on(patience, deadline)? {
+            if !go_on(patience, deadline, look)? {
                 break;
             }
         }
@@ -143,10 +147,10 @@ impl Fabric {
     }
 }
 
-fn go_on(patience: Patience<'_>, deadline: Instant) -> Result<bool, FabricError> {
+fn go_on(patience: Patience<'_>, deadline: Instant, look: Instant) -> Result<bool, FabricError> {
     if (patience.interrupted)() {
         return Err(FabricError::Interrupted);
     }
-    sleep(PAUSE);
+    sleep(PAUSE.max(look.elapsed()));
     Ok(Instant::now() < deadline)
 }
