@@ -1,6 +1,6 @@
 //! One TCP connection of a peer: its framer, and the control messages that wait for its socket.
 
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, Read as _};
 use std::net::SocketAddr;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -109,7 +109,20 @@ impl Connection {
 
     /// Reads once, at most `scratch`, and pushes it to the framer.
     pub(crate) fn read(&mut self, scratch: &mut [u8]) -> Read {
-        match self.stream.try_read(scratch) {
+        let mut short = 0;
+        let read = self.stream.try_io(Interest::READABLE, || {
+            match (&*socket2::SockRef::from(&self.stream)).read(scratch) {
+                // The socket is empty, and epoll tells of each octet and each end that comes later (epoll(7), EPOLLET): as
+                // after EAGAIN, which another call would bring.
+                Ok(n) if n > 0 && n < scratch.len() => {
+                    short = n;
+                    Err(io::ErrorKind::WouldBlock.into())
+                }
+                other => other,
+            }
+        });
+        let read = if short > 0 { Ok(short) } else { read };
+        match read {
             Ok(0) => Read::Closed(None),
             Ok(n) => {
                 self.framer.push(scratch.get(..n).unwrap_or_default());
