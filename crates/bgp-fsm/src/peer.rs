@@ -288,6 +288,12 @@ impl Peer {
         self.timers.get(Timer::ConnectRetry)
     }
 
+    /// Attempts to connect that failed in a row.
+    #[must_use]
+    pub const fn failed_attempts(&self) -> u32 {
+        self.failed_attempts
+    }
+
     /// When the peer is given up unless it says something; none where the hold time is zero.
     #[must_use]
     pub fn hold_until(&self) -> Option<Timestamp> {

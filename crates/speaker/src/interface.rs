@@ -2,8 +2,15 @@
 //! link-local address beside a global one (RFC 2545 §3).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
+use heddle_bgp_core::Timestamp;
 use nix::ifaddrs::getifaddrs;
+
+/// How old what was read may be: asking the kernel takes as long as it has interfaces, and when a speaker starts many
+/// sessions come at once.
+const FRESH: Duration = Duration::from_millis(250);
 
 /// Our addresses on a session.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -21,18 +28,37 @@ pub(crate) struct SessionAddresses {
 }
 
 /// An address of an interface.
+#[derive(Clone, Debug)]
 struct Held {
     interface: String,
     ip: IpAddr,
     mask: Option<IpAddr>,
 }
 
-/// Finds the interface that holds `local` and its addresses of both families; what the interface has not stays none.
-/// An address of the session itself always stands for its family; loopback addresses stand for nothing else.
-#[must_use]
-pub(crate) fn session_addresses(local: SocketAddr, remote: SocketAddr) -> SessionAddresses {
-    let all: Vec<Held> = getifaddrs().map(|i| i.filter_map(held).collect()).unwrap_or_default();
-    choose(&all, local.ip(), remote.ip())
+/// The addresses of all interfaces, as they were a moment ago.
+#[derive(Debug, Default)]
+pub(crate) struct Interfaces(Mutex<Option<(Timestamp, Vec<Held>)>>);
+
+impl Interfaces {
+    /// Finds the interface that holds `local` and its addresses of both families; what the interface has not stays none.
+    /// An address of the session itself always stands for its family; loopback addresses stand for nothing else.
+    #[must_use]
+    pub(crate) fn of_session(&self, now: Timestamp, local: SocketAddr, remote: SocketAddr) -> SessionAddresses {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // An address that is not among them may be a moment old.
+        let fresh = |(at, all): &&(Timestamp, Vec<Held>)| now.since(*at) < FRESH && has(all, local.ip());
+        if let Some((_, all)) = known.as_ref().filter(fresh) {
+            return choose(all, local.ip(), remote.ip());
+        }
+        let all: Vec<Held> = getifaddrs().map(|i| i.filter_map(held).collect()).unwrap_or_default();
+        let found = choose(&all, local.ip(), remote.ip());
+        *known = Some((now, all));
+        found
+    }
+}
+
+fn has(all: &[Held], local: IpAddr) -> bool {
+    all.iter().any(|h| h.ip == local)
 }
 
 fn choose(all: &[Held], local: IpAddr, remote: IpAddr) -> SessionAddresses {
@@ -106,6 +132,10 @@ mod tests {
         ]
     }
 
+    fn interfaces_without_loopback() -> Vec<Held> {
+        interfaces().into_iter().filter(|h| h.interface != "lo").collect()
+    }
+
     #[test]
     fn the_other_family_and_the_link_come_from_the_interface() {
         let a = choose(&interfaces(), ip("192.0.2.1"), ip("192.0.2.2"));
@@ -135,7 +165,19 @@ mod tests {
 
     #[test]
     fn the_system_knows_its_loopback_address() {
-        let a = session_addresses("127.0.0.1:179".parse().expect("valid"), "127.0.0.1:1".parse().expect("valid"));
-        assert_eq!(a.interface.as_deref(), Some("lo"));
+        let interfaces = Interfaces::default();
+        let ask = |at| {
+            let (local, remote) = ("127.0.0.1:179", "127.0.0.1:1");
+            interfaces.of_session(at, local.parse().expect("valid"), remote.parse().expect("valid"))
+        };
+        let at = |millis| Timestamp::ZERO + Duration::from_millis(millis);
+        assert_eq!(ask(at(0)).interface.as_deref(), Some("lo"));
+        let remember = |all: Vec<Held>| *interfaces.0.lock().expect("no panic") = Some((at(0), all));
+        let moved = Held { interface: "lo2".to_owned(), ip: ip("127.0.0.1"), mask: None };
+        remember(vec![moved.clone()]);
+        assert_eq!(ask(at(10)).interface.as_deref(), Some("lo2"), "what was read a moment ago counts");
+        assert_eq!(ask(at(1000)).interface.as_deref(), Some("lo"), "later it is read again");
+        remember(interfaces_without_loopback());
+        assert_eq!(ask(at(10)).interface.as_deref(), Some("lo"), "an address that was not there is looked for");
     }
 }

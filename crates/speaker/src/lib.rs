@@ -52,6 +52,7 @@ use tracing::{info, warn};
 use backend::Backend;
 use clock::Clock;
 use forwarding::{Forwarding, KernelState, Selection, Tables, TablesLink};
+use interface::Interfaces;
 use last_words::LastWords;
 use manager::{Manager, NewManager, REQUESTS, Request, Returning, Running};
 use peer::Shared;
@@ -151,6 +152,7 @@ impl Speaker {
             seed: RandomState::new().build_hasher().finish(),
             last_words: LastWords::default(),
             marker,
+            interfaces: Interfaces::default(),
             kernel_holds_routes: AtomicBool::new(holds_routes(&options, before.start)),
         });
         let (parts, backend) = Self::begin(config, &options, &shared, before).await?;

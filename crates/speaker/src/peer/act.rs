@@ -14,11 +14,13 @@ use super::session::Session;
 use super::status::{Blocked, Obstacle, SessionStatus, Traffic};
 use super::{LINGER, Life, PeerTask, transport};
 use crate::connection::Connection;
-use crate::interface::session_addresses;
 use crate::listener::Incoming;
 use crate::report;
 use crate::restart::Restarts;
 use crate::rib_link::{SessionUp, ToRib};
+
+/// Attempts to connect that fail in a row before it is logged, once: with the shortest pauses that is after a second.
+const FAILURES_BEFORE_TOLD: u32 = 5;
 
 impl PeerTask {
     /// Carries out all actions that wait.
@@ -52,7 +54,6 @@ impl PeerTask {
                 self.event(Event::TcpCrAcked(id));
             }
             Err(error) => {
-                debug!(%error, "cannot connect");
                 self.hindered = transport::hindrance(&error, &self.runtime.address);
                 self.event(Event::TcpConnectionFails(id, report::tcp_failure(&error)));
             }
@@ -137,7 +138,7 @@ impl PeerTask {
         }
         let opens = std::mem::take(&mut connection.opens);
         let (local, remote) = (connection.local, connection.remote);
-        let addresses = session_addresses(local, remote);
+        let addresses = self.shared.interfaces.of_session(self.shared.clock.now(), local, remote);
         self.serial += 1;
         let session_id = SessionId { peer: self.seat.id, serial: self.serial };
         let retained = self.stale.back(&negotiated);
@@ -189,6 +190,10 @@ impl PeerTask {
             (_, StateKind::Established, _) => info!(from = from_name, "established"),
             (StateKind::Established, _, Some(r)) => {
                 warn!(to = to_name, by = ?r.by, reason = %r.reason, text = r.text, "session ended");
+            }
+            // A peer that is not up yet is tried again soon; only one that stays away is worth a line.
+            (StateKind::Connect, StateKind::Active, Some(r)) if self.fsm.failed_attempts() != FAILURES_BEFORE_TOLD => {
+                debug!(reason = %r.reason, "cannot connect");
             }
             (_, _, Some(r)) => {
                 info!(from = from_name, to = to_name, by = ?r.by, reason = %r.reason, text = r.text, "connection ended");

@@ -39,6 +39,7 @@ use tokio::time::{Sleep, sleep_until};
 
 use crate::clock::Clock;
 use crate::connection::Connection;
+use crate::interface::Interfaces;
 use crate::last_words::LastWords;
 use crate::mailbox::{Inbox, Mail};
 use crate::restart_marker::RestartMarker;
@@ -67,6 +68,8 @@ pub(crate) struct Shared {
     pub last_words: LastWords,
     /// The marker of this instance.
     pub marker: RestartMarker,
+    /// The addresses of the interfaces.
+    pub interfaces: Interfaces,
     /// Whether what we forward by is what peers learned from us before: the F bit (RFC 4724 §3).
     pub kernel_holds_routes: AtomicBool,
 }

@@ -1,6 +1,7 @@
 //! Opening a connection: which address it comes from, which TTL and key it has.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 
 use heddle_bgp_core::PeerType;
@@ -120,15 +121,21 @@ impl Hops {
 /// The system's, or an interface that does not exist.
 pub(crate) async fn dial(dial: Dial) -> io::Result<TcpStream> {
     let remote = socket_addr(&dial.peer, dial.port).ok_or_else(|| missing_interface(&dial.peer))?;
-    let socket = Socket::new(Domain::for_address(remote), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_nonblocking(true)?;
+    let socket = Socket::new(Domain::for_address(remote), Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
     if let Some(local) = &dial.local {
         bind(&socket, local)?;
     }
     if let Some(password) = &dial.password {
         options::md5::set_key(&socket, remote.ip(), None, password.octets())?;
     }
-    apply_hops(&socket, dial.hops)?;
+    // The family is known here: nothing has to be asked of the socket.
+    match remote {
+        SocketAddr::V4(_) => socket.set_ttl_v4(dial.hops.ttl.into())?,
+        SocketAddr::V6(_) => socket.set_unicast_hops_v6(dial.hops.ttl.into())?,
+    }
+    if let Some(min) = dial.hops.min_ttl {
+        options::ttl::set_min_ttl(&socket, min)?;
+    }
     TcpSocket::from_std_stream(socket.into()).connect(remote).await
 }
 
