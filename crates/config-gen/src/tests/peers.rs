@@ -22,7 +22,7 @@ fn next_hop(settings: &PeerSettings) -> NextHopMode {
 fn as_the_template_has_it() {
     let s = with("");
     assert_eq!((s.hold_time, s.keepalive), (Seconds(240), None));
-    assert_eq!((s.idle_hold.min, s.idle_hold.max), (Seconds(1), Seconds(30)));
+    assert_eq!((s.connect_retry, s.idle_hold.min, s.idle_hold.max), (Seconds(2), Seconds(1), Seconds(30)));
     assert_eq!(s.families[0].settings.add_path, AddPath { receive: true, send: AddPathSend::All });
     assert_eq!((s.graceful_restart, s.restart_time), (GracefulRestartMode::On, None));
     assert_eq!((s.multihop, s.ttl_security), (Some(64), None));

@@ -37,6 +37,20 @@ impl Deviation {
 pub struct Deviations {
     #[serde(rename = "deviation")]
     all: Vec<Entry>,
+    /// What configurations do not show.
+    #[serde(default)]
+    running: Vec<Running>,
+}
+
+/// A difference in what a running node does.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Running {
+    /// The test that shows it: a file below `crates`, `::`, the name.
+    test: String,
+    calico: String,
+    heddle: String,
+    reason: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -87,12 +101,37 @@ impl Deviations {
              nothing needs.\n\n\
              | Calico | Heddle | Why |\n|---|---|---|\n",
         );
-        for entry in &self.all {
-            let cell = |t: &str| t.split_ascii_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|");
-            let row = [&entry.calico, &entry.heddle, &entry.reason].map(|t| cell(t));
-            writeln!(text, "| {} |", row.join(" | ")).expect("a String takes all");
+        let whole = self.all.iter().map(|e| [&e.calico, &e.heddle, &e.reason]);
+        row_each(whole, &mut text);
+        text.push_str(
+            "\nWhat a running node does otherwise, with the test that shows it:\n\n\
+             | Calico (BIRD) | Heddle | Why | Test |\n|---|---|---|---|\n",
+        );
+        for entry in &self.running {
+            let test = format!("`{}`", entry.test);
+            row_each([[&entry.calico, &entry.heddle, &entry.reason, &test]].into_iter(), &mut text);
         }
         text
+    }
+}
+
+/// Rows of a table of Markdown.
+fn row_each<'a, const N: usize>(rows: impl Iterator<Item = [&'a String; N]>, text: &mut String) {
+    for row in rows {
+        let cell = |t: &String| t.split_ascii_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|");
+        writeln!(text, "| {} |", row.map(cell).join(" | ")).expect("a String takes all");
+    }
+}
+
+/// The tests that are named are there.
+#[test]
+fn what_a_running_node_does_otherwise_has_a_test() {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    for entry in Deviations::load().running {
+        let (file, name) = entry.test.split_once("::").unwrap_or_else(|| panic!("{}: write FILE::NAME", entry.test));
+        let text = std::fs::read_to_string(crates.join(file)).unwrap_or_else(|e| panic!("{file}: {e}"));
+        let is_there = text.contains(&format!("fn {name}(")) || text.contains(&format!("::{name}\""));
+        assert!(is_there, "{file} has no test {name}");
     }
 }
 
