@@ -1,5 +1,7 @@
 //! What every daemon around a speaker does: log, runtime, signals, the service manager.
 
+use std::io::Write as _;
+
 use heddle_config::{Log, LogFormat};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::error;
@@ -13,7 +15,12 @@ pub fn init_log(log: &Log) -> SetLevel {
     let from_environment = std::env::var("RUST_LOG").ok();
     let filter =
         parse_level(from_environment.as_deref().unwrap_or(&log.level)).unwrap_or_else(|| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_writer(std::io::stderr);
+    // A log that nobody reads any more loses its lines: to say so would be written to the same place, and fail.
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_target(false)
+        .with_writer(std::io::stderr)
+        .log_internal_errors(false);
     // A second initialisation, in one process, keeps the first.
     let set: SetLevel = match log.format {
         LogFormat::Text => {
@@ -38,7 +45,11 @@ pub fn init_log(log: &Log) -> SetLevel {
 }
 
 fn parse_level(level: &str) -> Option<EnvFilter> {
-    EnvFilter::try_new(level).inspect_err(|e| eprintln!("log.level {level:?} is not applied: {e}")).ok()
+    let parsed = EnvFilter::try_new(level);
+    if let Err(e) = &parsed {
+        let _ = writeln!(std::io::stderr(), "log.level {level:?} is not applied: {e}");
+    }
+    parsed.ok()
 }
 
 /// A runtime. The RIB has a thread of its own; the rest of the machine is for sessions.
