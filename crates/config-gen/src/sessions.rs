@@ -71,10 +71,16 @@ pub(crate) fn peers<'a>(
             let source = Source::field(session.asked_by.clone(), "reachableBy");
             made.static_routes.insert(StaticRoute { prefix, via }, source);
         }
+        let description = Some(description(&session));
         let mut settings = settings(cluster, &session, policies, &mut passwords, warnings);
         settings.blocked = unusable.or(settings.blocked);
         origins.set(Subject::Peer(address.clone()), session.sources);
-        made.peers.push(Peer { address, asn: PeerAs::Asn(session.asn), group: None, settings: Arc::new(settings) });
+        // In the mesh all peers of a family have the same.
+        let settings = match made.peers.last() {
+            Some(before) if *before.settings == settings => Arc::clone(&before.settings),
+            Some(_) | None => Arc::new(settings),
+        };
+        made.peers.push(Peer { address, asn: PeerAs::Asn(session.asn), description, group: None, settings });
     }
     made
 }
@@ -169,7 +175,6 @@ fn settings<'a>(
         SourceAddress::None => None,
     };
     PeerSettings {
-        description: Some(description(session)),
         blocked,
         password,
         port: session.port.map_or(BGP_PORT, std::num::NonZeroU16::get),

@@ -1,7 +1,7 @@
 //! What a configuration file may say, and what is said about one that is wrong.
 
 use heddle_bgp_core::{Asn, BgpId, ClusterId, Family};
-use heddle_config::{Config, ExpressionError, Fib, FibAction, PeerAs, RouteMetric, Seconds, Tunnel};
+use heddle_config::{Config, ExpressionError, Fib, FibAction, PeerAs, PeerSettings, RouteMetric, Seconds, Tunnel};
 
 const REFLECTOR: &str = r#"
 [router]
@@ -213,13 +213,14 @@ fn peers_take_keys_from_their_group_one_by_one() {
     let [one, two, three] = config.peers.as_slice() else { panic!("three peers") };
     assert_eq!((one.asn, two.asn), (PeerAs::Asn(Asn(65010)), PeerAs::Asn(Asn(65011))));
     let group = &config.peer_groups[0].settings;
-    assert_eq!(&*one.settings, group);
+    assert_eq!(one.description.as_deref(), Some("of the group"));
+    assert_eq!(*one.settings, PeerSettings { description: None, ..group.clone() });
     let (v4, v6) = (&group.families[0].settings, &group.families[1].settings);
     assert_eq!((v4.import_policy.as_slice(), v6.import_policy.as_slice()), (&["a".into()][..], &["b".into()][..]));
     assert_eq!((v4.prefix_limit.map(|l| l.max), v6.prefix_limit.map(|l| l.max)), (Some(10), Some(20)));
 
     let s = &two.settings;
-    assert_eq!((&s.description, &s.password_file, s.ttl_security, s.multihop), (&None, &None, None, Some(3)));
+    assert_eq!((&two.description, &s.password_file, s.ttl_security, s.multihop), (&None, &None, None, Some(3)));
     assert_eq!((s.hold_time, s.idle_hold.min, s.idle_hold.max), (Seconds(30), Seconds(5), Seconds(60)));
     let (v4, v6) = (&s.families[0].settings, &s.families[1].settings);
     assert_eq!(v4.import_policy, ["b", "a"], "the peer's own");

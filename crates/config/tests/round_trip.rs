@@ -1,6 +1,6 @@
 //! What is written is read back, and nothing that is read panics.
 
-use heddle_config::{Config, Effect, Subject, diff, resets};
+use heddle_config::{Config, Effect, PeerSettings, Subject, diff, resets};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
@@ -166,9 +166,9 @@ proptest! {
         let parse = |t: &str| Config::from_toml(t, "a").map_err(|e| TestCaseError::fail(e.to_string()));
         let (a, b) = (parse(&a)?, parse(&b)?);
         let same = |a: &Config, b: &Config| {
-            let settings = |c: &Config| c.peers.iter().map(|p| (p.asn, p.settings.clone())).collect::<Vec<_>>();
+            let settings = |c: &Config| c.peers.iter().map(|p| (p.asn, p.description.clone(), PeerSettings::clone(&p.settings))).collect::<Vec<_>>();
             let effective = |c: &Config| {
-                settings(c).into_iter().map(|(asn, mut s)| { s.family_defaults = Default::default(); (asn, s) })
+                settings(c).into_iter().map(|(asn, text, mut s)| { s.family_defaults = Default::default(); (asn, text, s) })
                     .collect::<Vec<_>>()
             };
             effective(a) == effective(b)

@@ -208,6 +208,7 @@ impl Manager {
         Runtime {
             address: peer.address.clone(),
             asn: peer.asn,
+            description: peer.description.clone(),
             group: peer.group.clone(),
             settings: Arc::clone(&peer.settings),
             router: Arc::clone(&self.router),
@@ -223,6 +224,7 @@ impl Manager {
         Runtime {
             address: address.clone(),
             asn: range.asn,
+            description: range.settings.description.clone(),
             group: Some(range.group.clone()),
             settings: Arc::new(PeerSettings { passive: true, ..PeerSettings::clone(&range.settings) }),
             router: Arc::clone(&self.router),
@@ -366,6 +368,7 @@ fn first_status(runtime: &Runtime, now: Timestamp) -> PeerStatus {
     PeerStatus {
         address: runtime.address.clone(),
         asn: runtime.asn,
+        description: runtime.description.clone(),
         router_asn: runtime.router.asn,
         group: runtime.group.clone(),
         settings: Arc::clone(&runtime.settings),

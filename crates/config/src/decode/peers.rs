@@ -94,7 +94,9 @@ impl Scope<'_> {
         if layer.asn.is_none() && !unreadable && !bad_group {
             reader.missing("asn");
         }
-        let settings = layer.settings();
+        let mut settings = layer.settings();
+        // Its own, so that peers of a kind can share the rest.
+        let description = settings.description.take();
         if let Some(asn) = layer.asn {
             check(source, self.router, &layer, &settings, asn, &reader.own_span());
         }
@@ -114,7 +116,7 @@ impl Scope<'_> {
                 source.error(span, Conflict::LocalAddressZone);
             }
         }
-        Some(Peer { address, asn: layer.asn?, group, settings: Arc::new(settings) })
+        Some(Peer { address, asn: layer.asn?, description, group, settings: Arc::new(settings) })
     }
 
     fn listen_ranges(&self, root: &Reader<'_, '_>) -> Vec<ListenRange> {

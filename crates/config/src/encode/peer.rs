@@ -26,6 +26,8 @@ pub(crate) fn peer_keys(peer: &Peer, config: &Config, extent: Extent) -> Keys {
     if extent == Extent::Full || group.and_then(|g| g.asn) != Some(peer.asn) {
         keys.put("asn", peer_as(peer.asn));
     }
+    let of_group = group.and_then(|g| g.settings.description.as_ref()).filter(|_| extent == Extent::Differing);
+    description(&mut keys, peer.description.as_ref(), of_group);
     settings_keys(&mut keys, &peer.settings, group.map(|g| &g.settings), extent);
     keys
 }
@@ -35,6 +37,7 @@ pub(crate) fn group_keys(group: &PeerGroup) -> Keys {
     let mut keys = Keys::default();
     keys.put("name", group.name.as_str());
     keys.optional("asn", group.asn, peer_as);
+    description(&mut keys, group.settings.description.as_ref(), None);
     settings_keys(&mut keys, &group.settings, None, Extent::Differing);
     keys
 }
@@ -49,6 +52,7 @@ pub(crate) fn range_keys(range: &ListenRange, config: &Config, extent: Extent) -
     match extent {
         Extent::Full => {
             keys.put("asn", peer_as(range.asn));
+            description(&mut keys, range.settings.description.as_ref(), None);
             settings_keys(&mut keys, &range.settings, None, extent);
         }
         Extent::Differing => {
@@ -94,6 +98,10 @@ fn option<T: PartialEq + Clone>(
     }
 }
 
+fn description(keys: &mut Keys, own: Option<&String>, base: Option<&String>) {
+    option(keys, "description", own, base, "", |t: &String| Node::from(t.as_str()));
+}
+
 /// The keys that peers and groups share. The base is what is taken where a key is missing.
 fn settings_keys(keys: &mut Keys, s: &PeerSettings, group: Option<&PeerSettings>, extent: Extent) {
     let default = PeerSettings::default();
@@ -126,7 +134,6 @@ fn seconds(s: &crate::Seconds) -> Node {
 fn about(keys: &mut Keys, s: &PeerSettings, base: Option<&PeerSettings>) {
     let b = base;
     let line = |t: &String| Node::from(t.as_str());
-    option(keys, "description", s.description.as_ref(), b.and_then(|b| b.description.as_ref()), "", line);
     keys.differing("shutdown", &s.shutdown, b.map(|b| &b.shutdown), boolean);
     option(keys, "shutdown_text", s.shutdown_text.as_ref(), b.and_then(|b| b.shutdown_text.as_ref()), "", line);
     option(keys, "blocked", s.blocked.as_ref(), b.and_then(|b| b.blocked.as_ref()), "", line);

@@ -61,6 +61,8 @@ pub struct Peer {
     pub address: PeerAddress,
     /// Its AS.
     pub asn: PeerAs,
+    /// For people.
+    pub description: Option<String>,
     /// The group from which it took what it does not say itself.
     pub group: Option<String>,
     /// Everything else, complete. Peers whose settings are equal may share them: a large cluster has thousands of them.
@@ -71,7 +73,7 @@ impl Peer {
     /// A peer with everything by default.
     #[must_use]
     pub fn new(address: PeerAddress, asn: PeerAs) -> Self {
-        Self { address, asn, group: None, settings: Arc::default() }
+        Self { address, asn, description: None, group: None, settings: Arc::default() }
     }
 }
 
@@ -136,11 +138,11 @@ impl std::fmt::Debug for Password {
     }
 }
 
-/// Everything that is said about a peer beside its address and AS.
+/// Everything that is said about a peer beside its address, AS and description.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "independent switches, each with its own key")]
 pub struct PeerSettings {
-    /// For people.
+    /// For people: what groups and listen ranges say. None in a static peer, which has its own.
     pub description: Option<String>,
     /// Administratively down: no session is started, a running one ends with Cease 6/2.
     pub shutdown: bool,

@@ -29,7 +29,7 @@ pub(super) fn peer(clock: &Clock, shared: &PeerShared, stats: &[PeerStats]) -> P
     let in_state = now.since(status.since).as_secs();
     Peer {
         address: report::address(&status.address),
-        description: status.settings.description.clone(),
+        description: status.description.clone(),
         group: status.group.clone(),
         asn: negotiated.map(|n| n.peer_asn.0).or_else(|| configured_asn(&status)),
         local_asn: negotiated.map_or_else(|| local_asn(&status), |n| n.local_asn.0),

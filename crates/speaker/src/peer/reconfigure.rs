@@ -33,6 +33,7 @@ impl PeerTask {
             let mut status = self.status.lock();
             status.settings = Arc::clone(&self.runtime.settings);
             status.asn = self.runtime.asn;
+            status.description.clone_from(&self.runtime.description);
             status.router_asn = self.runtime.router.asn;
             status.group.clone_from(&self.runtime.group);
             status.has_key = matches!(self.runtime.password, Ok(Some(_)));

@@ -27,6 +27,8 @@ pub(crate) struct Runtime {
     pub address: PeerAddress,
     /// Its AS.
     pub asn: PeerAs,
+    /// For people.
+    pub description: Option<String>,
     /// Its group.
     pub group: Option<String>,
     /// Its settings.

@@ -52,6 +52,8 @@ pub(crate) struct PeerStatus {
     pub address: PeerAddress,
     /// Its AS as configured.
     pub asn: PeerAs,
+    /// For people.
+    pub description: Option<String>,
     /// The AS of the router.
     pub router_asn: heddle_bgp_core::Asn,
     /// The group from which its settings came.
