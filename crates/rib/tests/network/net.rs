@@ -374,7 +374,7 @@ impl Net {
                         if negotiated.max_receive_len > 4096 {
                             self.wires[wire].framers[side].allow_extended();
                         }
-                        self.nodes[at.0].up(self.now, at.1, id, *negotiated);
+                        self.nodes[at.0].up(self.now, at.1, id, (*negotiated).clone());
                         self.last_change = self.now;
                         self.seen.sessions += 1;
                         self.rib_soon(at.0);
