@@ -33,6 +33,8 @@ pub(crate) struct ForwardingTable {
     link: Arc<Link>,
     /// Its sender ends with the thread.
     life: watch::Receiver<()>,
+    /// Whether the kernel had our routes at the start.
+    found: KernelState,
 }
 
 /// What the thread shares with whoever starts and changes it.
@@ -96,23 +98,29 @@ impl ForwardingTable {
             }
         };
         let runner = Runner::start(settings, clock, Some(source), sink)?;
-        runner.set_blackholes(mapping::blackholes(config));
         // An error: the thread has ended, which the speaker will show.
         let _ = read.await;
-        Ok(Self { runner, link, life })
+        let mut table = Self { runner, link, life, found: KernelState::Lost };
+        // Before anything is written: a blackhole of now is no route that was preserved.
+        if table.look(|fib| fib.counters().installed).await.is_some_and(|found| found > 0) {
+            table.found = KernelState::Preserved;
+        }
+        table.runner.set_blackholes(mapping::blackholes(config));
+        Ok(table)
     }
 
     /// How a speaker starts that forwards by this table.
     pub(crate) async fn forwarding(&self, config: &Config) -> Forwarding {
         let (waker, here) = (self.runner.waker(), self.runner.waker());
-        let held = self.look(|fib| fib.counters().installed).await.unwrap_or(0);
+        // What was asked for at the start is done.
+        let _ = self.look(|_| ()).await;
         let state = self.link.lock();
         let local_routes = state.local.values().map(|r| mapping::local_route(r, &state.config)).collect();
         let passes_on = config.peers.iter().any(|p| p.settings.route_reflector_client);
         Forwarding {
             wake: Wake::new(move || waker.wake()).or_here(move || here.work_here()),
             local_routes,
-            kernel: if held > 0 { KernelState::Preserved } else { KernelState::Lost },
+            kernel: self.found,
             selection: if passes_on { Selection::Deferred } else { Selection::AtOnce },
         }
     }

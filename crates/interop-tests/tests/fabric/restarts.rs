@@ -10,6 +10,7 @@ use heddle_interop_tests::wait::{PATIENCE, ensure, wait_for};
 use heddle_lab::addressing::Pair;
 use heddle_lab::pod::Borrow;
 use heddle_lab::topology::Topology;
+use heddle_netlink::Protocol;
 
 use crate::Case;
 use crate::listener::Listener;
@@ -24,12 +25,48 @@ pub(crate) const CASES: &[Case] = &[
     Case { name: "restarts::killed_at_random_moments", needs: &[], run: killed_at_random_moments },
     Case { name: "restarts::with_a_dead_peer", needs: &[], run: with_a_dead_peer },
     Case { name: "restarts::planned", needs: &[Need::Frr], run: planned },
+    Case { name: "restarts::with_an_emptied_kernel", needs: &[], run: with_an_emptied_kernel },
 ];
 
 /// How often a node peer is killed.
 const KILLS: usize = 12;
 /// The moments are the same in each run.
 const SEED: u64 = 0x0048_6564_646c_6521;
+
+/// What a node tells of its forwarding state is so (RFC 4724 §3, the bit F): a restart over a kernel that has the routes, and one
+/// over a kernel from which they were taken meanwhile.
+fn with_an_emptied_kernel() {
+    let mut topology = Topology::full_mesh(2);
+    topology.pods_per_node = 1;
+    let world = World::up("restarts::with_an_emptied_kernel", &topology);
+    let nodes = world.nodes();
+    world.await_sessions(&nodes);
+    world.await_tables(&[]);
+    let [peer, _] = world.address("node1").addresses().map(|address| address.to_string());
+    let told = || -> Result<String, String> {
+        let answer = world.show("node2", &["show", "peer", &peer])?;
+        let all = answer["capabilities"].as_array().cloned().unwrap_or_default();
+        let restart = all.iter().find(|capability| capability["name"] == "graceful_restart");
+        Ok(restart.map(|capability| capability["remote"].to_string()).unwrap_or_default())
+    };
+    for (empty, preserved) in [(false, true), (true, false)] {
+        world.kill("node1");
+        if empty {
+            let host = world.fabric().host("node1").expect("it is there");
+            for route in world.routes_of("node1", Protocol::HEDDLE).expect("routes") {
+                host.kernel(|control| control.delete_route(&route)).unwrap_or_else(|error| panic!("{route}: {error}"));
+            }
+        }
+        world.await_down(&["node2".to_owned()], world.address("node1"));
+        world.revive("node1");
+        world.await_sessions(&nodes);
+        let what = told().unwrap_or_else(|error| panic!("{error}"));
+        assert!(what.contains("restarted"), "{}: {what}", world.case());
+        assert_eq!(what.contains("forwarding preserved"), preserved, "{}: emptied: {empty}: {what}", world.case());
+        world.await_tables(&[]);
+    }
+    world.await_pings();
+}
 
 /// SIGKILL at random moments, sometimes before the node has come back from the last one: the kernel forwards all the time, and
 /// the others keep the node's routes. Meanwhile pods come and go, of which the node hears nothing until it is back.
