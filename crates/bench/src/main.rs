@@ -11,6 +11,7 @@ mod cases;
 mod contender;
 mod launch;
 mod machine;
+mod neighbours;
 mod reflector;
 mod report;
 mod route_watch;
@@ -61,6 +62,7 @@ fn run(args: &Args) -> anyhow::Result<()> {
 }
 
 fn reflectors(args: &Args, case: &args::Reflector, directory: &Path) -> anyhow::Result<()> {
+    let _room = neighbours::Room::make();
     let load = machine::load_average();
     let mut report = reflector::run(case, &args.contenders, &contender::heddle(args)?, directory)?;
     report.notes.push(machine::conditions(load));
@@ -74,6 +76,7 @@ fn reflectors(args: &Args, case: &args::Reflector, directory: &Path) -> anyhow::
 
 fn nodes(args: &Args, directory: &Path) -> anyhow::Result<()> {
     let setup = contender::Setup::new(args, directory)?;
+    let _room = neighbours::Room::make();
     let load = machine::load_average();
     let mut report = cases::run(&args.case, &setup)?;
     report.load = load;
