@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
@@ -51,6 +51,18 @@ pub(crate) enum Case {
         /// Where it listens
         address: IpAddr,
     },
+    /// The program that only copies routes between kernels, for the latency case
+    #[command(hide = true)]
+    FloorNode(FloorNode),
+}
+
+/// A node of the floor of the latency case.
+#[derive(Clone, Copy, Debug, ClapArgs)]
+pub(crate) struct FloorNode {
+    /// The first node's address
+    pub(crate) address: Ipv4Addr,
+    /// On the first node: to how many it sends; elsewhere 0
+    pub(crate) receivers: usize,
 }
 
 /// What reflectors go through.

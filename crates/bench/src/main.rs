@@ -47,6 +47,9 @@ fn run(args: &Args) -> anyhow::Result<()> {
     if let Case::Floor { address } = args.case {
         return reflector::floor::run(address);
     }
+    if let Case::FloorNode(node) = &args.case {
+        return cases::floor::run(node);
+    }
     let directory = tempfile::Builder::new().prefix("heddle-bench-").tempdir()?;
     // Daemons that give up root have to reach their files.
     fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755))?;

@@ -120,23 +120,15 @@ impl Stand {
     /// What adds routes of pods to the first node.
     pub(crate) fn first_node(&self) -> anyhow::Result<PodRoutes> {
         let node = self.nodes().next().context("a fabric has nodes")?;
-        self.pod_routes(node)
-    }
-
-    fn pod_routes(&self, node: &Host) -> anyhow::Result<PodRoutes> {
-        let interface = self
-            .fabric
-            .with_pods(|pods| pods.iter().find(|pod| pod.node() == node.name()).map(|pod| pod.interface().to_owned()));
-        let link = node.link(&interface.ok_or_else(|| anyhow!("{} has no pod", node.name()))?)?;
-        let control = node.namespace().run(Control::open)??;
-        Ok(PodRoutes { control, link })
+        pod_routes(&self.fabric, node)
     }
 
     /// Lets pods come and go until what is returned drops: so many are created, and as many deleted, each second, one node
     /// after the other. They are routes on a workload interface, IPv4 and IPv6, each of which has to reach all nodes.
     pub(crate) fn churn(&self, pods_per_second: u32) -> anyhow::Result<Churn> {
         let nodes: Vec<&Host> = self.nodes().take(WITH_PODS).collect();
-        let places = nodes.into_iter().map(|node| self.pod_routes(node)).collect::<anyhow::Result<Vec<_>>>()?;
+        let places =
+            nodes.into_iter().map(|node| pod_routes(&self.fabric, node)).collect::<anyhow::Result<Vec<_>>>()?;
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let thread = thread::Builder::new()
@@ -144,6 +136,15 @@ impl Stand {
             .spawn(move || churn(places, pods_per_second.max(1), &stopped))?;
         Ok(Churn { stop, thread: Some(thread) })
     }
+}
+
+/// What adds routes of pods to a node.
+pub(crate) fn pod_routes(fabric: &Fabric, node: &Host) -> anyhow::Result<PodRoutes> {
+    let interface = fabric
+        .with_pods(|pods| pods.iter().find(|pod| pod.node() == node.name()).map(|pod| pod.interface().to_owned()));
+    let link = node.link(&interface.ok_or_else(|| anyhow!("{} has no pod", node.name()))?)?;
+    let control = node.namespace().run(Control::open)??;
+    Ok(PodRoutes { control, link })
 }
 
 /// Adds and removes routes of pods on a node.

@@ -3,6 +3,7 @@
 mod cold_start;
 mod cpu;
 mod fill;
+pub(crate) mod floor;
 mod latency;
 mod memory;
 pub(crate) mod reflectors;
@@ -23,6 +24,6 @@ pub(crate) fn run(case: &Case, setup: &Setup) -> anyhow::Result<Report> {
         Case::Syscalls(args) => syscalls::run(args, setup),
         Case::Cpu(args) => cpu::run(args, setup),
         Case::Memory(args) => memory::run(args, setup),
-        Case::Reflector(_) | Case::Floor { .. } => anyhow::bail!("not a case of nodes"),
+        Case::Reflector(_) | Case::Floor { .. } | Case::FloorNode(_) => anyhow::bail!("not a case of nodes"),
     }
 }
