@@ -86,6 +86,11 @@ impl FibSync {
         match event {
             KernelEvent::Route(route, _) if self.is_ours(&route) => self.own_route_dumped(route),
             KernelEvent::Route(route, _) => self.view.set_route(route, Placed::Added),
+            // What became of the routes on it is said by the dump itself.
+            KernelEvent::Link(link) => {
+                self.view.set_link(link);
+                self.apply_links();
+            }
             other => {
                 let now = self.now;
                 self.handle_kernel(now, other);

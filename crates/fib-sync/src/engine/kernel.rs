@@ -18,12 +18,15 @@ impl FibSync {
         self.advance(now);
         match event {
             KernelEvent::Link(link) => {
+                let (index, state) = (link.index, link.state);
                 self.view.set_link(link);
                 self.apply_links();
+                self.link_reported(index, Some(state));
             }
             KernelEvent::LinkGone(index) => {
                 self.view.remove_link(index);
                 self.apply_links();
+                self.link_reported(index, None);
             }
             KernelEvent::Address(address) => self.view.set_address(address),
             KernelEvent::AddressGone(address) => self.view.remove_address(address),
@@ -152,7 +155,23 @@ impl FibSync {
         }
     }
 
-    /// What the kernel does to routes when links change, which it does not report for IPv4.
+    /// What the kernel has done to objects and routes before it reported a link, which it does not say of most of them.
+    ///
+    /// The report counts, not whether the state is another one than before. A link that is read has its present carrier,
+    /// while the kernel acts on a carrier that was lost up to a second later, and only then reports it: a dump between the
+    /// two finds the link without carrier and all the objects on it.
+    fn link_reported(&mut self, index: IfIndex, state: Option<LinkState>) {
+        match state {
+            Some(LinkState::Up) => {}
+            Some(LinkState::NoCarrier) => self.objects_lost(index),
+            Some(LinkState::Down) | None => {
+                self.objects_lost(index);
+                self.assume_gone(index, state);
+            }
+        }
+    }
+
+    /// What follows for next hops and what waits from links that are in another state.
     pub(super) fn apply_links(&mut self) {
         for change in self.view.take_link_changes() {
             let LinkChange { index, before, after } = change;
@@ -168,17 +187,12 @@ impl FibSync {
                 let tunnels: Vec<GroupId> = self.table.group_ids().into_iter().filter(is_tunnel).collect();
                 self.dirty_groups.extend(tunnels);
             }
-            if before == Some(LinkState::Up) && after != Some(LinkState::Up) {
-                self.objects_lost(index);
-            }
             match after {
-                Some(LinkState::Down) if before != after => self.assume_gone(index, after),
-                None => self.assume_gone(index, after),
                 Some(LinkState::Up) => {
                     self.retry_refused();
                     self.objects_possible();
                 }
-                Some(LinkState::Down | LinkState::NoCarrier) => {}
+                Some(LinkState::Down | LinkState::NoCarrier) | None => {}
             }
         }
     }

@@ -46,6 +46,20 @@ struct LegObject {
     seen: bool,
 }
 
+/// What went with some leg objects.
+struct Lost {
+    /// Whether one of them was taken to be in the kernel, or in a group there.
+    known: Known,
+    /// Groups that have no leg left.
+    emptied: Vec<u32>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Known {
+    Yes,
+    No,
+}
+
 #[derive(Debug)]
 pub(super) struct Objects {
     mode: NexthopObjects,
@@ -176,12 +190,15 @@ impl Objects {
         self.legs.values_mut().for_each(|leg| leg.seen = false);
     }
 
-    /// Leg objects are gone from the kernel; the numbers of groups that have none left.
-    fn lose(&mut self, is_gone: impl Fn(u32, &LegObject) -> bool) -> Vec<u32> {
+    /// Leg objects are gone from the kernel, also those that were not known to be there: a group may have them.
+    fn lose(&mut self, is_gone: impl Fn(u32, &LegObject) -> bool) -> Lost {
         let mut gone = BTreeSet::new();
+        let mut known = Known::No;
         for (id, leg) in &mut self.legs {
-            if leg.there && is_gone(*id, leg) {
-                leg.there = false;
+            if is_gone(*id, leg) {
+                if std::mem::take(&mut leg.there) {
+                    known = Known::Yes;
+                }
                 gone.insert(*id);
             }
         }
@@ -193,13 +210,14 @@ impl Objects {
             if have.len() == before {
                 continue;
             }
+            known = Known::Yes;
             self.dirty.insert(*id);
             if have.is_empty() {
                 group.have = None;
                 emptied.push(*id);
             }
         }
-        emptied
+        Lost { known, emptied }
     }
 }
 
@@ -295,20 +313,28 @@ impl FibSync {
     /// Somebody else took an object away.
     pub(super) fn object_gone(&mut self, id: u32) {
         self.objects.taken.remove(&id);
-        let mut emptied = self.objects.lose(|other, _| other == id);
+        let mut lost = self.objects.lose(|other, _| other == id);
         if let Some(group) = self.objects.groups.get_mut(&id)
             && group.have.take().is_some()
         {
             self.objects.dirty.insert(id);
-            emptied.push(id);
+            lost.emptied.push(id);
         }
-        self.routes_lost(&emptied);
+        self.lost(&lost);
     }
 
     /// The carrier of a link is gone: so are the objects on it, and the routes that have no other leg.
     pub(super) fn objects_lost(&mut self, index: IfIndex) {
-        let emptied = self.objects.lose(|_, object| object.leg.interface == index);
-        self.routes_lost(&emptied);
+        let lost = self.objects.lose(|_, object| object.leg.interface == index);
+        self.lost(&lost);
+    }
+
+    /// Objects are assumed gone, and routes with them; a dump tells.
+    fn lost(&mut self, lost: &Lost) {
+        self.routes_lost(&lost.emptied);
+        if lost.known == Known::Yes {
+            self.dumps.want();
+        }
     }
 
     /// Routes that point to objects that are gone are assumed gone; a dump tells.
@@ -352,7 +378,7 @@ impl FibSync {
     pub(super) fn end_object_dump(&mut self) {
         let all: Vec<u32> = self.objects.groups.keys().copied().collect();
         self.objects.dirty.extend(all);
-        let mut emptied = self.objects.lose(|_, leg| !leg.seen);
+        let mut emptied = self.objects.lose(|_, leg| !leg.seen).emptied;
         for (id, group) in &mut self.objects.groups {
             if !group.seen && group.have.take().is_some() {
                 self.objects.dirty.insert(*id);
@@ -465,6 +491,8 @@ impl FibSync {
                 ObjectSpec::Leg(_) | ObjectSpec::Other => self.forget_leg(id),
             },
             (WriteKind::Create | WriteKind::Replace, None) => self.object_made(id, object.object),
+            // It may be ours, taken to be gone too early: after the dump it is known, or tried again.
+            (WriteKind::Create, Some(Refusal::Exists)) if self.dumps.is_wanted() => {}
             (WriteKind::Create, Some(Refusal::Exists)) => {
                 // Somebody has taken the number; the object gets another one.
                 self.objects.taken.insert(id);
