@@ -120,6 +120,8 @@ fn adopted(mut lab: Net) {
         route("2001:db8:55::/64").leg(Leg::via(ip("2001:db8:1::2"), lab.a)),
     ];
     wait_for_routes(wanted.clone());
+    // Where the metric is another one the old route goes after the new one has come.
+    fib.wait_until("the old one of another metric is gone", |counters| counters.deleted == 1 && counters.pending == 0);
     assert_eq!(routes(Protocol::BIRD), [bird("10.3.0.0/16", 0).leg(b).canonical()]);
     fib.runner.sweep();
     fib.wait_for("the sweep", |output| matches!(output, Output::Swept(_)));
