@@ -179,10 +179,10 @@ mod tests {
     #[tokio::test]
     async fn commands_come_before_connections_and_each_in_order() {
         let (outside, inbox) = mailbox::<u8, char>();
-        outside.deliver('a').unwrap();
-        outside.send(1).await.unwrap();
-        outside.deliver('b').unwrap();
-        outside.send(2).await.unwrap();
+        outside.deliver('a').expect("there is room");
+        outside.send(1).await.expect("the task goes on");
+        outside.deliver('b').expect("there is room");
+        outside.send(2).await.expect("the task goes on");
         assert!(inbox.has_incoming());
         let mut got = Vec::new();
         for _ in 0..4 {
@@ -201,28 +201,28 @@ mod tests {
     async fn a_full_box_lets_commands_wait_and_refuses_connections() {
         let (outside, inbox) = mailbox::<usize, ()>();
         for n in 0..COMMANDS {
-            outside.send(n).await.unwrap();
+            outside.send(n).await.expect("the task goes on");
         }
         for _ in 0..PEER_BACKLOG {
-            outside.deliver(()).unwrap();
+            outside.deliver(()).expect("there is room");
         }
         assert_eq!(outside.deliver(()), Err(Refused));
         let mut late = pin!(outside.send(COMMANDS));
         assert!(is_pending(late.as_mut()).await);
         assert!(matches!(inbox.next().await, Mail::Command(0)));
-        late.await.unwrap();
+        late.await.expect("the task goes on");
         for n in 1..=COMMANDS {
             assert!(matches!(inbox.next().await, Mail::Command(c) if c == n));
         }
         assert!(matches!(inbox.next().await, Mail::Incoming(())));
-        outside.deliver(()).unwrap();
+        outside.deliver(()).expect("there is room");
     }
 
     #[tokio::test]
     async fn who_waits_for_an_answer_hears_of_the_end() {
         let (outside, inbox) = mailbox::<tokio::sync::oneshot::Sender<()>, ()>();
         let (reply, answer) = tokio::sync::oneshot::channel();
-        outside.send(reply).await.unwrap();
+        outside.send(reply).await.expect("the task goes on");
         assert!(!outside.is_closed());
         drop(inbox);
         assert!(answer.await.is_err());
@@ -238,7 +238,7 @@ mod tests {
         let (outside, inbox) = mailbox::<u8, ()>();
         let mut next = pin!(inbox.next());
         assert!(is_pending(next.as_mut()).await);
-        outside.send(7).await.unwrap();
+        outside.send(7).await.expect("the task goes on");
         assert!(matches!(next.await, Mail::Command(7)));
     }
 }
