@@ -22,18 +22,21 @@ pub(super) struct Kernel {
     pub(super) addresses: BTreeSet<Address>,
     pub(super) routes: Vec<KernelRoute>,
     pub(super) objects: BTreeMap<u32, KernelObject>,
+    /// Links whose carrier came or went, on which nothing has followed yet.
+    watched: BTreeSet<IfIndex>,
     /// What the monitor hears.
     pub(super) events: Vec<KernelEvent>,
 }
 
 impl Kernel {
-    /// Everything, as a dump tells it.
-    pub(super) fn dump(&self) -> Vec<KernelEvent> {
-        let links = self.links.values().cloned().map(KernelEvent::Link);
-        let addresses = self.addresses.iter().copied().map(KernelEvent::Address);
-        let objects = self.objects.values().cloned().map(KernelEvent::Object);
-        let routes = self.routes.iter().cloned().map(|route| KernelEvent::Route(route, Placed::Added));
-        links.chain(addresses).chain(objects).chain(routes).collect()
+    /// What a dump tells of one kind; dumps of kinds follow each other.
+    pub(super) fn dump(&self, kind: Kind) -> Vec<KernelEvent> {
+        match kind {
+            Kind::Links => self.links.values().cloned().map(KernelEvent::Link).collect(),
+            Kind::Addresses => self.addresses.iter().copied().map(KernelEvent::Address).collect(),
+            Kind::Objects => self.objects.values().cloned().map(KernelEvent::Object).collect(),
+            Kind::Routes => self.routes.iter().cloned().map(|route| KernelEvent::Route(route, Placed::Added)).collect(),
+        }
     }
 
     pub(super) fn state(&self, link: IfIndex) -> Option<LinkState> {
@@ -156,18 +159,26 @@ impl Kernel {
     /// Leg objects are gone: groups lose them, empty groups go, and routes that point to these.
     fn objects_gone(&mut self, ids: &[u32], said: Said) {
         let mut gone: BTreeSet<u32> = ids.iter().copied().collect();
+        let mut shrunk = Vec::new();
         for object in self.objects.values_mut() {
             if let ObjectSpec::Group(members) = &mut object.object {
+                let before = members.len();
                 members.retain(|(id, _)| !gone.contains(id));
                 if members.is_empty() {
                     gone.insert(object.id);
+                    shrunk.push(KernelEvent::ObjectGone(object.id));
+                } else if members.len() < before {
+                    shrunk.push(KernelEvent::Object(object.clone()));
                 }
             }
         }
         self.objects.retain(|id, _| !gone.contains(id));
+        if said == Said::All {
+            self.events.extend(shrunk);
+        }
         let points = |route: &KernelRoute| matches!(route.target, Target::Object(id) if gone.contains(&id));
         for route in self.routes.iter().filter(|route| points(route)) {
-            if said == Said::OfIpv6 && !route.prefix.addr().is_ipv4() {
+            if said != Said::Nothing && !route.prefix.addr().is_ipv4() {
                 self.events.push(KernelEvent::RouteGone(route.clone()));
             }
         }
@@ -177,8 +188,37 @@ impl Kernel {
     /// Somebody takes an object away.
     pub(super) fn delete_object(&mut self, id: u32) {
         if self.objects.remove(&id).is_some() {
-            self.objects_gone(&[id], Said::OfIpv6);
             self.events.push(KernelEvent::ObjectGone(id));
+            self.objects_gone(&[id], Said::All);
+        }
+    }
+
+    /// The carrier comes or goes: who asks is told at once, and what follows comes later.
+    pub(super) fn set_carrier(&mut self, link: Link) {
+        self.watched.insert(link.index);
+        self.links.insert(link.index, link);
+    }
+
+    /// The link is reported for another reason.
+    pub(super) fn report(&mut self, index: IfIndex) {
+        self.events.extend(self.links.get(&index).cloned().map(KernelEvent::Link));
+    }
+
+    /// A link whose carrier came or went, on which nothing has followed yet.
+    pub(super) fn watched(&self) -> Option<IfIndex> {
+        self.watched.first().copied()
+    }
+
+    /// What follows, of how the carrier is now; a link that is switched off is not reported.
+    pub(super) fn act_on_carrier(&mut self, index: IfIndex) {
+        self.watched.remove(&index);
+        match self.state(index) {
+            Some(LinkState::Up) => self.report(index),
+            Some(LinkState::NoCarrier) => {
+                self.lose_objects(index);
+                self.report(index);
+            }
+            Some(LinkState::Down) | None => {}
         }
     }
 
@@ -200,6 +240,7 @@ impl Kernel {
 
     pub(super) fn remove_link(&mut self, index: IfIndex) {
         self.lose_objects(index);
+        self.watched.remove(&index);
         self.links.remove(&index);
         self.lose_routes(index);
         self.routes.retain(|route| !route.target.uses(index));
@@ -215,7 +256,7 @@ impl Kernel {
         let on_link = |object: &&KernelObject| matches!(&object.object, ObjectSpec::Leg(leg) if leg.interface == index);
         let ids: Vec<u32> = self.objects.values().filter(on_link).map(|object| object.id).collect();
         self.objects.retain(|id, _| !ids.contains(id));
-        self.objects_gone(&ids, Said::OfIpv6);
+        self.objects_gone(&ids, Said::Ipv6Routes);
     }
 
     /// A link went down: IPv4 routes that have no other leg go silently, IPv6 routes lose the leg aloud.
@@ -306,11 +347,21 @@ impl Kernel {
     }
 }
 
-/// What the monitor hears of routes that go with their objects.
+/// What is dumped for itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Links,
+    Addresses,
+    Objects,
+    Routes,
+}
+
+/// What the monitor hears of groups and routes that go with their objects; of IPv4 routes it is nothing.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Said {
     Nothing,
-    OfIpv6,
+    Ipv6Routes,
+    All,
 }
 
 fn connected(address: Address) -> KernelRoute {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use heddle_bgp_core::{Prefix, Timestamp};
 
-use super::kernel::Kernel;
+use super::kernel::{Kernel, Kind};
 use crate::engine::{DumpEnd, FibSync, Refusal, Write};
 use crate::input::{Best, BestPath, NextHop, Source};
 use crate::route::{
@@ -23,6 +23,8 @@ pub(super) enum Fault {
     LostAnswers,
     Overrun,
     InterruptedDump,
+    /// Only some of what the kernel reports is read before the next writes.
+    LateReports,
 }
 
 /// The wish of BGP for a prefix.
@@ -30,6 +32,13 @@ pub(super) enum Fault {
 struct Wish {
     metric: u32,
     next_hops: Vec<IpAddr>,
+}
+
+/// How much of what the kernel reports is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hear {
+    All,
+    Some,
 }
 
 pub(super) struct World {
@@ -41,6 +50,8 @@ pub(super) struct World {
     bgp: BTreeMap<Prefix, Wish>,
     strangers: Vec<KernelRoute>,
     faults: Vec<Fault>,
+    /// Whether what follows on the carrier does so at any moment, or only when nothing else is to be done.
+    any_moment: bool,
     next_index: u32,
     written: usize,
 }
@@ -75,6 +86,7 @@ impl World {
             bgp: BTreeMap::new(),
             strangers: Vec::new(),
             faults: Vec::new(),
+            any_moment: false,
             next_index: 10,
             written: 0,
         };
@@ -241,9 +253,10 @@ impl World {
         let name = if number == 1 { "a0" } else { "b0" };
         match (self.index_of(number), self.random(8)) {
             (Some(index), 0) => self.kernel.remove_link(index),
-            (Some(index), 1..=2) => self.set_link(index, name, LinkState::NoCarrier),
+            (Some(index), 1..=2) => self.set_carrier(index, name, LinkState::NoCarrier),
             (Some(index), 3) => self.set_link(index, name, LinkState::Down),
-            (Some(index), _) => self.set_link(index, name, LinkState::Up),
+            (Some(index), 4) => self.kernel.report(index),
+            (Some(index), _) => self.set_carrier(index, name, LinkState::Up),
             (None, _) => {
                 self.next_index += 1;
                 let index = IfIndex(self.next_index);
@@ -283,14 +296,56 @@ impl World {
         self.set_link(IfIndex(index), "a0", LinkState::Up);
     }
 
+    /// What follows on the carrier comes at once or later; a link that was down is up at once.
+    fn set_carrier(&mut self, index: IfIndex, name: &str, state: LinkState) {
+        match self.kernel.state(index) {
+            Some(LinkState::Up | LinkState::NoCarrier) if self.random(3) > 0 => {
+                self.kernel.set_carrier(Link { index, name: name.to_owned(), state });
+            }
+            Some(_) | None => self.set_link(index, name, state),
+        }
+    }
+
+    /// The carrier is lost, or there again, and nothing has followed yet.
+    pub(super) fn only_carrier(&mut self, index: u32, state: LinkState) {
+        self.kernel.set_carrier(Link { index: IfIndex(index), name: "a0".to_owned(), state });
+    }
+
+    /// What follows on the carrier now.
+    pub(super) fn act_on_carrier(&mut self) {
+        while let Some(index) = self.kernel.watched() {
+            self.kernel.act_on_carrier(index);
+        }
+    }
+
+    /// From here on what follows on the carrier may do so at any moment.
+    pub(super) fn at_any_moment(&mut self) {
+        self.any_moment = true;
+    }
+
+    fn maybe_act_on_carrier(&mut self) -> bool {
+        match self.kernel.watched() {
+            Some(index) if self.any_moment && self.random(6) == 0 => {
+                self.kernel.act_on_carrier(index);
+                true
+            }
+            Some(_) | None => false,
+        }
+    }
+
     pub(super) fn lose_carrier(&mut self, index: u32) {
         self.set_link(IfIndex(index), "a0", LinkState::NoCarrier);
+    }
+
+    /// Time passes.
+    pub(super) fn later(&mut self, by: Duration) {
+        self.now = self.now + by;
     }
 
     /// Hears and writes, and lets no time pass.
     pub(super) fn react(&mut self) {
         for _ in 0..100 {
-            if !self.hear_and_write() {
+            if !self.hear_and_write(Hear::All) {
                 return;
             }
         }
@@ -316,11 +371,14 @@ impl World {
                 self.now = self.now + Duration::from_millis(1);
                 continue;
             }
+            // What follows on the carrier does so within a second.
+            let within = self.kernel.watched().map_or(limit, |_| self.now + Duration::from_secs(1));
             match self.fib.poll_timeout() {
-                Some(at) if at < limit => {
+                Some(at) if at < limit.min(within) => {
                     self.now = self.now.max(at);
                     self.fib.handle_timeout(self.now);
                 }
+                Some(_) | None if self.kernel.watched().is_some() => self.act_on_carrier(),
                 Some(_) | None => return,
             }
         }
@@ -329,22 +387,32 @@ impl World {
 
     /// One round of what the thread does; says whether something was done.
     fn round(&mut self) -> bool {
-        let mut busy = false;
         if self.fib.wants_dump(self.now) {
             self.fib.begin_dump(self.now);
-            for event in self.kernel.dump() {
-                self.fib.handle_dumped(event);
+            for kind in [Kind::Links, Kind::Addresses, Kind::Objects, Kind::Routes] {
+                for event in self.kernel.dump(kind) {
+                    self.fib.handle_dumped(event);
+                }
+                self.maybe_act_on_carrier();
             }
             let end = if self.has_fault(Fault::InterruptedDump) { DumpEnd::Interrupted } else { DumpEnd::Complete };
             self.fib.end_dump(self.now, end);
-            busy = true;
+            // What was reported meanwhile comes before any write.
+            self.hear_and_write(Hear::All);
+            return true;
         }
-        self.hear_and_write() || busy
+        let hear = if self.has_fault(Fault::LateReports) { Hear::Some } else { Hear::All };
+        self.hear_and_write(hear)
     }
 
-    fn hear_and_write(&mut self) -> bool {
-        let mut busy = false;
+    fn hear_and_write(&mut self, hear: Hear) -> bool {
+        let mut busy = self.maybe_act_on_carrier();
         let mut events = std::mem::take(&mut self.kernel.events);
+        if hear == Hear::Some && !events.is_empty() {
+            let read = usize::try_from(self.random(events.len() as u64)).expect("small");
+            self.kernel.events = events.split_off(read);
+            busy = true;
+        }
         if !events.is_empty() && self.has_fault(Fault::Overrun) {
             let kept = usize::try_from(self.random(events.len() as u64)).expect("small");
             events.truncate(kept);
@@ -356,22 +424,25 @@ impl World {
         }
         let mut writes = Vec::new();
         self.fib.poll_writes(4, &mut writes);
+        self.maybe_act_on_carrier();
         if !writes.is_empty() {
             busy = true;
             self.apply(&writes);
         }
         while self.fib.poll_output().is_some() {}
-        busy
+        busy || !self.kernel.events.is_empty()
+    }
+
+    /// Destinations that are wanted and have a route, but for those that may lose it because they cannot be resolved.
+    fn served(&self) -> BTreeSet<Prefix> {
+        let patient = self.settings.unresolved_time > Duration::from_secs(100_000);
+        let has = |prefix: &Prefix| self.kernel.routes.iter().any(|route| route.prefix == *prefix);
+        let stays = |wish| patient || self.expected(wish).is_some();
+        self.bgp.iter().filter(|(prefix, wish)| has(prefix) && stays(wish)).map(|(prefix, _)| *prefix).collect()
     }
 
     /// The kernel does what it is asked, and no destination that is wanted is without a route on the way.
     fn apply(&mut self, writes: &[Write]) {
-        let has = |kernel: &Kernel, prefix: &Prefix| kernel.routes.iter().any(|route| route.prefix == *prefix);
-        // What cannot be resolved goes when its time is over.
-        let stays =
-            |wish| self.settings.unresolved_time > Duration::from_secs(100_000) || self.expected(wish).is_some();
-        let served = self.bgp.iter().filter(|(prefix, wish)| has(&self.kernel, prefix) && stays(wish));
-        let served: BTreeSet<Prefix> = served.map(|(prefix, _)| *prefix).collect();
         let lost = self.has_fault(Fault::LostAnswers);
         let mut refusals = Vec::new();
         for (at, write) in writes.iter().enumerate() {
@@ -381,14 +452,18 @@ impl World {
                 refusals.push((at, Refusal::Unknown));
                 continue;
             }
+            let served = self.served();
             match self.kernel.write(write) {
                 Ok(()) if lost => refusals.push((at, Refusal::Unknown)),
                 Ok(()) => {}
                 Err(refusal) => refusals.push((at, refusal)),
             }
-            for prefix in &served {
-                assert!(has(&self.kernel, prefix), "{prefix} is without a route after {write:?} of {writes:#?}");
-            }
+            let after = self.served();
+            let bare: Vec<&Prefix> = served.difference(&after).collect();
+            // What the kernel has taken and not yet been heard to take cannot be spared.
+            let heard = self.kernel.events.is_empty();
+            assert!(bare.is_empty() || !heard, "{bare:?} are without a route after {write:?} of {writes:#?}");
+            self.maybe_act_on_carrier();
         }
         self.fib.handle_results(self.now, &refusals);
     }
@@ -401,6 +476,9 @@ impl World {
             let stale = !self.fib.is_swept();
             assert!(wanted.is_some() || stale || self.is_held(route.prefix), "nobody wants {route:?}\n{}", table());
         }
+        let objects = self.kernel.objects.values().filter(|object| object.protocol == OWN).count();
+        let there = (self.ours().len() as u64, objects as u64);
+        assert_eq!(self.known(), there, "routes and objects of ours that are known, and that are there\n{}", table());
         for (prefix, wish) in &self.bgp {
             let Some(legs) = self.expected(wish) else { continue };
             let at_key = |r: &&KernelRoute| r.prefix == *prefix && r.metric == wish.metric;
@@ -418,6 +496,11 @@ impl World {
                 .collect();
             assert!(old.is_empty(), "{old:?} is left over\n{}", table());
         }
+    }
+
+    /// How many routes and objects of ours are known to be in the kernel.
+    pub(super) fn known(&self) -> (u64, u64) {
+        (self.fib.counters().installed, self.fib.counters().objects)
     }
 
     /// Withdrawn while its next hop could not be resolved.
