@@ -12,6 +12,8 @@ use crate::route::{KernelEvent, MAIN_TABLE};
 
 /// How many writes are planned at once: about what 64 KiB hold.
 const BATCH: usize = 1000;
+/// How often reports are read after a dump at most: more than the monitor's buffer holds.
+const READS: usize = 512;
 
 /// The three sockets: requests, what is heard, dumps.
 pub(super) struct Sockets {
@@ -60,6 +62,18 @@ impl Sockets {
             }
         }
         work
+    }
+
+    /// Hands over all that was reported by now, as it may be older than what a dump has told: before anything is written the
+    /// engine has to know what came after it.
+    pub(super) fn listen_to_all(&mut self, fib: &mut FibSync, now: Timestamp) -> Work {
+        for _ in 0..READS {
+            match self.listen(fib, now) {
+                Work::More => {}
+                work @ (Work::Done | Work::Broken) => return work,
+            }
+        }
+        Work::More
     }
 
     /// Writes one batch.

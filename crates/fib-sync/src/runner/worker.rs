@@ -80,16 +80,17 @@ impl Worker {
         (self.parts.clock)()
     }
 
-    fn round(&mut self, mut heard: bool) -> Round {
+    fn round(&mut self, heard: bool) -> Round {
         let now = self.now();
         let Parts { fib, sockets, clock, .. } = &mut self.parts;
         let mut work = Work::Done;
         if fib.wants_dump(now) {
             work = sockets.dump(fib, clock);
-            // What was reported meanwhile is older or newer than what the dump said: it comes before any write.
-            heard = true;
-        }
-        if heard && work != Work::Broken {
+            if work != Work::Broken {
+                // What was reported meanwhile is older or newer than what the dump said: it comes before any write.
+                work = sockets.listen_to_all(fib, now);
+            }
+        } else if heard {
             work = sockets.listen(fib, now);
         }
         let life = self.take_commands(now);
