@@ -105,7 +105,7 @@ impl Recorded {
 
     /// The number of a prefix, a new one where it has none yet.
     pub(crate) fn add(&mut self, length: u8, octets: &[u8]) -> Option<usize> {
-        if let Some(number) = self.find(length, octets) {
+        if let Some(number) = self.look_up(length, octets) {
             return Some(number);
         }
         if self.prefixes.len() * 4 >= self.slots.len() * 2 {
@@ -139,7 +139,16 @@ impl Recorded {
     }
 
     #[inline]
-    fn find(&self, length: u8, octets: &[u8]) -> Option<usize> {
+    fn find(&self, length: u8, octets: &[u8], next: &mut usize) -> Option<usize> {
+        let number = match self.prefixes.get(*next) {
+            Some((address, known)) if *known == length && v4(octets) == Some(*address) => *next,
+            Some(_) | None => self.look_up(length, octets)?,
+        };
+        *next = number + 1;
+        Some(number)
+    }
+
+    fn look_up(&self, length: u8, octets: &[u8]) -> Option<usize> {
         let (_, key) = Self::key(length, octets)?;
         let mut slot = self.slot(key);
         loop {
@@ -183,12 +192,13 @@ impl Index {
         }
     }
 
-    /// The number of a prefix as it stands on the wire.
+    /// The number of a prefix as it stands on the wire. `next` is where to look first: daemons keep the order for the most part,
+    /// so that it is mostly the one after the last, which is near in memory.
     #[inline]
-    pub(crate) fn find(&self, length: u8, octets: &[u8]) -> Option<usize> {
+    pub(crate) fn find(&self, length: u8, octets: &[u8], next: &mut usize) -> Option<usize> {
         match self {
             Self::Block(block) => block.find(length, octets),
-            Self::Recorded(recorded) => recorded.find(length, octets),
+            Self::Recorded(recorded) => recorded.find(length, octets, next),
         }
     }
 
@@ -231,8 +241,11 @@ mod tests {
         assert_eq!(recorded.add(0, &[]), Some(5000));
         assert_eq!(recorded.add(32, &[0, 0, 0, 0]), Some(5001));
         assert_eq!(recorded.add(24, &wire(17)), Some(17));
-        assert_eq!(recorded.find(24, &wire(4999)), Some(4999));
-        assert_eq!(recorded.find(23, &wire(4998)), None);
+        let mut next = 4998;
+        assert_eq!(recorded.find(24, &wire(4998), &mut next), Some(4998));
+        assert_eq!((recorded.find(24, &wire(4999), &mut next), next), (Some(4999), 5000));
+        assert_eq!((recorded.find(24, &wire(17), &mut next), next), (Some(17), 18));
+        assert_eq!((recorded.find(23, &wire(18), &mut next), next), (None, 18));
         assert_eq!(recorded.prefix(5001).map(|prefix| prefix.to_string()), Some("0.0.0.0/32".to_owned()));
     }
 }

@@ -37,12 +37,13 @@ impl Target {
 
     /// Applies what a client sends: of several clients' routes to a destination, that of the highest LOCAL_PREF is the best.
     pub(crate) fn apply(&mut self, index: &Index, client: ClientNumber, reflection: Reflection, messages: &[u8]) {
+        let mut next = 0;
         for update in updates(messages) {
             let sum = walk::reflected(update.attributes, reflection);
             let preference = walk::local_pref(update.attributes);
             for packed in update.withdrawn {
                 walk::prefixes(packed, PathIds::Absent, |length, octets| {
-                    let Some(number) = index.find(length, octets) else { return };
+                    let Some(number) = index.find(length, octets, &mut next) else { return };
                     if let Some(entry) = self.entries.get_mut(number).filter(|entry| entry.owner == Some(client)) {
                         *entry = Expected::default();
                     }
@@ -50,7 +51,7 @@ impl Target {
             }
             for packed in update.advertised {
                 walk::prefixes(packed, PathIds::Absent, |length, octets| {
-                    if let Some(number) = index.find(length, octets) {
+                    if let Some(number) = index.find(length, octets, &mut next) {
                         self.offer(number, client, preference, sum);
                     }
                 });
@@ -156,6 +157,8 @@ pub(crate) struct View {
     community: Option<u32>,
     path_ids: PathIds,
     marks: Vec<u32>,
+    /// Where the next destination is looked for first.
+    next: usize,
     /// Destinations that are as expected.
     right: usize,
     /// Prefixes advertised and withdrawn by the daemon since the phase began.
@@ -181,7 +184,7 @@ impl View {
         let mut marks = vec![1; count];
         marks.fill(0);
         let odd = BTreeMap::new();
-        Self { client, echo, community, path_ids: PathIds::Absent, marks, right: 0, heard: 0, unknown: 0, odd }
+        Self { client, echo, community, path_ids: PathIds::Absent, marks, next: 0, right: 0, heard: 0, unknown: 0, odd }
     }
 
     /// As negotiated.
@@ -231,27 +234,32 @@ impl View {
     ) -> Option<()> {
         let update = walk::update(body)?;
         let path_ids = self.path_ids;
+        let mut next = self.next;
         for packed in update.withdrawn {
-            self.heard += walk::prefixes(packed, path_ids, |length, octets| match index.find(length, octets) {
-                Some(number) => self.set(number, 0, target, became),
-                None => self.unknown += 1,
-            })?;
+            self.heard +=
+                walk::prefixes(packed, path_ids, |length, octets| match index.find(length, octets, &mut next) {
+                    Some(number) => self.set(number, 0, target, became),
+                    None => self.unknown += 1,
+                })?;
         }
         if update.advertised.iter().all(|packed| packed.is_empty()) {
+            self.next = next;
             return Some(());
         }
         let mark = walk::sum(update.attributes).mark();
         let mut expected = true;
         for packed in update.advertised {
-            self.heard += walk::prefixes(packed, path_ids, |length, octets| match index.find(length, octets) {
-                Some(number) => {
-                    let mark = if target.is_echo(number, mark, self) { 0 } else { mark };
-                    self.set(number, mark, target, became);
-                    expected &= target.mark(number, self) == mark;
-                }
-                None => self.unknown += 1,
-            })?;
+            self.heard +=
+                walk::prefixes(packed, path_ids, |length, octets| match index.find(length, octets, &mut next) {
+                    Some(number) => {
+                        let mark = if target.is_echo(number, mark, self) { 0 } else { mark };
+                        self.set(number, mark, target, became);
+                        expected &= target.mark(number, self) == mark;
+                    }
+                    None => self.unknown += 1,
+                })?;
         }
+        self.next = next;
         if !expected && self.odd.len() < KEPT {
             self.odd.insert(mark, update.attributes.to_vec());
         }
