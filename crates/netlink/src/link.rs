@@ -7,8 +7,8 @@ use crate::event::Malformed;
 use crate::message::u32_at;
 use crate::number::LinkIndex;
 use crate::wire::{
-    AF_UNSPEC, IFF_LOOPBACK, IFF_LOWER_UP, IFF_UP, IFLA_ADDRESS, IFLA_CARRIER, IFLA_IFNAME, IFLA_INFO_KIND, IFLA_LINK,
-    IFLA_LINK_NETNSID, IFLA_LINKINFO, IFLA_MASTER, IFLA_MTU,
+    AF_UNSPEC, IFF_LOOPBACK, IFF_LOWER_UP, IFF_RUNNING, IFF_UP, IFLA_ADDRESS, IFLA_CARRIER, IFLA_IFNAME,
+    IFLA_INFO_KIND, IFLA_LINK, IFLA_LINK_NETNSID, IFLA_LINKINFO, IFLA_MASTER, IFLA_MTU,
 };
 
 /// Octets of `struct ifinfomsg`.
@@ -25,8 +25,11 @@ pub struct Link {
     pub kind: Option<String>,
     /// Whether it is switched on.
     pub up: bool,
-    /// Whether it is connected. A link that is not up has none.
+    /// Whether it is connected at this moment. A link that is not up has none.
     pub carrier: bool,
+    /// Whether it was connected when the kernel last acted on that, and is not dormant (RFC 2863 §3.1.14): what hangs on the
+    /// carrier goes and comes with this, up to a second later.
+    pub running: bool,
     /// Whether it is the loopback link.
     pub loopback: bool,
     /// The bridge, or the like, whose port it is.
@@ -67,6 +70,7 @@ pub(crate) fn decode(payload: &[u8]) -> Result<Option<Link>, Malformed> {
         kind: None,
         up: flags & IFF_UP != 0,
         carrier: flags & IFF_LOWER_UP != 0,
+        running: flags & IFF_RUNNING != 0,
         loopback: flags & IFF_LOOPBACK != 0,
         master: None,
         lower: None,

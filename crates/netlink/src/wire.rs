@@ -85,6 +85,7 @@ pub(crate) const IFLA_INFO_KIND: u16 = 1;
 pub(crate) const IFF_UP: u32 = 0x1;
 pub(crate) const IFF_LOOPBACK: u32 = 0x8;
 pub(crate) const IFF_LOWER_UP: u32 = 0x1_0000;
+pub(crate) const IFF_RUNNING: u32 = 0x40;
 
 // Attributes of addresses.
 pub(crate) const IFA_ADDRESS: u16 = 1;
