@@ -139,6 +139,21 @@ pub(super) fn address(address: &netlink::Address) -> Option<Address> {
     Some(Address { interface: IfIndex(address.link.0), address: address.address, prefix })
 }
 
+/// What happened before an event that does not say it: a link that is reported to have carrier while the kernel has just acted
+/// on its loss had none for a moment.
+pub(super) fn before(event: &netlink::Event) -> Option<KernelEvent> {
+    match event {
+        netlink::Event::Link(netlink::Change::New, heard) if heard.up && heard.carrier && !heard.running => {
+            Some(KernelEvent::Link(Link { state: LinkState::NoCarrier, ..link(heard.clone()) }))
+        }
+        netlink::Event::Link(..)
+        | netlink::Event::Route(..)
+        | netlink::Event::Address(..)
+        | netlink::Event::Nexthop(..)
+        | netlink::Event::Overrun => None,
+    }
+}
+
 /// What the monitor heard; none for what does not concern us.
 pub(super) fn event(event: netlink::Event, tables: [u32; 2], own: u8) -> Option<KernelEvent> {
     use netlink::Change;
@@ -162,4 +177,38 @@ pub(super) fn event(event: netlink::Event, tables: [u32; 2], own: u8) -> Option<
         netlink::Event::Nexthop(Change::Deleted, heard) => KernelEvent::ObjectGone(heard.id.0),
         netlink::Event::Overrun => KernelEvent::Overrun,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use netlink::{Change, Event};
+
+    use super::*;
+
+    fn reported(carrier: bool, running: bool) -> Event {
+        let link = netlink::Link {
+            index: LinkIndex(3),
+            name: "a0".to_owned(),
+            kind: None,
+            up: true,
+            carrier,
+            running,
+            loopback: false,
+            master: None,
+            lower: None,
+            lower_elsewhere: false,
+            mtu: 1500,
+            mac: None,
+        };
+        Event::Link(Change::New, link)
+    }
+
+    #[test]
+    fn carrier_that_came_back_before_its_loss_was_reported() {
+        let lost = KernelEvent::Link(Link { index: IfIndex(3), name: "a0".to_owned(), state: LinkState::NoCarrier });
+        assert_eq!(before(&reported(true, false)), Some(lost.clone()));
+        assert_eq!(before(&reported(true, true)), None);
+        assert_eq!(before(&reported(false, false)), None);
+        assert_eq!(event(reported(false, false), [254, 254], 158), Some(lost));
+    }
 }

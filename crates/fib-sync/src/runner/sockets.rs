@@ -57,7 +57,8 @@ impl Sockets {
         };
         let (tables, own) = ([MAIN_TABLE, fib.settings().table], fib.settings().protocol);
         for event in self.events.drain(..) {
-            if let Some(event) = convert::event(event, tables, own) {
+            let before = convert::before(&event);
+            for event in before.into_iter().chain(convert::event(event, tables, own)) {
                 fib.handle_kernel(now, event);
             }
         }
