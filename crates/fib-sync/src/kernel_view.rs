@@ -47,8 +47,16 @@ pub(crate) struct Changes {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LinkChange {
     pub(crate) index: IfIndex,
-    pub(crate) before: Option<LinkState>,
     pub(crate) after: Option<LinkState>,
+    pub(crate) name: LinkName,
+}
+
+/// Whether a link has another name than before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LinkName {
+    /// It has, or it is a new link.
+    New,
+    Same,
 }
 
 #[derive(Debug, Default)]
@@ -145,7 +153,8 @@ impl KernelView {
         self.links.insert(link.index, LinkEntry { name, state: link.state, seen });
         let before = before.map(|(state, _)| state);
         if renamed || before != Some(link.state) {
-            self.changes.links.push(LinkChange { index: link.index, before, after: Some(link.state) });
+            let name = if renamed { LinkName::New } else { LinkName::Same };
+            self.changes.links.push(LinkChange { index: link.index, after: Some(link.state), name });
             let touched = self.prefixes_on(link.index);
             self.changes.prefixes.extend(touched);
         }
@@ -166,7 +175,7 @@ impl KernelView {
         for address in gone {
             self.remove_address(address);
         }
-        self.changes.links.push(LinkChange { index, before: Some(old.state), after: None });
+        self.changes.links.push(LinkChange { index, after: None, name: LinkName::Same });
     }
 
     /// The kernel takes IPv4 routes out of a link that goes down, and says nothing.

@@ -7,7 +7,7 @@ use heddle_bgp_core::Timestamp;
 use super::FibSync;
 use crate::glob::matches_any;
 use crate::input::Output;
-use crate::kernel_view::LinkChange;
+use crate::kernel_view::{LinkChange, LinkName};
 use crate::route::{IfIndex, KernelEvent, KernelRoute, LinkState, Placed, Target};
 use crate::settings::FibAction;
 use crate::table::{Actual, GroupId, Outcome, Slot};
@@ -174,11 +174,11 @@ impl FibSync {
     /// What follows for next hops and what waits from links that are in another state.
     pub(super) fn apply_links(&mut self) {
         for change in self.view.take_link_changes() {
-            let LinkChange { index, before, after } = change;
+            let LinkChange { index, after, name } = change;
             self.resolver.link_changed(index);
-            // A change that is none of the state is one of the name.
-            if before.is_none() || before == after {
-                self.tell_workload_interface(index);
+            match name {
+                LinkName::New => self.tell_workload_interface(index),
+                LinkName::Same => {}
             }
             if self.settings.rules.iter().any(|rule| matches!(rule.action, FibAction::Tunnel { .. })) {
                 let is_tunnel = |id: &GroupId| {
@@ -283,6 +283,37 @@ impl FibSync {
             if let Some(slot) = self.table.find(prefix) {
                 self.mark(slot);
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::DumpEnd;
+    use crate::route::Link;
+    use crate::settings::Settings;
+
+    /// A report may say both that a link has another name and that it has another state.
+    #[test]
+    fn a_workload_interface_is_told_whatever_else_changed() {
+        let mut fib = FibSync::new(Settings::default());
+        let now = Timestamp::from_secs(1);
+        let link = |name: &str, state| Link { index: IfIndex(5), name: name.to_owned(), state };
+        fib.begin_dump(now);
+        fib.handle_dumped(KernelEvent::Link(link("b0", LinkState::Up)));
+        fib.end_dump(now, DumpEnd::Complete);
+        let reports = [
+            (link("cali1", LinkState::NoCarrier), true),
+            (link("cali1", LinkState::Up), false),
+            (link("cali2", LinkState::Up), true),
+            (link("cali2", LinkState::Up), false),
+        ];
+        for (link, is_told) in reports {
+            let told = Output::WorkloadInterface(link.name.as_str().into());
+            fib.handle_kernel(now, KernelEvent::Link(link));
+            let outputs: Vec<Output> = std::iter::from_fn(|| fib.poll_output()).collect();
+            assert_eq!(outputs.contains(&told), is_told, "{outputs:?}");
         }
     }
 }
