@@ -1,7 +1,7 @@
 //! The network of a case: two links with addresses and carrier, and the forwarding table's thread.
 
 use std::net::IpAddr;
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use heddle_bgp_core::{Prefix, Timestamp};
@@ -10,11 +10,34 @@ use heddle_fib_sync::{
     Source,
 };
 use heddle_netlink::{
-    Control, DumpSocket, Dumped, Family, IpNetwork, LinkIndex, Protocol, Route, RouteFilter, VethEnd,
+    Control, DumpSocket, Dumped, Family, IpNetwork, Link, LinkIndex, NexthopObject, Protocol, Route, RouteFilter,
+    VethEnd,
 };
 
 /// How long anything may take that is waited for.
 const LONG: Duration = Duration::from_secs(20);
+
+/// Patience for one thing: it ends when [`LONG`] is over twice. When the machine stood still meanwhile, which may take
+/// that long, there is time to look again.
+struct Patience {
+    end: Instant,
+    again: bool,
+}
+
+impl Patience {
+    fn new() -> Patience {
+        Patience { end: Instant::now() + LONG, again: true }
+    }
+
+    /// How much is left; none: it is over.
+    fn left(&mut self) -> Option<Duration> {
+        let now = Instant::now();
+        if now >= self.end && std::mem::take(&mut self.again) {
+            self.end = now + LONG;
+        }
+        self.end.checked_duration_since(now).filter(|left| !left.is_zero())
+    }
+}
 
 /// A network namespace with the veth pairs `a0`-`a1` and `b0`-`b1`, the first ends with addresses.
 pub(crate) struct Net {
@@ -75,15 +98,16 @@ impl Fib {
     /// Waits until something is told that was not waited for before.
     #[track_caller]
     pub(crate) fn wait_for(&mut self, what: &str, mut is: impl FnMut(&Output) -> bool) -> Output {
-        let end = Instant::now() + LONG;
+        let mut patience = Patience::new();
         loop {
             if let Some(at) = self.heard.iter().position(&mut is) {
                 return self.heard.remove(at);
             }
-            let left = end.saturating_duration_since(Instant::now());
+            let Some(left) = patience.left() else { panic!("not told: {what}; but {:#?}", self.heard) };
             match self.told.recv_timeout(left) {
                 Ok(output) => self.heard.push(output),
-                Err(_) => panic!("not told: {what}; but {:#?}", self.heard),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => panic!("the thread has ended; not told: {what}"),
             }
         }
     }
@@ -114,7 +138,7 @@ impl Fib {
         self.runner.query(move |fib| {
             let _ = tell.send(query(fib));
         });
-        told.recv_timeout(LONG).expect("the thread answers")
+        told.recv_timeout(2 * LONG).expect("the thread answers")
     }
 
     pub(crate) fn counters(&self) -> Counters {
@@ -124,13 +148,13 @@ impl Fib {
     /// Waits until the counters say so.
     #[track_caller]
     pub(crate) fn wait_until(&self, what: &str, is: impl Fn(&Counters) -> bool) {
-        let end = Instant::now() + LONG;
+        let mut patience = Patience::new();
         loop {
             let counters = self.counters();
             if is(&counters) {
                 return;
             }
-            assert!(Instant::now() < end, "not so: {what}; {counters:#?}");
+            assert!(patience.left().is_some(), "not so: {what}; {counters:#?}; the kernel has {:#?}", Kernel::now());
             std::thread::yield_now();
         }
     }
@@ -192,18 +216,37 @@ pub(crate) fn ours() -> Vec<Route> {
     routes(Protocol::HEDDLE)
 }
 
+/// What the kernel has, to see whether it or the table is late.
+#[derive(Debug)]
+#[expect(dead_code, reason = "read by people")]
+struct Kernel {
+    links: Vec<Link>,
+    objects: Vec<NexthopObject>,
+    routes: Vec<Route>,
+}
+
+impl Kernel {
+    fn now() -> Kernel {
+        let mut socket = DumpSocket::open().expect("dump socket");
+        let (mut links, mut objects) = (Vec::new(), Vec::new());
+        let _ = socket.links(|link| links.push(link)).expect("dump");
+        let _ = socket.nexthops(|object| objects.push(object)).expect("dump");
+        Kernel { links, objects, routes: ours() }
+    }
+}
+
 /// Waits until our routes are these.
 #[track_caller]
 pub(crate) fn wait_for_routes(wanted: impl IntoIterator<Item = Route>) {
     let mut wanted: Vec<Route> = wanted.into_iter().map(Route::canonical).collect();
     wanted.sort_by_key(|route| route.prefix.to_string());
-    let end = Instant::now() + LONG;
+    let mut patience = Patience::new();
     loop {
         let found = ours();
         if found == wanted {
             return;
         }
-        assert!(Instant::now() < end, "the kernel has {found:#?}, not {wanted:#?}");
+        assert!(patience.left().is_some(), "the kernel has {found:#?}, not {wanted:#?}");
         std::thread::yield_now();
     }
 }
