@@ -44,7 +44,10 @@ pub enum Event {
     Link(Change, Link),
     /// An address.
     Address(Change, Address),
-    /// A nexthop object. All those of a link go silently when it loses its carrier, is switched off or is deleted.
+    /// A nexthop object. All those of a link go silently when it loses its carrier, is switched off or is deleted; the link is
+    /// reported right after that. A lost carrier is seen by dumps, and keeps objects from being made, up to a second before
+    /// the kernel acts on it; if it is back by then the objects stay. When somebody deletes an object the groups that lose
+    /// it are reported too.
     Nexthop(Change, NexthopObject),
     /// Events were lost: the socket's buffer was full, or a message could not be read. All must be dumped again.
     Overrun,
