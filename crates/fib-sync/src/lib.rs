@@ -22,6 +22,8 @@
 //!   replaced in place; where the metric changes the new route is there before the old one goes; deletions come last.
 //! - The kernel is read at the start, after lost events or answers, and where it changes routes without saying so: at most
 //!   one dump at a time, 100 ms apart.
+//! - A link that is reported to be without carrier or down has taken its nexthop objects, or its IPv4 routes, along, whatever
+//!   a dump has told of the link before: the kernel acts on a lost carrier up to a second after a dump can see it.
 //! - A next hop that cannot be resolved keeps its last good route for [`Settings::unresolved_time`], also when the RIB
 //!   withdraws it for that reason; a leg of several leaves at once.
 //! - Routes of the run before stay until [`FibSync::sweep`] or [`Settings::stale_time`].
