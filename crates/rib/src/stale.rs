@@ -384,14 +384,28 @@ impl<A: Addr> FamilyRib<A> {
             self.leave(shared, member);
         }
         let Some(source) = source else { return };
-        // A second restart before End-of-RIB: what was stale then is gone (RFC 4724 §4.2).
-        self.sweep_old(peer);
         match mode {
-            DownMode::Discard => self.kill(source),
+            DownMode::Discard => {
+                self.sweep_old(peer);
+                self.kill(source);
+            }
+            // What was stale already, as the session ended before End-of-RIB, stays: where RFC 4724 §4.2 has it deleted
+            // (docs/rfcs.md), a peer that fails twice in a row would take its traffic along. The caller sees to its end.
             DownMode::KeepStale | DownMode::KeepLongLived => {
-                self.sources.info_mut(source).staleness = Staleness::Stale;
-                if let Some(p) = self.peer_mut(peer) {
-                    p.old.push(source);
+                let Some(p) = self.peer_mut(peer) else { return };
+                p.old.push(source);
+                for source in std::mem::take(&mut p.old) {
+                    if self.sources.get(source).paths == 0 {
+                        self.kill(source);
+                        continue;
+                    }
+                    let info = self.sources.info_mut(source);
+                    if info.staleness == Staleness::Live {
+                        info.staleness = Staleness::Stale;
+                    }
+                    if let Some(p) = self.peer_mut(peer) {
+                        p.old.push(source);
+                    }
                 }
                 if mode == DownMode::KeepLongLived {
                     self.become_long_lived(peer);

@@ -415,7 +415,6 @@ impl<A: Side> World<A> {
         self.rib.peer_down(self.now, self.peers[i].session(), &[(A::FAMILY, mode)]);
         self.peers[i].up = false;
         self.peers[i].receiver = None;
-        self.sweep_truth(i);
         match mode {
             DownMode::Discard => self.bury(|k, _| k.1 == i),
             DownMode::KeepStale => self.each_of(i, |t| t.stale = true),

@@ -295,6 +295,32 @@ fn stale_routes_of_a_lost_session() {
     assert_eq!(lab.rib.stats().families[0].tombstones, 0);
 }
 
+/// A peer that fails again before End-of-RIB takes nothing along (docs/rfcs.md, RFC 4724).
+#[test]
+fn stale_routes_outlive_a_second_loss() {
+    let mut lab = Lab::new(config());
+    let mut a = lab.peer(1, |_| ());
+    let mut b = lab.peer(2, |_| ());
+    lab.advertise(&a, "10.1.0.0/16");
+    lab.advertise(&a, "10.2.0.0/16");
+    lab.settle(&mut [&mut a, &mut b]);
+    for _ in 0..100 {
+        lab.rib.peer_down(lab.now, a.id, &[(V4, DownMode::KeepStale)]);
+        a.id.serial += 1;
+        a.receiver = lab.up(a.id, &a.params);
+        lab.advertise(&a, "10.1.0.0/16");
+        lab.settle(&mut [&mut a, &mut b]);
+        assert_eq!(b.has().len(), 2);
+    }
+    lab.send(&a, |b| b.end_of_rib(V4));
+    lab.settle(&mut [&mut a, &mut b]);
+    assert_eq!(b.has(), ["10.1.0.0/16"], "what it did not send again goes at last");
+    lab.rib.peer_down(lab.now, a.id, &[(V4, DownMode::KeepStale)]);
+    lab.rib.sweep_stale(lab.now, a.id.peer, V4);
+    lab.settle(&mut [&mut b]);
+    assert!(b.has().is_empty());
+}
+
 /// RFC 7313 §4: a refresh that does not end is ended.
 #[test]
 fn a_refresh_that_never_ends_is_ended() {

@@ -5,6 +5,9 @@
 //!      │                                  │
 //!      └──────── session is back ─────────┴──► stale until End-of-RIB, at most the stale time ──► swept
 //! ```
+//!
+//! A session that is lost again before End-of-RIB begins anew, but not for ever: what was stale from the first loss on goes when
+//! all these times are over once.
 
 use std::time::Duration;
 
@@ -26,6 +29,21 @@ struct StaleTimer {
     at: Timestamp,
     /// How long the routes are kept as long-lived stale afterwards.
     long_lived: Option<Duration>,
+    /// When what is stale since the first loss goes at last, however often the session comes back and is lost.
+    end: Timestamp,
+}
+
+impl StaleTimer {
+    /// Started by a loss, `before` having run since one that was not made good.
+    fn start(family: Family, now: Timestamp, time: Duration, until_end: Duration, before: Option<Self>) -> Self {
+        let end = before.map_or(now + until_end, |before| before.end);
+        Self { family, at: (now + time).min(end), long_lived: None, end }
+    }
+
+    /// It runs out at that time instead, if not before.
+    fn run_until(&mut self, at: Timestamp) {
+        self.at = at.min(self.end);
+    }
 }
 
 impl StaleTimers {
@@ -37,9 +55,10 @@ impl StaleTimers {
         reason: &DownReason,
         router: &Router,
     ) -> Vec<(Family, DownMode)> {
-        self.0.clear();
+        let before = std::mem::take(&mut self.0);
         let restart = negotiated.graceful_restart.map_or(0, |g| g.restart_time);
-        let restart = Duration::from_secs(restart.into()).min(router.graceful_restart.stale_time.duration());
+        let stale_time = router.graceful_restart.stale_time.duration();
+        let restart = Duration::from_secs(restart.into()).min(stale_time);
         let mut modes = Vec::new();
         for f in &negotiated.families {
             let long_lived = f
@@ -47,14 +66,20 @@ impl StaleTimers {
                 .map(|(secs, _)| Duration::from_secs(secs.into()).min(router.long_lived.max_stale_time.duration()));
             let long_lived = long_lived.filter(|d| !d.is_zero());
             let short = f.graceful_restart.is_some() && !restart.is_zero();
+            let before = before.iter().find(|timer| timer.family == f.family).copied();
+            let until_end = restart + stale_time + long_lived.unwrap_or_default();
+            let timer = |time, long_lived| StaleTimer {
+                long_lived,
+                ..StaleTimer::start(f.family, now, time, until_end, before)
+            };
             let mode = match (reason.retains_routes() && negotiated.graceful_restart.is_some(), short, long_lived) {
                 (false, _, _) | (true, false, None) => DownMode::Discard,
                 (true, true, _) => {
-                    self.0.push(StaleTimer { family: f.family, at: now + restart, long_lived });
+                    self.0.push(timer(restart, long_lived));
                     DownMode::KeepStale
                 }
                 (true, false, Some(time)) => {
-                    self.0.push(StaleTimer { family: f.family, at: now + time, long_lived: None });
+                    self.0.push(timer(time, None));
                     DownMode::KeepLongLived
                 }
             };
@@ -84,7 +109,7 @@ impl StaleTimers {
     /// From now on the stale routes wait for End-of-RIB, at most until `until`.
     pub(super) fn wait_for_end_of_rib(&mut self, until: Timestamp) {
         for t in &mut self.0 {
-            t.at = until;
+            t.run_until(until);
             t.long_lived = None;
         }
     }
@@ -116,10 +141,10 @@ impl StaleTimers {
             if t.at > now {
                 return true;
             }
-            match t.long_lived.take() {
+            match t.long_lived.take().filter(|_| t.end > now) {
                 Some(time) => {
                     steps.push((t.family, StaleStep::BecomeLongLived));
-                    t.at = now + time;
+                    t.run_until(now + time);
                     true
                 }
                 None => {
@@ -129,5 +154,30 @@ impl StaleTimers {
             }
         });
         steps
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_that_is_lost_again_and_again_is_not_kept_for_ever() {
+        let [restart, stale] = [120, 360].map(Duration::from_secs);
+        let at = |secs| Timestamp::ZERO + Duration::from_secs(secs);
+        let mut timer = StaleTimer::start(Family::IPV4_UNICAST, at(0), restart, restart + stale, None);
+        assert_eq!((timer.at, timer.end), (at(120), at(480)));
+        for lost in [50, 100, 300] {
+            timer.run_until(at(lost - 10) + stale);
+            timer = StaleTimer::start(timer.family, at(lost), restart, restart + stale, Some(timer));
+            assert_eq!((timer.at, timer.end), (at(lost + 120), at(480)));
+        }
+        timer.run_until(at(400) + stale);
+        assert_eq!(timer.at, at(480), "it does not send its End-of-RIB");
+        let timer = StaleTimer::start(timer.family, at(450), restart, restart + stale, Some(timer));
+        assert_eq!(timer.at, at(480), "and is lost once more");
+        let mut timers = StaleTimers(vec![StaleTimer { long_lived: Some(stale), ..timer }]);
+        assert_eq!(timers.due(at(480)), [(Family::IPV4_UNICAST, StaleStep::Sweep)]);
+        assert!(timers.is_empty());
     }
 }
