@@ -40,7 +40,7 @@ const SLOTS: usize = 4096;
 /// How soon it is looked again whether the forwarding table has taken all there was.
 const LEVEL: Duration = Duration::from_millis(10);
 /// The longest rest: work is always announced, so this is for the case of a mistake.
-const REST: Duration = Duration::from_secs(10);
+const REST: Duration = Duration::from_secs(3600);
 
 type Work = Box<dyn FnOnce(&mut Rib, Timestamp) + Send>;
 
