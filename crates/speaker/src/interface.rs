@@ -174,7 +174,7 @@ mod tests {
         assert_eq!(ask(at(0)).interface.as_deref(), Some("lo"));
         let remember = |all: Vec<Held>| *interfaces.0.lock().expect("no panic") = Some((at(0), all));
         let moved = Held { interface: "lo2".to_owned(), ip: ip("127.0.0.1"), mask: None };
-        remember(vec![moved.clone()]);
+        remember(vec![moved]);
         assert_eq!(ask(at(10)).interface.as_deref(), Some("lo2"), "what was read a moment ago counts");
         assert_eq!(ask(at(1000)).interface.as_deref(), Some("lo"), "later it is read again");
         remember(interfaces_without_loopback());
