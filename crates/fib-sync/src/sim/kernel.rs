@@ -199,6 +199,17 @@ impl Kernel {
         self.links.insert(link.index, link);
     }
 
+    /// The carrier comes back, or goes again.
+    pub(super) fn flip_carrier(&mut self, index: IfIndex) {
+        if let Some(link) = self.links.get_mut(&index) {
+            link.state = match link.state {
+                LinkState::Up => LinkState::NoCarrier,
+                LinkState::NoCarrier => LinkState::Up,
+                LinkState::Down => LinkState::Down,
+            };
+        }
+    }
+
     /// The link is reported for another reason.
     pub(super) fn report(&mut self, index: IfIndex) {
         self.events.extend(self.links.get(&index).cloned().map(KernelEvent::Link));

@@ -323,14 +323,16 @@ impl World {
         self.any_moment = true;
     }
 
+    /// What follows on the carrier follows, or the link is reported for another reason, or the carrier changes once more.
     fn maybe_act_on_carrier(&mut self) -> bool {
-        match self.kernel.watched() {
-            Some(index) if self.any_moment && self.random(6) == 0 => {
-                self.kernel.act_on_carrier(index);
-                true
-            }
-            Some(_) | None => false,
+        let Some(index) = self.kernel.watched().filter(|_| self.any_moment) else { return false };
+        match self.random(16) {
+            0..=1 => self.kernel.act_on_carrier(index),
+            2 => self.kernel.report(index),
+            3 => self.kernel.flip_carrier(index),
+            _ => return false,
         }
+        true
     }
 
     pub(super) fn lose_carrier(&mut self, index: u32) {
