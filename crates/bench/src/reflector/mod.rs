@@ -2,7 +2,7 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`scenario`], [`cases`] | the cases: clients, what they send, what everybody must have then |
+//! | [`mod@scenario`], [`cases`] | the cases: clients, what they send, what everybody must have then |
 //! | [`routes`], [`index`] | UPDATEs made beforehand; destinations as numbers |
 //! | [`generator`], [`session`] | many clients in one thread, with epoll |
 //! | [`walk`], [`target`] | what a receiver reads, prefix by prefix; what it must have |
