@@ -39,6 +39,7 @@ pub fn run(args: &Args, context: &ContextArgs) -> ExitCode {
         eprintln!("error: {problem}");
         return ExitCode::from(WRONG_USAGE);
     }
+    daemon::share_memory();
     let set_level = daemon::init_log(&Log::default());
     let runtime = match daemon::runtime() {
         Ok(runtime) => runtime,

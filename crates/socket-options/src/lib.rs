@@ -10,6 +10,8 @@
 //! | [`dscp`] | the class of packets: CS6, as routing protocols have it | 4594 |
 //! | [`interface`] | names and numbers of interfaces | |
 //!
+//! And [`memory`], of which there is no safe wrapper either: how the C library's allocator divides it among threads.
+//!
 //! All functions do one system call or a few, none waits. Where a crate has a safe wrapper it is used; `unsafe` is in
 //! the module `raw` alone.
 
@@ -18,6 +20,7 @@ pub mod buffer;
 pub mod dscp;
 pub mod interface;
 pub mod md5;
+pub mod memory;
 mod raw;
 pub mod tcp;
 pub mod ttl;

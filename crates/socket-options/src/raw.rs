@@ -41,3 +41,17 @@ pub(crate) fn ioctl_number(socket: &impl AsFd, request: c_ulong) -> io::Result<c
     let result = unsafe { libc::ioctl(fd, request as _, &raw mut value) };
     if result == 0 { Ok(value) } else { Err(io::Error::last_os_error()) }
 }
+
+/// `mallopt(3)`: one arena.
+#[cfg(target_env = "gnu")]
+pub(crate) fn one_arena() -> io::Result<()> {
+    // SAFETY: the call changes a setting of the allocator under the allocator's own lock, and touches no memory of ours.
+    let taken = unsafe { libc::mallopt(libc::M_ARENA_MAX, 1) };
+    if taken == 1 { Ok(()) } else { Err(io::ErrorKind::InvalidInput.into()) }
+}
+
+/// There are no arenas.
+#[cfg(not(target_env = "gnu"))]
+pub(crate) fn one_arena() -> io::Result<()> {
+    Ok(())
+}

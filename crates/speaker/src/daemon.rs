@@ -52,6 +52,13 @@ fn parse_level(level: &str) -> Option<EnvFilter> {
     parsed.ok()
 }
 
+/// Memory of a daemon whose threads hardly ever work at the same time: one arena serves all of them. To be called before any
+/// other of this module.
+pub fn share_memory() {
+    // Without it the daemon is larger by a few megabytes, and works as well.
+    let _ = heddle_socket_options::memory::one_arena();
+}
+
 /// A runtime. The RIB has a thread of its own; the rest of the machine is for sessions.
 ///
 /// # Errors
