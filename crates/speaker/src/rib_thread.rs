@@ -316,6 +316,14 @@ enum Left {
     Nothing(Option<Timestamp>),
 }
 
+/// What follows from what the RIB put out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Then {
+    Nothing,
+    /// The RIB was given something to do.
+    RunAgain,
+}
+
 /// Turns of a thread that is not the RIB's own.
 const TURNS_HERE: usize = 4;
 
@@ -374,15 +382,18 @@ fn work_here(owner: &Weak<Mutex<Owner>>, stop: &AtomicBool) -> ingest_queue::Wor
 
 impl Owner {
     fn turn(&mut self) -> Left {
-        let mut worked = self.requests();
-        worked |= self.messages();
+        self.requests();
+        self.messages();
         let status = self.rib.run(self.shared.clock.now(), SLOTS);
-        self.outputs();
-        self.gate();
+        // What comes of that may give the RIB something to do, too.
+        let outputs = self.outputs();
+        let gate = self.gate();
         self.tell_complete(status);
+        let again = outputs == Then::RunAgain || gate == Then::RunAgain;
         match status {
-            RunStatus::Idle(until) if !worked || self.queues.is_empty() && self.requests.is_empty() => {
-                Left::Nothing([until, self.deferral.deadline()].into_iter().flatten().min())
+            RunStatus::Idle(until) if !again && self.queues.is_empty() && self.requests.is_empty() => {
+                let level = (!self.completing.is_empty()).then(|| self.shared.clock.now() + LEVEL);
+                Left::Nothing([until, self.deferral.deadline(), level].into_iter().flatten().min())
             }
             RunStatus::Idle(_) | RunStatus::More => Left::More,
         }
@@ -391,9 +402,8 @@ impl Owner {
     /// How long to rest; none: not at all.
     fn rest(&self, left: Left) -> Option<Duration> {
         let Left::Nothing(until) = left else { return None };
-        let most = if self.completing.is_empty() { REST } else { LEVEL };
         let now = self.shared.clock.now();
-        let rest = until.map_or(most, |t| t.since(now)).min(most);
+        let rest = until.map_or(REST, |t| t.since(now)).min(REST);
         (self.queues.is_empty() && self.requests.is_empty() && !rest.is_zero()).then_some(rest)
     }
 
@@ -402,12 +412,10 @@ impl Owner {
         if std::mem::take(&mut self.wake_table) { self.tables.clone() } else { None }
     }
 
-    fn requests(&mut self) -> bool {
+    fn requests(&mut self) {
         let began = Instant::now();
-        let mut worked = false;
         while began.elapsed() < QUANTUM {
             let Ok(request) = self.requests.try_recv() else { break };
-            worked = true;
             let now = self.shared.clock.now();
             match request {
                 Request::Work(work) => work(&mut self.rib, now),
@@ -431,7 +439,6 @@ impl Owner {
                 }
             }
         }
-        worked
     }
 
     fn subscribe(
@@ -473,17 +480,14 @@ impl Owner {
         }
     }
 
-    fn messages(&mut self) -> bool {
+    fn messages(&mut self) {
         let began = Instant::now();
-        let mut worked = false;
         while let Some(message) = self.queues.pop() {
-            worked = true;
             self.message(message);
             if began.elapsed() >= QUANTUM {
                 break;
             }
         }
-        worked
     }
 
     fn message(&mut self, message: ToRib) {
@@ -521,7 +525,8 @@ impl Owner {
         }
     }
 
-    fn outputs(&mut self) {
+    fn outputs(&mut self) -> Then {
+        let mut then = Then::Nothing;
         while let Some(output) = self.rib.poll_output() {
             match output {
                 Output::WakeWriter { peer, .. } => {
@@ -554,6 +559,7 @@ impl Owner {
                 // It has its number until its reader drops it.
                 Output::Reset { peer, .. } if self.feeds.contains(&peer) => {
                     self.rib.close_subscription(self.shared.clock.now(), peer);
+                    then = Then::RunAgain;
                 }
                 Output::Reset { peer, reason } => {
                     warn!(peer = peer.0, ?reason, "the RIB gives a session up");
@@ -570,6 +576,7 @@ impl Owner {
                 }
             }
         }
+        then
     }
 
     fn limit(&self, peer: PeerId, direction: LimitDirection, family: Family, count: u32, max: u32, exceeded: bool) {
@@ -605,7 +612,8 @@ impl Owner {
     }
 
     /// RFC 4724 §4.1: routes of peers are selected when all of them have sent theirs, or their time is over.
-    fn gate(&mut self) {
+    fn gate(&mut self) -> Then {
+        let mut then = Then::Nothing;
         let now = self.shared.clock.now();
         let in_time = self.deferral.deadline().is_some_and(|until| now < until);
         for family in self.deferral.opened(now) {
@@ -617,9 +625,11 @@ impl Owner {
                 }
             }
             self.rib.open_gate(now, family);
+            then = Then::RunAgain;
             if self.tables.is_some() {
                 self.completing.push(family);
             }
         }
+        then
     }
 }
