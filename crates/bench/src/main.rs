@@ -11,7 +11,6 @@ mod cases;
 mod contender;
 mod launch;
 mod machine;
-mod neighbours;
 mod reflector;
 mod report;
 mod route_watch;
@@ -26,6 +25,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
+use heddle_lab::neighbours::Room;
 
 use args::{Args, Case};
 
@@ -65,7 +65,7 @@ fn run(args: &Args) -> anyhow::Result<()> {
 }
 
 fn reflectors(args: &Args, case: &args::Reflector, directory: &Path) -> anyhow::Result<()> {
-    let _room = neighbours::Room::make();
+    let _room = Room::make();
     let load = machine::load_average();
     let mut report = reflector::run(case, &args.contenders, &contender::heddle(args)?, directory)?;
     report.notes.push(machine::conditions(load));
@@ -79,7 +79,7 @@ fn reflectors(args: &Args, case: &args::Reflector, directory: &Path) -> anyhow::
 
 fn nodes(args: &Args, directory: &Path) -> anyhow::Result<()> {
     let setup = contender::Setup::new(args, directory)?;
-    let _room = neighbours::Room::make();
+    let _room = Room::make();
     let load = machine::load_average();
     let mut report = cases::run(&args.case, &setup)?;
     report.load = load;

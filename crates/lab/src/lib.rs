@@ -29,6 +29,7 @@
 //! | [`namespace`], [`host`], [`pod`], [`process`] | what is made |
 //! | [`fabric`] | all of it, running |
 //! | [`ping`], [`prober`] | whether packets arrive |
+//! | [`neighbours`] | room for them in the kernel's tables |
 //! | [`command`] | `heddle lab` |
 
 pub mod addressing;
@@ -42,6 +43,7 @@ mod golden;
 mod groups;
 pub mod host;
 pub mod namespace;
+pub mod neighbours;
 pub mod ping;
 pub mod plan;
 pub mod pod;

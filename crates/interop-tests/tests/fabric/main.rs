@@ -30,6 +30,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Instant;
 
 use heddle_interop_tests::require::{Need, strict};
+use heddle_lab::neighbours::Room;
 use libtest_mimic::{Arguments, Failed, Trial};
 
 /// A case: what it needs, and what it does.
@@ -67,7 +68,7 @@ fn main() {
     let mut arguments = Arguments::from_iter(ours);
     arguments.test_threads.get_or_insert(THREADS);
     let trials = cases().map(trial).collect();
-    let room = machine::Room::make();
+    let room = Room::make();
     let conclusion = libtest_mimic::run(&arguments, trials);
     drop(room);
     conclusion.exit();
