@@ -2,40 +2,22 @@
 //!
 //! No time is judged. Daemons that are not installed are left out by the bench itself, which names them.
 
-use std::path::Path;
-use std::process::Command;
+mod small;
 
-use heddle_interop_tests::peers::heddle;
-use heddle_interop_tests::require::Need;
+use std::path::Path;
+
 use serde_json::Value;
 
-/// Runs a case; what it printed, or nothing where namespaces cannot be made.
+/// Runs a case once.
+#[track_caller]
 fn run(case: &str, more: &[&str]) -> Option<Value> {
-    if let Some(why) = Need::Namespaces.missing() {
-        eprintln!("skipped: {why}");
-        return None;
-    }
-    let mut command = Command::new(env!("CARGO_BIN_EXE_heddle-bench"));
-    command.args(["reflector", case, "--json", "--runs", "1", "--heddle"]).arg(heddle::program()).args(more);
-    let output = command.output().expect("the bench can be started");
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success(),
-        "{command:?}: {}\n{errors}{}",
-        output.status,
-        String::from_utf8_lossy(&output.stdout)
-    );
-    let report: Value = serde_json::from_slice(&output.stdout).expect("the bench prints JSON");
-    assert!(report["absent"].get("Heddle").is_none(), "{errors}");
-    Some(report)
+    small::run(&["reflector", case, "--runs", "1"], more)
 }
 
-/// Fails unless a contender has a figure for a measure, and one that is not beyond the limit.
+/// As [`small::has`], and all tables have to be right.
 #[track_caller]
 fn has(report: &Value, measure: &str, contender: &str) {
-    let rows = report["rows"].as_array().expect("a report has rows");
-    let row = rows.iter().find(|row| row["measure"] == measure).unwrap_or_else(|| panic!("no {measure} in {report}"));
-    assert!(row["values"][contender]["value"].is_number(), "{contender}: {measure} in {report}");
+    small::has(report, measure, contender);
     assert_eq!(report["wrong_tables"][contender], Value::Array(Vec::new()), "{contender}");
 }
 
@@ -104,4 +86,12 @@ fn a_receiver_that_stalls_gets_its_routes_later() {
     let sizes = ["--routes", "20000", "--receivers", "3", "--seconds", "4", "--contenders", "heddle"];
     let Some(report) = run("stall", &sizes) else { return };
     has(&report, "until the stalled one has all", "Heddle");
+}
+
+#[test]
+fn a_recording_is_played() {
+    let recording = concat!(env!("CARGO_MANIFEST_DIR"), "/../mrt/tests/data/updates.gz");
+    let more = ["--recording", recording, "--receivers", "2", "--contenders", "heddle,floor"];
+    let Some(report) = run("internet", &more) else { return };
+    has(&report, ALL, "Heddle");
 }
