@@ -1,5 +1,7 @@
 //! Live events: one bounded ring that everybody reads at his own pace.
 
+use std::sync::Arc;
+
 use tokio::sync::broadcast::{self, error::RecvError};
 
 use crate::types::{Event, EventKind, PeerAddress, WallTime};
@@ -10,7 +12,8 @@ pub const EVENT_RING: usize = 1024;
 /// Where the speaker puts events. Publishing never waits; it costs nothing while nobody reads.
 #[derive(Clone, Debug)]
 pub struct EventHub {
-    sender: broadcast::Sender<Event>,
+    /// The ring is there from the beginning: of pointers, not of events.
+    sender: broadcast::Sender<Arc<Event>>,
 }
 
 impl Default for EventHub {
@@ -24,7 +27,7 @@ impl EventHub {
     pub fn publish(&self, peer: Option<PeerAddress>, kind: EventKind) {
         if self.sender.receiver_count() > 0 {
             // An error only says that the last reader has just gone.
-            let _ = self.sender.send(Event { at: WallTime::now(), peer, kind });
+            let _ = self.sender.send(Arc::new(Event { at: WallTime::now(), peer, kind }));
         }
     }
 
@@ -38,7 +41,7 @@ impl EventHub {
 /// A reader of events; one that lags by more than [`EVENT_RING`] is told how many it missed.
 #[derive(Debug)]
 pub struct EventReader {
-    receiver: broadcast::Receiver<Event>,
+    receiver: broadcast::Receiver<Arc<Event>>,
     greeted: bool,
 }
 
@@ -50,7 +53,7 @@ impl EventReader {
             return Some(Event { at: WallTime::now(), peer: None, kind: EventKind::Connected });
         }
         match self.receiver.recv().await {
-            Ok(event) => Some(event),
+            Ok(event) => Some(Arc::unwrap_or_clone(event)),
             Err(RecvError::Lagged(count)) => {
                 Some(Event { at: WallTime::now(), peer: None, kind: EventKind::Lost { count } })
             }

@@ -9,6 +9,7 @@ pub mod client;
 pub mod events;
 mod metrics;
 pub mod node;
+mod served;
 pub mod server;
 pub mod socket;
 mod stream;

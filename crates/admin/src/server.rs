@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ use tokio::task::JoinSet;
 use crate::backend::AdminBackend;
 use crate::metrics;
 use crate::node::Node;
+use crate::served::Served;
 use crate::socket::{BindError, BoundSocket};
 use crate::stream::{self, Format};
 use crate::types::{
@@ -54,6 +56,12 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(1);
 /// Octets that hyper buffers of a connection.
 const CONNECTION_BUFFER: usize = 64 * 1024;
 
+/// When the server is to stop.
+type Stop<'a> = Pin<&'a mut (dyn Future<Output = ()> + Send)>;
+
+/// A server at work.
+type Serving<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+
 /// A bound admin socket.
 #[derive(Debug)]
 pub struct AdminServer {
@@ -77,12 +85,20 @@ impl AdminServer {
 
     /// Serves until `stop` is ready; then streams of events say so, requests that run get a second, and the socket is removed.
     pub async fn serve<B: AdminBackend>(self, backend: Arc<B>, stop: impl Future<Output = ()> + Send) {
+        self.run(backend, std::pin::pin!(stop)).await;
+    }
+
+    /// Boxed, which makes it code of this crate and not of the one that waits for it.
+    fn run(self, backend: Arc<dyn Served>, stop: Stop<'_>) -> Serving<'_> {
+        Box::pin(self.accept(backend, stop))
+    }
+
+    async fn accept(self, backend: Arc<dyn Served>, mut stop: Stop<'_>) {
         let (stopping_sender, stopping) = watch::channel(false);
         let router =
             router(Shared { backend, streams: Arc::new(Semaphore::new(MAX_STREAMS)), stopping: stopping.clone() });
         let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         let mut connections = JoinSet::new();
-        let mut stop = std::pin::pin!(stop);
         loop {
             tokio::select! {
                 () = &mut stop => break,
@@ -111,16 +127,28 @@ impl AdminServer {
 pub const MAX_METRICS_CONNECTIONS: usize = 16;
 
 /// Serves `GET /metrics` alone on a TCP port, until `stop` is ready.
-pub async fn serve_metrics<B: AdminBackend>(listener: TcpListener, backend: Arc<B>, stop: impl Future<Output = ()>) {
+pub async fn serve_metrics<B: AdminBackend>(
+    listener: TcpListener,
+    backend: Arc<B>,
+    stop: impl Future<Output = ()> + Send,
+) {
+    run_metrics(listener, backend, std::pin::pin!(stop)).await;
+}
+
+/// Boxed as [`AdminServer::run`].
+fn run_metrics(listener: TcpListener, backend: Arc<dyn Served>, stop: Stop<'_>) -> Serving<'_> {
+    Box::pin(accept_metrics(listener, backend, stop))
+}
+
+async fn accept_metrics(listener: TcpListener, backend: Arc<dyn Served>, mut stop: Stop<'_>) {
     let (_sender, stopping) = watch::channel(false);
     let shared = Shared { backend, streams: Arc::new(Semaphore::new(0)), stopping: stopping.clone() };
     let service = Router::new()
-        .route("/metrics", get(render_metrics::<B>))
+        .route("/metrics", get(render_metrics))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(shared);
     let mut connections = JoinSet::new();
-    let mut stop = std::pin::pin!(stop);
     loop {
         tokio::select! {
             () = &mut stop => break,
@@ -168,34 +196,29 @@ async fn serve_connection(
     drop(slot);
 }
 
-struct Shared<B> {
-    backend: Arc<B>,
+#[derive(Clone)]
+struct Shared {
+    backend: Arc<dyn Served>,
     streams: Arc<Semaphore>,
     stopping: watch::Receiver<bool>,
 }
 
-impl<B> Clone for Shared<B> {
-    fn clone(&self) -> Self {
-        Self { backend: self.backend.clone(), streams: self.streams.clone(), stopping: self.stopping.clone() }
-    }
-}
-
-fn router<B: AdminBackend>(shared: Shared<B>) -> Router {
+fn router(shared: Shared) -> Router {
     Router::new()
-        .route("/v1/version", get(version::<B>))
-        .route("/v1/summary", get(summary::<B>))
-        .route("/v1/peers", get(peers::<B>))
-        .route("/v1/peers/{address}", get(peer::<B>))
-        .route("/v1/peers/{address}/{action}", post(act::<B>))
-        .route("/v1/routes", get(routes::<B>))
-        .route("/v1/events", get(events::<B>))
-        .route("/v1/config", get(config::<B>))
-        .route("/v1/config/diff", get(config_diff::<B>).post(config_diff::<B>))
-        .route("/v1/config/apply", post(config_apply::<B>))
-        .route("/v1/node", get(node::<B>))
-        .route("/v1/node/drain", post(drain::<B>))
-        .route("/v1/fib", get(fib::<B>))
-        .route("/metrics", get(render_metrics::<B>))
+        .route("/v1/version", get(version))
+        .route("/v1/summary", get(summary))
+        .route("/v1/peers", get(peers))
+        .route("/v1/peers/{address}", get(peer))
+        .route("/v1/peers/{address}/{action}", post(act))
+        .route("/v1/routes", get(routes))
+        .route("/v1/events", get(events))
+        .route("/v1/config", get(config))
+        .route("/v1/config/diff", get(config_diff).post(config_diff))
+        .route("/v1/config/apply", post(config_apply))
+        .route("/v1/node", get(node))
+        .route("/v1/node/drain", post(drain))
+        .route("/v1/fib", get(fib))
+        .route("/metrics", get(render_metrics))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(shared)
@@ -252,30 +275,26 @@ async fn body<T: DeserializeOwned>(body: Body) -> Result<T, ApiError> {
     serde_json::from_slice(text).map_err(|error| bad_request(format!("the body is not as it should be: {error}")))
 }
 
-async fn version<B: AdminBackend>(State(shared): State<Shared<B>>) -> Answer {
+async fn version(State(shared): State<Shared>) -> Answer {
     json(Ok(shared.backend.version()))
 }
 
-async fn summary<B: AdminBackend>(State(shared): State<Shared<B>>) -> Answer {
+async fn summary(State(shared): State<Shared>) -> Answer {
     json(shared.backend.summary().await)
 }
 
-async fn peers<B: AdminBackend>(State(shared): State<Shared<B>>) -> Answer {
+async fn peers(State(shared): State<Shared>) -> Answer {
     let peers = shared.backend.peers().await;
     json(peers.map(|peers| PeerList { peers: peers.into_iter().map(PeerSummary::from).collect() }))
 }
 
-async fn peer<B: AdminBackend>(State(shared): State<Shared<B>>, path: UrlPart<String>) -> Answer {
+async fn peer(State(shared): State<Shared>, path: UrlPart<String>) -> Answer {
     let UrlPath(address) = path.map_err(bad_path)?;
     let address = peer_address(&address)?;
     json(shared.backend.peer(&address).await)
 }
 
-async fn act<B: AdminBackend>(
-    State(shared): State<Shared<B>>,
-    path: UrlPart<(String, String)>,
-    request: Request,
-) -> Answer {
+async fn act(State(shared): State<Shared>, path: UrlPart<(String, String)>, request: Request) -> Answer {
     let UrlPath((address, action)) = path.map_err(bad_path)?;
     let address = peer_address(&address)?;
     let content = request.into_body();
@@ -310,7 +329,7 @@ async fn act<B: AdminBackend>(
 #[serde(deny_unknown_fields)]
 struct Nothing {}
 
-async fn routes<B: AdminBackend>(State(shared): State<Shared<B>>, uri: Uri, headers: HeaderMap) -> Answer {
+async fn routes(State(shared): State<Shared>, uri: Uri, headers: HeaderMap) -> Answer {
     let query: RouteQuery = serde_urlencoded::from_str(uri.query().unwrap_or_default())
         .map_err(|error| bad_request(format!("the query is not as it should be: {error}")))?;
     check_query(&query).map_err(bad_request)?;
@@ -344,7 +363,7 @@ fn check_query(query: &RouteQuery) -> Result<(), String> {
 
 const NDJSON: &str = "application/x-ndjson";
 
-async fn events<B: AdminBackend>(State(shared): State<Shared<B>>, uri: Uri) -> Answer {
+async fn events(State(shared): State<Shared>, uri: Uri) -> Answer {
     let query: EventQuery = serde_urlencoded::from_str(uri.query().unwrap_or_default())
         .map_err(|error| bad_request(format!("the query is not as it should be: {error}")))?;
     if query.family.is_some() && !query.routes {
@@ -355,7 +374,7 @@ async fn events<B: AdminBackend>(State(shared): State<Shared<B>>, uri: Uri) -> A
     Ok(streaming(NDJSON, stream::events(shared.backend.events(), changes, shared.stopping), slot))
 }
 
-fn stream_slot<B>(shared: &Shared<B>) -> Result<OwnedSemaphorePermit, ApiError> {
+fn stream_slot(shared: &Shared) -> Result<OwnedSemaphorePermit, ApiError> {
     shared.streams.clone().try_acquire_owned().map_err(|_| {
         let text = format!("{MAX_STREAMS} streams of routes or events are open on the admin socket");
         ApiError::new(ErrorCode::Unavailable, text).with_remedy("end some, and try again")
@@ -375,21 +394,21 @@ where
     ([(CONTENT_TYPE, content_type), (CACHE_CONTROL, "no-store")], Body::from_stream(pieces)).into_response()
 }
 
-async fn config<B: AdminBackend>(State(shared): State<Shared<B>>) -> Answer {
+async fn config(State(shared): State<Shared>) -> Answer {
     json(shared.backend.config().await)
 }
 
-async fn config_diff<B: AdminBackend>(State(shared): State<Shared<B>>, request: Request) -> Answer {
+async fn config_diff(State(shared): State<Shared>, request: Request) -> Answer {
     let source: ConfigSource = body(request.into_body()).await?;
     json(shared.backend.config_diff(source).await)
 }
 
-async fn config_apply<B: AdminBackend>(State(shared): State<Shared<B>>, request: Request) -> Answer {
+async fn config_apply(State(shared): State<Shared>, request: Request) -> Answer {
     let source: ConfigSource = body(request.into_body()).await?;
     json(shared.backend.config_apply(source).await)
 }
 
-fn the_node<B: AdminBackend>(shared: &Shared<B>) -> Result<&dyn Node, ApiError> {
+fn the_node(shared: &Shared) -> Result<&dyn Node, ApiError> {
     shared.backend.node().ok_or_else(|| {
         let role = shared.backend.version().role;
         ApiError::new(ErrorCode::NotFound, format!("this daemon is a {role} and no node: it has no forwarding table"))
@@ -397,11 +416,11 @@ fn the_node<B: AdminBackend>(shared: &Shared<B>) -> Result<&dyn Node, ApiError> 
     })
 }
 
-async fn node<B: AdminBackend>(State(shared): State<Shared<B>>) -> Answer {
+async fn node(State(shared): State<Shared>) -> Answer {
     json(the_node(&shared)?.report().await)
 }
 
-async fn drain<B: AdminBackend>(State(shared): State<Shared<B>>, request: Request) -> Answer {
+async fn drain(State(shared): State<Shared>, request: Request) -> Answer {
     let DrainBody { step } = body(request.into_body()).await?;
     json(the_node(&shared)?.drain(step).await)
 }
@@ -414,13 +433,13 @@ struct DrainBody {
     step: DrainStep,
 }
 
-async fn fib<B: AdminBackend>(State(shared): State<Shared<B>>, uri: Uri) -> Answer {
+async fn fib(State(shared): State<Shared>, uri: Uri) -> Answer {
     let query: FibQuery = serde_urlencoded::from_str(uri.query().unwrap_or_default())
         .map_err(|error| bad_request(format!("the query is not as it should be: {error}")))?;
     json(the_node(&shared)?.fib(query).await)
 }
 
-async fn render_metrics<B: AdminBackend>(State(shared): State<Shared<B>>) -> Answer {
+async fn render_metrics(State(shared): State<Shared>) -> Answer {
     let summary = shared.backend.summary().await?;
     let peers = shared.backend.peers().await?;
     let node = match shared.backend.node() {

@@ -10,8 +10,9 @@ use futures_util::stream::{self, Stream};
 use serde::Serialize;
 use tokio::sync::watch;
 
-use crate::backend::{ChangeFeed, RouteCursor};
+use crate::backend::ChangeFeed;
 use crate::events::EventReader;
+use crate::served::Walk;
 use crate::types::{ApiError, Destination, ErrorBody, ErrorCode, Event, EventKind, WallTime};
 
 /// A piece of a body is sent when it has this many bytes; one destination may make it longer.
@@ -29,8 +30,8 @@ pub(crate) enum Format {
     NdJson,
 }
 
-struct RouteBody<C> {
-    cursor: C,
+struct RouteBody {
+    cursor: Box<dyn Walk>,
     format: Format,
     /// Destinations of the last chunk that are not written yet.
     chunk: std::vec::IntoIter<Destination>,
@@ -46,15 +47,12 @@ enum BodyState {
 }
 
 /// The body of `GET /v1/routes`. An error of the cursor is told inside the body, which then ends regularly.
-pub(crate) fn routes<C: RouteCursor>(
-    cursor: C,
-    format: Format,
-) -> impl Stream<Item = Result<Bytes, Infallible>> + Send {
+pub(crate) fn routes(cursor: Box<dyn Walk>, format: Format) -> impl Stream<Item = Result<Bytes, Infallible>> + Send {
     let body = RouteBody { cursor, format, chunk: Vec::new().into_iter(), written: 0, state: BodyState::Begin };
     stream::unfold(body, async |mut body| body.piece().await.map(|piece| (Ok(piece), body)))
 }
 
-impl<C: RouteCursor> RouteBody<C> {
+impl RouteBody {
     async fn piece(&mut self) -> Option<Bytes> {
         let mut out = Vec::new();
         match self.state {
@@ -215,6 +213,7 @@ mod tests {
     use futures_util::StreamExt;
 
     use super::*;
+    use crate::backend::RouteCursor;
     use crate::events::{EVENT_RING, EventHub};
     use crate::types::PeerAddress;
 
@@ -230,7 +229,7 @@ mod tests {
     }
 
     async fn collect(chunks: Vec<Result<Vec<Destination>, ApiError>>, format: Format) -> (String, usize) {
-        let pieces: Vec<_> = routes(Chunks(chunks.into_iter()), format).map(Result::unwrap).collect().await;
+        let pieces: Vec<_> = routes(Box::new(Chunks(chunks.into_iter())), format).map(Result::unwrap).collect().await;
         (String::from_utf8(pieces.concat()).unwrap(), pieces.len())
     }
 
@@ -267,7 +266,7 @@ mod tests {
     #[tokio::test]
     async fn pieces_are_bounded() {
         let chunk: Vec<_> = (0..100).flat_map(|_| destinations(0..100)).collect();
-        let stream = routes(Chunks(vec![Ok(chunk)].into_iter()), Format::NdJson);
+        let stream = routes(Box::new(Chunks(vec![Ok(chunk)].into_iter())), Format::NdJson);
         let lengths: Vec<_> = stream.map(|p| p.unwrap().len()).collect().await;
         assert!(lengths.len() > 5, "{lengths:?}");
         assert!(lengths.iter().all(|&l| l < PIECE + 256), "{lengths:?}");
