@@ -32,6 +32,7 @@ use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, RwLock};
 use std::time::SystemTime;
@@ -135,6 +136,18 @@ impl Speaker {
     /// # Errors
     /// A policy does not compile, an address is taken, another instance has the socket.
     pub async fn start(config: Config, options: StartOptions) -> Result<Self, StartError> {
+        Self::starting(config, options).await
+    }
+
+    /// Boxed, which makes all that a speaker runs code of this crate: else each crate that starts one has it once more.
+    fn starting(
+        config: Config,
+        options: StartOptions,
+    ) -> Pin<Box<dyn Future<Output = Result<Self, StartError>> + Send>> {
+        Box::pin(Self::start_all(config, options))
+    }
+
+    async fn start_all(config: Config, options: StartOptions) -> Result<Self, StartError> {
         // The socket first: a second instance must not touch the marker of the first.
         let server = AdminServer::bind(&config.api.socket)?;
         let metrics = match config.api.metrics {
