@@ -18,6 +18,7 @@ mod node_status;
 mod run;
 mod state;
 mod sysctls;
+mod texts;
 mod waiting;
 
 use std::process::ExitCode;

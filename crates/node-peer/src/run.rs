@@ -130,8 +130,8 @@ struct Node<'a> {
     context: NodeContext,
     snapshot: Option<Arc<Snapshot>>,
     workloads_known: bool,
-    /// What the resources came to last, when they came to something.
-    wanted: Option<Config>,
+    /// Of what the last configuration was made: when it is wanted again it is made again, and not kept in the meantime.
+    wanted: Option<(Arc<Snapshot>, NodeContext)>,
     /// Warnings that were said.
     said: BTreeSet<String>,
     drained: Drained,
@@ -207,8 +207,8 @@ impl<'a> Node<'a> {
 
     /// Brings what runs to what the datastore says.
     async fn apply(&mut self) -> Result<(), RunError> {
-        let Some(snapshot) = self.snapshot.as_ref().filter(|_| self.workloads_known) else { return Ok(()) };
-        let generated = generate(snapshot, &self.context);
+        let Some(snapshot) = self.snapshot.clone().filter(|_| self.workloads_known) else { return Ok(()) };
+        let generated = generate(&snapshot, &self.context);
         let runs = match self.phase {
             Phase::Running { .. } => Runs::Yes,
             Phase::Waiting { .. } | Phase::Changing => Runs::NotYet,
@@ -216,13 +216,19 @@ impl<'a> Node<'a> {
         self.state.generated(&generated, runs);
         self.say(&generated);
         let Some(config) = generated.config else { return Ok(()) };
-        self.wanted = Some(config);
-        self.bring().await
+        self.wanted = Some((snapshot, self.context.clone()));
+        self.bring(config).await
+    }
+
+    /// Brings what runs to what was wanted last.
+    async fn bring_again(&mut self) -> Result<(), RunError> {
+        let Some((snapshot, context)) = &self.wanted else { return Ok(()) };
+        let Some(config) = generate(snapshot, context).config else { return Ok(()) };
+        self.bring(config).await
     }
 
     /// Brings what runs to what is wanted.
-    async fn bring(&mut self) -> Result<(), RunError> {
-        let Some(config) = self.wanted.clone() else { return Ok(()) };
+    async fn bring(&mut self, config: Config) -> Result<(), RunError> {
         let config = self.finish(config);
         match std::mem::replace(&mut self.phase, Phase::Changing) {
             Phase::Running { speaker, table, sysctls } => {
@@ -337,7 +343,7 @@ impl<'a> Node<'a> {
             }
             Step::Retry => {
                 self.retry_at = None;
-                self.bring().await
+                self.bring_again().await
             }
         }
     }
@@ -348,7 +354,7 @@ impl<'a> Node<'a> {
         self.state.drained(drained);
         info!(state = drained.as_str(), "drain");
         // Also when the resources come to nothing now: it is what runs that is drained.
-        if let Err(e) = self.bring().await {
+        if let Err(e) = self.bring_again().await {
             error!("{e}");
         }
     }

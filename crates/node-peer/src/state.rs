@@ -1,5 +1,6 @@
 //! What a node knows about itself, and its part of the API.
 
+use std::fmt::Display;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use heddle_admin::node::Later;
@@ -14,6 +15,7 @@ use crate::drain::Drained;
 use crate::fib_report;
 use crate::forwarding::ForwardingTable;
 use crate::sysctls;
+use crate::texts::Texts;
 
 /// A node, for the API.
 #[derive(Debug)]
@@ -22,6 +24,36 @@ pub(crate) struct NodeState {
     datastore: Datastore,
     requests: mpsc::Sender<DrainRequest>,
     inner: Mutex<Inner>,
+}
+
+/// How all peers are called: address, name and origin of each.
+#[derive(Debug, Default)]
+struct PeerNames(Texts);
+
+impl PeerNames {
+    fn of(generated: &Generated) -> Self {
+        let mut names = Self::default();
+        for peer in &generated.peers {
+            match generated.origins.of(&Subject::Peer(peer.address.clone())).first() {
+                Some(origin) => names.push(&peer.address, &peer.name, origin),
+                None => names.push(&peer.address, &peer.name, &""),
+            }
+        }
+        names.0.shrink();
+        names
+    }
+
+    fn push(&mut self, address: &impl Display, name: &impl Display, origin: &impl Display) {
+        self.0.push(address);
+        self.0.push(name);
+        self.0.push(origin);
+    }
+
+    fn list(&self) -> Vec<PeerName> {
+        let mut texts = self.0.iter().map(str::to_owned);
+        let next = || Some(PeerName { address: texts.next()?, name: texts.next()?, origin: texts.next()? });
+        std::iter::from_fn(next).collect()
+    }
 }
 
 /// Whether the node runs sessions.
@@ -45,7 +77,7 @@ pub(crate) type DrainRequest = (DrainStep, oneshot::Sender<Drained>);
 struct Inner {
     waiting: Option<String>,
     warnings: Vec<String>,
-    peers: Vec<PeerName>,
+    peers: PeerNames,
     drained: Drained,
     forwarding: Option<Arc<ForwardingTable>>,
     problem: Option<String>,
@@ -69,18 +101,9 @@ impl NodeState {
             self.problem(Some(format!("{waiting}; what ran before goes on")));
             return;
         }
-        let peers = generated.peers.iter().map(|p| PeerName {
-            address: p.address.to_string(),
-            name: p.name.clone(),
-            origin: generated
-                .origins
-                .of(&Subject::Peer(p.address.clone()))
-                .first()
-                .map(ToString::to_string)
-                .unwrap_or_default(),
-        });
+        let peers = PeerNames::of(generated);
         let mut inner = self.lock();
-        inner.peers = peers.collect();
+        inner.peers = peers;
         inner.warnings = generated.warnings.iter().map(ToString::to_string).collect();
         inner.waiting = waiting.map(|w| w.to_string().trim_start_matches("waiting for ").to_owned());
     }
@@ -145,7 +168,7 @@ impl NodeState {
             datastore,
             warnings: inner.problem.iter().chain(&inner.warnings).cloned().collect(),
             sysctls,
-            peers: inner.peers.clone(),
+            peers: inner.peers.list(),
             fib,
         }
     }
@@ -199,7 +222,9 @@ mod tests {
         {
             let mut inner = state.lock();
             inner.waiting = None;
-            inner.peers.clone_from(&peers);
+            inner.peers = PeerNames::default();
+            let name = &peers[0];
+            inner.peers.push(&name.address, &name.name, &name.origin);
         }
         let nothing = generate(&heddle_resources::Snapshot::default(), &NodeContext::new("n1"));
         state.generated(&nothing, Runs::Yes);
