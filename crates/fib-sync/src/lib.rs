@@ -45,6 +45,8 @@ pub mod runner;
 pub mod settings;
 #[cfg(test)]
 mod sim;
+#[cfg(test)]
+mod sizes;
 pub mod status;
 pub mod sysctl;
 mod table;

@@ -77,28 +77,32 @@ pub(crate) struct Resolved {
 
 type Resolution = Result<Resolved, Unresolved>;
 
+/// A next hop in use.
 #[derive(Debug)]
-struct Tracked {
+pub(crate) struct Tracked {
     wanted_by_rib: bool,
     groups: u32,
     resolution: Resolution,
     seen: Seen,
 }
 
-/// What a resolution depends on.
+/// What a resolution depends on. Most next hops are on a link: then this needs no memory beside itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Seen {
-    /// Addresses that were looked up, and how long the prefix was that decided.
-    chain: BTreeMap<IpAddr, u8>,
-    /// Interfaces whose state was asked.
-    interfaces: BTreeSet<IfIndex>,
+    /// How long the prefix was that decided about the next hop's own address; none: it was not looked up.
+    own: Option<u8>,
+    /// The other addresses that were looked up, and how long the prefix was that decided.
+    others: BTreeMap<IpAddr, u8>,
+    /// Interfaces whose state was asked, each once.
+    interfaces: SmallVec<[IfIndex; 1]>,
 }
 
 /// The next hops in use, and what they are resolved to.
 #[derive(Debug, Default)]
 pub(crate) struct Resolver {
-    tracked: BTreeMap<NextHop, Tracked>,
-    /// Addresses that were looked up, with the next hop they were looked up for.
+    /// Boxed: the nodes of such a map are half empty where next hops come in their order, as they do at a start.
+    tracked: BTreeMap<NextHop, Box<Tracked>>,
+    /// Addresses that were looked up for a next hop with another address, with that next hop.
     asked: BTreeMap<(IpAddr, NextHop), u8>,
     dirty: BTreeSet<NextHop>,
 }
@@ -160,11 +164,19 @@ impl Resolver {
 
     /// Routes to a prefix changed.
     pub(crate) fn prefix_changed(&mut self, prefix: Prefix) {
-        if self.asked.is_empty() {
+        if self.tracked.is_empty() {
             return;
         }
-        let lowest = NextHop { address: IpAddr::from([0, 0, 0, 0]), interface: None };
         let last = last_address(prefix);
+        for (next_hop, tracked) in self.tracked.range(NextHop::new(prefix.addr())..) {
+            if next_hop.address > last {
+                break;
+            }
+            if tracked.seen.own.is_some_and(|matched| prefix.len() >= matched) {
+                self.dirty.insert(*next_hop);
+            }
+        }
+        let lowest = NextHop::new(IpAddr::from([0, 0, 0, 0]));
         for ((address, next_hop), matched) in self.asked.range((prefix.addr(), lowest)..) {
             if *address > last {
                 break;
@@ -195,10 +207,10 @@ impl Resolver {
             let Some(tracked) = self.tracked.get_mut(&next_hop) else { continue };
             let (resolution, seen) = resolve(next_hop, routes);
             if seen != tracked.seen {
-                for address in tracked.seen.chain.keys() {
+                for address in tracked.seen.others.keys() {
                     self.asked.remove(&(*address, next_hop));
                 }
-                self.asked.extend(seen.chain.iter().map(|(address, matched)| ((*address, next_hop), *matched)));
+                self.asked.extend(seen.others.iter().map(|(address, matched)| ((*address, next_hop), *matched)));
                 tracked.seen = seen;
             }
             if resolution == tracked.resolution {
@@ -220,8 +232,8 @@ impl Resolver {
         let asked = &mut self.asked;
         self.tracked.entry(next_hop).or_insert_with(|| {
             let (resolution, seen) = resolve(next_hop, routes);
-            asked.extend(seen.chain.iter().map(|(address, matched)| ((*address, next_hop), *matched)));
-            Tracked { wanted_by_rib: false, groups: 0, resolution, seen }
+            asked.extend(seen.others.iter().map(|(address, matched)| ((*address, next_hop), *matched)));
+            Box::new(Tracked { wanted_by_rib: false, groups: 0, resolution, seen })
         })
     }
 
@@ -229,7 +241,7 @@ impl Resolver {
         if self.tracked.get(&next_hop).is_some_and(|tracked| !tracked.wanted_by_rib && tracked.groups == 0)
             && let Some(tracked) = self.tracked.remove(&next_hop)
         {
-            for address in tracked.seen.chain.keys() {
+            for address in tracked.seen.others.keys() {
                 self.asked.remove(&(*address, next_hop));
             }
             self.dirty.remove(&next_hop);
@@ -243,7 +255,7 @@ fn state(resolution: &Resolution) -> NextHopState {
 
 /// Resolves a next hop, and says what that depended on.
 fn resolve(next_hop: NextHop, routes: &Routes<'_>) -> (Resolution, Seen) {
-    let mut walk = Walk { routes, seen: Seen::default(), stack: SmallVec::new() };
+    let mut walk = Walk { routes, own: next_hop.address, seen: Seen::default(), stack: SmallVec::new() };
     let resolution = walk.resolve(next_hop).map(|mut resolved| {
         if let Target::Legs(legs) = Target::legs(resolved.legs) {
             resolved.legs = legs;
@@ -266,6 +278,8 @@ pub(crate) fn is_link_local(address: IpAddr) -> bool {
 
 struct Walk<'a, 'r> {
     routes: &'a Routes<'r>,
+    /// The address of the next hop that is resolved.
+    own: IpAddr,
     seen: Seen,
     stack: SmallVec<[IpAddr; MAX_DEPTH]>,
 }
@@ -333,11 +347,18 @@ impl Walk<'_, '_> {
 
     /// An address was looked up more than once when routes meet again: the shortest match counts.
     fn note(&mut self, address: IpAddr, matched: u8) {
-        self.seen.chain.entry(address).and_modify(|known| *known = matched.min(*known)).or_insert(matched);
+        let known = if address == self.own {
+            self.seen.own.get_or_insert(matched)
+        } else {
+            self.seen.others.entry(address).or_insert(matched)
+        };
+        *known = matched.min(*known);
     }
 
     fn usable(&mut self, interface: IfIndex) -> bool {
-        self.seen.interfaces.insert(interface);
+        if !self.seen.interfaces.contains(&interface) {
+            self.seen.interfaces.push(interface);
+        }
         self.routes.view.link_state(interface) == Some(LinkState::Up)
     }
 

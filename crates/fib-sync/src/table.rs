@@ -4,9 +4,11 @@
 //! All routes of a group lead to the same target, so a next hop that moves is resolved once a group, and the group's
 //! slots are linked to each other so that only they are visited.
 
+use std::hash::BuildHasher as _;
 use std::sync::Arc;
 
-use hashbrown::HashMap;
+use hashbrown::hash_table::Entry as IndexEntry;
+use hashbrown::{DefaultHashBuilder, HashTable};
 use heddle_bgp_core::{Prefix, Timestamp};
 use smallvec::SmallVec;
 
@@ -107,10 +109,13 @@ impl Entry {
 pub(crate) struct Table {
     entries: Vec<Entry>,
     free: Vec<u32>,
-    index: HashMap<Prefix, u32>,
+    /// Slots by the hashes of their destinations.
+    index: HashTable<u32>,
     groups: Vec<Option<Group>>,
     free_groups: Vec<u32>,
-    group_index: HashMap<Arc<GroupKey>, u32>,
+    /// Groups by the hashes of their keys.
+    group_index: HashTable<u32>,
+    hasher: DefaultHashBuilder,
     lengths: Lengths,
 }
 
@@ -120,34 +125,35 @@ impl Table {
     }
 
     pub(crate) fn find(&self, prefix: Prefix) -> Option<Slot> {
-        self.index.get(&prefix).map(|slot| Slot(*slot))
+        let is_it = |slot: &u32| self.entries[*slot as usize].prefix == prefix;
+        self.index.find(self.hasher.hash_one(prefix), is_it).map(|slot| Slot(*slot))
     }
 
     /// The slot of a destination, made when there is none.
     pub(crate) fn slot(&mut self, prefix: Prefix) -> Slot {
-        let Self { entries, free, index, .. } = self;
-        let make = || {
-            let entry = Entry {
-                prefix,
-                group: NONE,
-                previous: NONE,
-                next: NONE,
-                dirty: false,
-                withdrawn: false,
-                actual: SmallVec::new(),
-            };
-            match free.pop() {
-                Some(slot) => {
-                    entries[slot as usize] = entry;
-                    slot
-                }
-                None => {
-                    entries.push(entry);
-                    u32::try_from(entries.len() - 1).expect("invariant: fewer destinations than 2^32")
-                }
-            }
+        let Self { entries, free, index, hasher, .. } = self;
+        let is_it = |slot: &u32| entries[*slot as usize].prefix == prefix;
+        let hash = |slot: &u32| hasher.hash_one(entries[*slot as usize].prefix);
+        let vacant = match index.entry(hasher.hash_one(prefix), is_it, hash) {
+            IndexEntry::Occupied(known) => return Slot(*known.get()),
+            IndexEntry::Vacant(vacant) => vacant,
         };
-        Slot(*index.entry(prefix).or_insert_with(make))
+        let entry = Entry {
+            prefix,
+            group: NONE,
+            previous: NONE,
+            next: NONE,
+            dirty: false,
+            withdrawn: false,
+            actual: SmallVec::new(),
+        };
+        let slot = free.pop().unwrap_or_else(|| number(entries.len()));
+        vacant.insert(slot);
+        match entries.get_mut(slot as usize) {
+            Some(free) => *free = entry,
+            None => entries.push(entry),
+        }
+        Slot(slot)
     }
 
     pub(crate) fn entry(&self, slot: Slot) -> &Entry {
@@ -162,7 +168,8 @@ impl Table {
     pub(crate) fn forget_if_empty(&mut self, slot: Slot) {
         let entry = self.entry(slot);
         let (prefix, empty) = (entry.prefix, entry.group == NONE && entry.actual.is_empty() && !entry.dirty);
-        if empty && self.index.remove(&prefix).is_some() {
+        if empty && let Ok(entry) = self.index.find_entry(self.hasher.hash_one(prefix), |other| *other == slot.0) {
+            entry.remove();
             self.free.push(slot.0);
         }
     }
@@ -175,7 +182,7 @@ impl Table {
     /// The destination of a slot that is in use.
     pub(crate) fn used(&self, slot: u32) -> Option<(Slot, &Entry)> {
         let entry = self.entries.get(slot as usize)?;
-        (self.index.get(&entry.prefix) == Some(&slot)).then_some((Slot(slot), entry))
+        (self.find(entry.prefix) == Some(Slot(slot))).then_some((Slot(slot), entry))
     }
 
     pub(crate) fn group(&self, id: GroupId) -> Option<&Group> {
@@ -187,30 +194,35 @@ impl Table {
     }
 
     pub(crate) fn find_group(&self, key: &GroupKey) -> Option<GroupId> {
-        self.group_index.get(key).map(|id| GroupId(*id))
+        let is_it = |id: &u32| self.group(GroupId(*id)).is_some_and(|group| *group.key == *key);
+        self.group_index.find(self.hasher.hash_one(key), is_it).map(|id| GroupId(*id))
     }
 
     pub(crate) fn add_group(&mut self, key: GroupKey, state: GroupState) -> GroupId {
-        let key = Arc::new(key);
-        let group = Group { key: Arc::clone(&key), state, object: None, members: 0, head: NONE };
+        let hash = self.hasher.hash_one(&key);
+        let group = Some(Group { key: Arc::new(key), state, object: None, members: 0, head: NONE });
         let id = match self.free_groups.pop() {
             Some(id) => {
-                self.groups[id as usize] = Some(group);
+                self.groups[id as usize] = group;
                 id
             }
             None => {
-                self.groups.push(Some(group));
-                u32::try_from(self.groups.len() - 1).expect("invariant: fewer groups than 2^32")
+                self.groups.push(group);
+                number(self.groups.len() - 1)
             }
         };
-        self.group_index.insert(key, id);
+        let Self { groups, group_index, hasher, .. } = self;
+        let hash_of = |id: &u32| groups[*id as usize].as_ref().map_or(0, |group| hasher.hash_one(&*group.key));
+        group_index.insert_unique(hash, id, hash_of);
         GroupId(id)
     }
 
     /// Takes a group without members away.
     pub(crate) fn remove_group(&mut self, id: GroupId) -> Option<Group> {
         let group = self.groups.get_mut(id.0 as usize)?.take_if(|group| group.members == 0)?;
-        self.group_index.remove(&group.key);
+        if let Ok(entry) = self.group_index.find_entry(self.hasher.hash_one(&*group.key), |other| *other == id.0) {
+            entry.remove();
+        }
         self.free_groups.push(id.0);
         Some(group)
     }
@@ -290,6 +302,11 @@ impl Table {
     pub(crate) fn blackhole() -> Target {
         Target::Dead(Dead::Blackhole)
     }
+}
+
+/// The number of a slot or group.
+fn number(place: usize) -> u32 {
+    u32::try_from(place).expect("invariant: fewer destinations than 2^32")
 }
 
 /// The slots of a group, one after the other.
