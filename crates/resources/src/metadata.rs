@@ -10,9 +10,12 @@ use jiff::Timestamp;
 /// Names and values, each name once, in the order of the names: labels, annotations.
 ///
 /// All of them are one text and the places where it is to be cut: a cluster has many more labels than objects, and an
-/// allocation for each would take more room than the text.
+/// allocation for each would take more room than the text. Most objects have none at all, and no room for them.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
-pub struct Labels {
+pub struct Labels(Option<Box<Pairs>>);
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Pairs {
     /// Name, value, name, value …
     text: Box<str>,
     /// Where each of them ends.
@@ -50,21 +53,22 @@ impl Labels {
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.ends.len() / 2
+        self.0.as_ref().map_or(0, |pairs| pairs.ends.len() / 2)
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
+        self.0.is_none()
     }
 
     fn at(&self, index: usize) -> Option<(&str, &str)> {
-        let end = |number: usize| self.ends.get(number).and_then(|end| usize::try_from(*end).ok());
+        let Pairs { text, ends } = &**self.0.as_ref()?;
+        let end = |number: usize| ends.get(number).and_then(|end| usize::try_from(*end).ok());
         let first = index.checked_mul(2)?;
         let start = first.checked_sub(1).map_or(Some(0), end)?;
         let (middle, last) = (end(first)?, end(first + 1)?);
-        Some((self.text.get(start..middle)?, self.text.get(middle..last)?))
+        Some((text.get(start..middle)?, text.get(middle..last)?))
     }
 }
 
@@ -88,7 +92,7 @@ impl<N: AsRef<str>, V: AsRef<str>> FromIterator<(N, V)> for Labels {
             text.push_str(value);
             ends.extend([middle, end]);
         }
-        Self { text: text.into(), ends: ends.into() }
+        Self((!ends.is_empty()).then(|| Box::new(Pairs { text: text.into(), ends: ends.into() })))
     }
 }
 
@@ -124,6 +128,19 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::{BlockAffinity, Node};
+
+    /// A cluster has thousands of them: of nodes, blocks and who has them.
+    #[test]
+    fn objects_are_small() {
+        for (what, size, most) in [
+            ("metadata", size_of::<Metadata>(), 104),
+            ("a node", size_of::<Node>(), 288),
+            ("an affinity", size_of::<BlockAffinity>(), 144),
+        ] {
+            assert!(size <= most && size > most * 3 / 4, "{what}: {size} octets, at most {most} wanted");
+        }
+    }
 
     proptest! {
         #[test]
