@@ -4,6 +4,7 @@ mod merge;
 mod name;
 mod scan;
 mod source;
+mod table;
 mod tree;
 
 pub(crate) use name::any_visible;

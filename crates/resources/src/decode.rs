@@ -72,11 +72,15 @@ pub fn decode_json(value: &serde_json::Value) -> Result<Document, InvalidObject>
 /// A document that is no YAML is one error and does not touch those behind the next `---`.
 #[must_use]
 pub fn decode_documents(text: &str, file: &str) -> Vec<Result<Document, InvalidObject>> {
-    let file: Arc<str> = file.into();
     let mut results = Vec::new();
-    yaml::each_document(text, &file, &mut |tree| match tree {
-        Ok(tree) => object::decode_all(&tree, Some(&file), &mut results),
-        Err(error) => results.push(Err(error)),
-    });
+    decode_each(text, &file.into(), |result| results.push(result));
     results
+}
+
+/// As [`decode_documents`], one object after the other: a large file need not be in memory a second time.
+pub fn decode_each(text: &str, file: &Arc<str>, mut with: impl FnMut(Result<Document, InvalidObject>)) {
+    yaml::each_document(text, file, &mut |tree| match tree {
+        Ok(tree) => object::decode_all(&tree, Some(file), &mut with),
+        Err(error) => with(Err(error)),
+    });
 }

@@ -62,7 +62,7 @@ pub use bgp_filter::BgpFilter;
 pub use bgp_peer::BgpPeer;
 pub use block_affinity::BlockAffinity;
 pub use calico_node_status::CalicoNodeStatus;
-pub use decode::{Decoded, Document, decode_documents, decode_json};
+pub use decode::{Decoded, Document, decode_documents, decode_each, decode_json};
 pub use endpoint_slice::EndpointSlice;
 pub use endpoint_status::{EndpointStatus, EndpointStatusError};
 pub use error::{FieldError, InvalidObject, Location, Note, ObjectName, Problem, Remark, Rule, ValueType};

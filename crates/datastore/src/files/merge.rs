@@ -1,45 +1,31 @@
 //! Files to objects: what counts where a file is wrong, and where several define one object. Pure.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use heddle_resources::{
-    Document, InvalidObject, Key, Kind, Location, Object, ObjectName, Problem as FieldProblem, Scope, decode_documents,
+    Document, InvalidObject, Key, Kind, Location, Object, ObjectName, Problem as FieldProblem, Scope, decode_each,
 };
 
 use super::scan::Change;
+use super::table::{Definition, FileState, FileTable};
 use crate::event::SourceEvent;
 use crate::kinds::Kinds;
 use crate::problem::{InForce, Problem};
-
-/// An object as a file defines it.
-#[derive(Clone, Debug)]
-struct Definition {
-    object: Object,
-    at: Location,
-}
-
-/// What is known of a file.
-#[derive(Debug, Default)]
-struct FileState {
-    objects: BTreeMap<Key, Definition>,
-    problems: Vec<Problem>,
-}
 
 /// All files of a folder.
 #[derive(Debug)]
 pub(crate) struct Merge {
     root: PathBuf,
-    files: BTreeMap<PathBuf, FileState>,
-    /// The files that define an object; the first of them counts.
-    owners: BTreeMap<Key, BTreeSet<PathBuf>>,
+    files: FileTable,
 }
 
 impl Merge {
     pub(crate) fn new(root: PathBuf) -> Self {
-        Self { root, files: BTreeMap::new(), owners: BTreeMap::new() }
+        Self { root, files: FileTable::default() }
     }
 
     /// Takes changes of files; answers what that changes.
@@ -52,9 +38,9 @@ impl Merge {
         let mut events = Vec::new();
         for key in keys {
             // Whoever else defines it counts now, or not any more.
-            files.extend(self.owners.get(&key).into_iter().flatten().cloned());
-            events.push(match self.winner(&key) {
-                Some((_, definition)) => SourceEvent::Set { object: definition.object.clone(), revision: None },
+            files.extend(self.files.defining(&key).map(|(path, ..)| path.to_owned()));
+            events.push(match self.files.winner(&key) {
+                Some((.., definition)) => SourceEvent::Set { object: definition.object.clone(), revision: None },
                 None => SourceEvent::Deleted { key, revision: None },
             });
         }
@@ -64,15 +50,19 @@ impl Merge {
 
     /// Every object that counts.
     pub(crate) fn objects(&self) -> impl Iterator<Item = &Object> {
-        self.places().map(|(object, _)| object)
+        self.counting().map(|(_, definition)| &definition.object)
     }
 
     /// Every object that counts, and where it begins.
-    pub(crate) fn places(&self) -> impl Iterator<Item = (&Object, &Location)> {
-        self.owners
-            .keys()
-            .filter_map(|key| self.winner(key))
-            .map(|(_, definition)| (&definition.object, &definition.at))
+    pub(crate) fn places(&self) -> impl Iterator<Item = (&Object, Location)> {
+        self.counting().map(|(file, definition)| (&definition.object, file.place(definition)))
+    }
+
+    fn counting(&self) -> impl Iterator<Item = (&FileState, &Definition)> {
+        let all = self.files.iter().flat_map(|(path, file)| file.objects().iter().map(move |d| (path, file, d)));
+        let counts =
+            |path: &Path, d: &Definition| self.files.winner(&d.object.key()).is_some_and(|(of, ..)| of == path);
+        all.filter(move |(path, _, d)| counts(path, d)).map(|(_, file, d)| (file, d))
     }
 
     /// All kinds, of which there may be objects in files.
@@ -80,47 +70,23 @@ impl Merge {
         Kinds::all()
     }
 
-    fn winner(&self, key: &Key) -> Option<(&Path, &Definition)> {
-        let path = self.owners.get(key)?.first()?;
-        let definition = self.files.get(path)?.objects.get(key)?;
-        Some((path, definition))
-    }
-
     /// One file: its new state, and the keys that it touches.
     fn file(&mut self, path: &Path, change: Change, touched: &mut BTreeSet<Key>) {
         let display = self.root.join(path);
-        let old = self.files.remove(path).unwrap_or_default();
-        let before: BTreeSet<Key> = old.objects.keys().cloned().collect();
+        let name: Arc<str> = display.display().to_string().into();
+        let old = self.files.remove(path).unwrap_or_else(|| FileState::new(Arc::clone(&name), Vec::new()));
+        touched.extend(old.keys());
         let new = match change {
-            Change::Removed => None,
-            Change::Ignored => {
-                Some(FileState { objects: BTreeMap::new(), problems: vec![Problem::Ignored { path: display }] })
-            }
-            Change::Unreadable(error) => {
-                Some(old.kept(|in_force| Problem::Unreadable { path: display, error, in_force }))
-            }
+            Change::Removed => return,
+            Change::Ignored => FileState::new(name, vec![Problem::Ignored { path: display }]),
+            Change::Unreadable(error) => old.kept(|in_force| Problem::Unreadable { path: display, error, in_force }),
             Change::TooLarge { size, max } => {
-                Some(old.kept(|in_force| Problem::TooLarge { path: display, size, max, in_force }))
+                old.kept(|in_force| Problem::TooLarge { path: display, size, max, in_force })
             }
-            Change::Content(content) => Some(read(&display, &content, old)),
+            Change::Content(content) => read(&display, name, &content, old),
         };
-        let after: BTreeSet<Key> = new.iter().flat_map(|f| f.objects.keys().cloned()).collect();
-        for gone in before.difference(&after) {
-            if let Some(owners) = self.owners.get_mut(gone) {
-                owners.remove(path);
-                if owners.is_empty() {
-                    self.owners.remove(gone);
-                }
-            }
-        }
-        for key in &after {
-            self.owners.entry(key.clone()).or_default().insert(path.to_owned());
-        }
-        if let Some(new) = new {
-            self.files.insert(path.to_owned(), new);
-        }
-        touched.extend(before);
-        touched.extend(after);
+        touched.extend(new.keys());
+        self.files.insert(path, new);
     }
 
     /// All that is wrong in a file, objects that another one defines included.
@@ -128,12 +94,13 @@ impl Merge {
         let origin: Arc<str> = self.root.join(path).display().to_string().into();
         let Some(file) = self.files.get(path) else { return SourceEvent::Problems { origin, problems: Vec::new() } };
         let mut problems = file.problems.clone();
-        for (key, definition) in &file.objects {
-            if let Some((winner, used)) = self.winner(key)
+        for definition in file.objects() {
+            let key = definition.object.key();
+            if let Some((winner, its_file, used)) = self.files.winner(&key)
                 && winner != path
             {
-                let (at, used) = (definition.at.clone(), used.at.clone());
-                problems.push(Problem::Duplicate { key: key.clone(), at, used });
+                let (at, used) = (file.place(definition), its_file.place(used));
+                problems.push(Problem::Duplicate { key, at, used });
             }
         }
         SourceEvent::Problems { origin, problems }
@@ -143,15 +110,15 @@ impl Merge {
 impl FileState {
     /// The last good state, and why there is no newer one.
     fn kept(mut self, problem: impl FnOnce(InForce) -> Problem) -> Self {
-        let in_force = if self.objects.is_empty() { InForce::Nothing } else { InForce::LastGood };
+        let in_force = if self.objects().is_empty() { InForce::Nothing } else { InForce::LastGood };
         self.problems = vec![problem(in_force)];
         self
     }
 }
 
 /// The state of a file that was read.
-fn read(path: &Path, content: &[u8], old: FileState) -> FileState {
-    if content.is_empty() && !old.objects.is_empty() {
+fn read(path: &Path, name: Arc<str>, content: &[u8], old: FileState) -> FileState {
+    if content.is_empty() && !old.objects().is_empty() {
         // A write that was cut off leaves this; one who wants the objects gone removes the file.
         return old.kept(|_| Problem::Emptied { path: path.to_owned() });
     }
@@ -162,51 +129,69 @@ fn read(path: &Path, content: &[u8], old: FileState) -> FileState {
             return old.kept(|in_force| Problem::Unreadable { path: path.to_owned(), error, in_force });
         }
     };
-    let documents = decode_documents(text, &path.display().to_string());
-    let broken = documents.iter().any(|d| d.as_ref().is_err_and(is_no_yaml));
-    let mut new = FileState::default();
-    for document in documents {
+    let mut reading = Reading { name, old, objects: BTreeMap::new(), problems: Vec::new(), broken: false };
+    let name = Arc::clone(&reading.name);
+    decode_each(text, &name, |document| reading.document(document));
+    reading.end()
+}
+
+/// A file that is being read.
+struct Reading {
+    name: Arc<str>,
+    old: FileState,
+    objects: BTreeMap<Key, Definition>,
+    problems: Vec<Problem>,
+    /// Whether a document was no YAML.
+    broken: bool,
+}
+
+impl Reading {
+    fn document(&mut self, document: Result<Document, InvalidObject>) {
         match document {
             Ok(Document::Object(decoded)) => {
-                new.problems.extend(decoded.notes.into_iter().map(Problem::Note));
-                let at = decoded.at.unwrap_or_else(|| Location {
-                    file: path.display().to_string().into(),
-                    line: 1,
-                    column: 1,
-                });
-                if let Some(first) = new.objects.get(&decoded.key) {
-                    let used = first.at.clone();
-                    new.problems.push(Problem::Duplicate { key: decoded.key, at, used });
-                } else {
-                    new.objects.insert(decoded.key, Definition { object: decoded.object, at });
+                self.problems.extend(decoded.notes.into_iter().map(Problem::Note));
+                let (line, column) = decoded.at.as_ref().map_or((1, 1), |at| (at.line, at.column));
+                let place = |line, column| Location { file: Arc::clone(&self.name), line, column };
+                match self.objects.entry(decoded.key) {
+                    Entry::Occupied(first) => {
+                        let (at, used) = (place(line, column), place(first.get().line, first.get().column));
+                        self.problems.push(Problem::Duplicate { key: first.key().clone(), at, used });
+                    }
+                    Entry::Vacant(entry) => {
+                        entry.insert(Definition { object: decoded.object, line, column });
+                    }
                 }
             }
             Ok(Document::Skipped { object, api_version, at }) => {
-                new.problems.push(Problem::Skipped { object, api_version, at });
+                self.problems.push(Problem::Skipped { object, api_version, at });
             }
-            Err(object) => new.invalid(object, &old.objects),
+            Err(object) => self.invalid(object),
         }
     }
-    if broken && !old.objects.is_empty() {
-        // Half-written, most likely: what is behind the break may be there again in a moment.
-        let problems = new.problems.into_iter().map(|p| match p {
-            Problem::Invalid { object, .. } => Problem::Invalid { object, in_force: InForce::LastGood },
-            other => other,
-        });
-        return FileState { problems: problems.collect(), objects: old.objects };
-    }
-    new
-}
 
-impl FileState {
     /// An object with errors: ignored alone. Its last good version stays, if the file had one.
-    fn invalid(&mut self, object: InvalidObject, old: &BTreeMap<Key, Definition>) {
-        let last_good = key_of(&object.object).and_then(|key| old.get(&key).cloned().map(|d| (key, d)));
+    fn invalid(&mut self, object: InvalidObject) {
+        self.broken |= is_no_yaml(&object);
+        let last_good = key_of(&object.object).and_then(|key| self.old.get(&key).cloned().map(|d| (key, d)));
         let in_force = if last_good.is_some() { InForce::LastGood } else { InForce::Nothing };
         if let Some((key, definition)) = last_good {
             self.objects.entry(key).or_insert(definition);
         }
         self.problems.push(Problem::Invalid { object, in_force });
+    }
+
+    fn end(self) -> FileState {
+        let Self { name, mut old, objects, problems, broken } = self;
+        if broken && !old.objects().is_empty() {
+            // Half-written, most likely: what is behind the break may be there again in a moment.
+            let problems = problems.into_iter().map(|p| match p {
+                Problem::Invalid { object, .. } => Problem::Invalid { object, in_force: InForce::LastGood },
+                other => other,
+            });
+            old.problems = problems.collect();
+            return old;
+        }
+        FileState::new(name, problems).with(objects)
     }
 }
 

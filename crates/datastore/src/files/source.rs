@@ -127,7 +127,7 @@ impl FolderContent {
             in_force: InForce::Nothing,
         });
         let problems = problems.flatten().chain(closed).collect();
-        let places = merge.places().map(|(object, at)| (object.key(), at.clone())).collect();
+        let places = merge.places().map(|(object, at)| (object.key(), at)).collect();
         Ok(Self { snapshot: merge.objects().cloned().collect(), places, problems })
     }
 }

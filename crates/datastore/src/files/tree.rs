@@ -19,6 +19,9 @@ use super::scan::{Dirty, Scan};
 /// Where the kernel does not tell of changes, the folder is looked at so often.
 pub(crate) const POLL: Duration = Duration::from_secs(2);
 
+/// Octets of events that are read at once: two dozen with the longest names. What is not read yet waits in the kernel's queue.
+const EVENTS: usize = 8 * 1024;
+
 /// How long to wait for more before a look.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pace {
@@ -69,7 +72,7 @@ pub(crate) struct FileTree {
 impl FileTree {
     /// Begins; nothing is looked at yet.
     pub(crate) fn new(root: &Path, select: fn(&str) -> NameUse) -> Self {
-        let events = Inotify::init().and_then(|inotify| inotify.into_event_stream(vec![0; 64 * 1024]));
+        let events = Inotify::init().and_then(|inotify| inotify.into_event_stream(vec![0; EVENTS]));
         let (events, unwatched) = match events {
             Ok(events) => (Some(events), None),
             Err(error) => (None, Some(Arc::new(error))),

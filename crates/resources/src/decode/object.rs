@@ -100,19 +100,19 @@ impl Type {
 }
 
 /// Decodes a document: an object, or a list of objects.
-pub(super) fn decode_all(tree: &Tree, file: Option<&Arc<str>>, results: &mut Vec<Result<Document, InvalidObject>>) {
+pub(super) fn decode_all(tree: &Tree, file: Option<&Arc<str>>, with: &mut impl FnMut(Result<Document, InvalidObject>)) {
     let kind = text_of(tree, "kind").and_then(|kind| kind.strip_suffix("List"));
     match (kind, tree.field("items").map(|items| &items.data)) {
         // A list within a list is none that any API has: it is skipped as a kind that we do not read.
-        (Some(""), Some(Data::List(items))) => results.extend(items.iter().map(|item| decode(item, file))),
+        (Some(""), Some(Data::List(items))) => items.iter().for_each(|item| with(decode(item, file))),
         (Some(kind), Some(Data::List(items))) => {
             for item in items {
-                results.push(decode(&item_of(tree, kind, item), file));
+                with(decode(&item_of(tree, kind, item), file));
             }
         }
         (Some(_), Some(Data::Null)) => {}
         _ if tree.data == Data::Null => {}
-        _ => results.push(decode(tree, file)),
+        _ => with(decode(tree, file)),
     }
 }
 
