@@ -52,16 +52,30 @@ pub struct RouteCounters {
     pub export_withdraws: Row,
 }
 
-/// What was said to somebody.
+/// What was said to somebody: what [`Row`]s of export are made of, as there is one for each peer and group.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
-    pub(crate) updates: Row,
-    pub(crate) withdraws: Row,
+    /// Adverts that policy or a rule of export kept back.
+    pub(crate) filtered: u64,
+    /// Adverts without effect.
+    pub(crate) ignored: u64,
+    /// Adverts that were written.
+    pub(crate) accepted: u64,
+    /// Paths that went.
+    pub(crate) gone: u64,
+    /// Withdrawals that were written.
+    pub(crate) withdrawn: u64,
 }
 
 impl Tally {
-    fn combine(self, other: Self, f: impl Fn(u64, u64) -> u64 + Copy) -> Self {
-        Self { updates: self.updates.combine(other.updates, f), withdraws: self.withdraws.combine(other.withdraws, f) }
+    fn combine(self, other: Self, f: impl Fn(u64, u64) -> u64) -> Self {
+        Self {
+            filtered: f(self.filtered, other.filtered),
+            ignored: f(self.ignored, other.ignored),
+            accepted: f(self.accepted, other.accepted),
+            gone: f(self.gone, other.gone),
+            withdrawn: f(self.withdrawn, other.withdrawn),
+        }
     }
     pub(crate) fn plus(self, other: Self) -> Self {
         self.combine(other, u64::wrapping_add)
@@ -69,6 +83,18 @@ impl Tally {
     /// Differences of running counts; one may pass through what would be below zero, and the sum is right again.
     pub(crate) fn minus(self, other: Self) -> Self {
         self.combine(other, u64::wrapping_sub)
+    }
+
+    /// Adverts. Whatever came was one of the three.
+    pub(crate) fn updates(self) -> Row {
+        let Self { filtered, ignored, accepted, .. } = self;
+        let received = filtered.wrapping_add(ignored).wrapping_add(accepted);
+        Row { received, filtered, ignored, accepted, ..Row::default() }
+    }
+
+    /// Withdrawals.
+    pub(crate) fn withdraws(self) -> Row {
+        Row { received: self.gone, accepted: self.withdrawn, ..Row::default() }
     }
 }
 

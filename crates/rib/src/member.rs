@@ -48,10 +48,8 @@ pub(crate) struct Member {
     pub(crate) limit: Option<PrefixLimit>,
     pub(crate) limit_exceeded: bool,
     pub(crate) limit_warned: bool,
-    /// What it was told by walks, and by flushes before it was attached last.
+    /// What it was told; while it is attached, less what its group has told: so that a flush counts once for all members.
     pub(crate) told: Tally,
-    /// What its group had told when it was attached.
-    base: Tally,
     /// What it had when it changed its group, while not all of that is settled.
     pub(crate) moved: Option<Box<Moved>>,
 }
@@ -59,8 +57,8 @@ pub(crate) struct Member {
 impl Member {
     /// What it was told in all; `group` is its group.
     pub(crate) fn sent(&self, group: Option<&Group>) -> Tally {
-        let since = group.filter(|_| self.attached).map(|g| g.told.of(self.peer).minus(self.base));
-        self.told.plus(since.unwrap_or_default())
+        let of_group = group.filter(|_| self.attached).map(|g| g.told.of(self.peer));
+        self.told.plus(of_group.unwrap_or_default())
     }
 
     /// Whether nothing follows any more.
@@ -167,8 +165,7 @@ impl<A: Addr> FamilyRib<A> {
             limit,
             limit_exceeded: false,
             limit_warned: false,
-            told: Tally::default(),
-            base: g.told.of(peer),
+            told: Tally::default().minus(g.told.of(peer)),
             moved: None,
         };
         let at = self.members.iter().position(Option::is_none).unwrap_or(self.members.len());
@@ -262,7 +259,7 @@ impl<A: Addr> FamilyRib<A> {
         g.calm = false;
         m.owed_at = m.link.position();
         let peer = m.peer;
-        m.base = g.told.of(peer);
+        m.told = m.told.minus(g.told.of(peer));
         if begin && m.end == End::Refresh && m.refresh == RefreshMode::Enhanced {
             g.encode_raw(peer, &route_refresh(family, 1));
             let group = m.group;

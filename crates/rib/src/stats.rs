@@ -159,8 +159,8 @@ impl<A: Addr> FamilyRib<A> {
             counters: RouteCounters {
                 import_updates: p.updates,
                 import_withdraws: p.withdraws,
-                export_updates: sent.updates,
-                export_withdraws: sent.withdraws,
+                export_updates: sent.updates(),
+                export_withdraws: sent.withdraws(),
             },
             update_group: member.map(|m| m.group.saturating_add(1)),
             end_of_rib_received: p.complete,

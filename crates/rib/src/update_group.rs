@@ -389,15 +389,14 @@ impl Group {
         let new = self.say(cx, c.slot, c.tx, is);
         let repeats = matches!((old, new), (Some(o), Some(n)) if o.peer == n.peer && self.block(o) == self.block(n));
         match (was, is) {
-            (_, Some(is)) => self.told.count(new.map_or_else(|| cx.sources.peer(is.source), |n| n.peer), |t| {
-                t.updates.received += 1;
-                match new {
-                    None => t.updates.filtered += 1,
-                    Some(_) if repeats => t.updates.ignored += 1,
-                    Some(_) => t.updates.accepted += 1,
-                }
-            }),
-            (Some(was), None) => self.told.count(cx.sources.peer(was.source), |t| t.withdraws.received += 1),
+            (_, Some(is)) => {
+                self.told.count(new.map_or_else(|| cx.sources.peer(is.source), |n| n.peer), |t| match new {
+                    None => t.filtered += 1,
+                    Some(_) if repeats => t.ignored += 1,
+                    Some(_) => t.accepted += 1,
+                });
+            }
+            (Some(was), None) => self.told.count(cx.sources.peer(was.source), |t| t.gone += 1),
             (None, None) => {}
         }
         if c.slot < self.exported.counted_to {
@@ -407,7 +406,7 @@ impl Group {
         match (old, new) {
             (None, None) => {}
             (Some(o), None) => {
-                self.told.count(o.peer, |t| t.withdraws.accepted += 1);
+                self.told.count(o.peer, |t| t.withdrawn += 1);
                 self.withdraw(Audience::Except(o.peer), c.slot, c.tx);
             }
             (None, Some(n)) => self.advertise(n, c.slot, c.tx),
@@ -415,7 +414,7 @@ impl Group {
             (Some(o), Some(n)) if o.peer == n.peer => self.advertise(n, c.slot, c.tx),
             (Some(_), Some(n)) => {
                 if cx.group_of.get(usize::from(n.peer.0)).copied().flatten() == Some(me) {
-                    self.told.count_only(n.peer, |t| t.withdraws.accepted += 1);
+                    self.told.count_only(n.peer, |t| t.withdrawn += 1);
                     self.withdraw(Audience::Only(n.peer), c.slot, c.tx);
                 }
                 self.advertise(n, c.slot, c.tx);

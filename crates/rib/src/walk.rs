@@ -137,14 +137,10 @@ impl<A: Addr> FamilyRib<A> {
             let repeats = had.as_mut().is_some_and(|h| h.is_same(&cx, (slot, tx, path), g, said));
             let source = said.map(|s| s.peer).or_else(|| path.map(|p| cx.sources.peer(p.source)));
             if let Some(source) = source.filter(|_| generation > walkers.adv) {
-                told.count(source, |t| {
-                    t.updates.received += 1;
-                    let row = &mut t.updates;
-                    *match said {
-                        None => &mut row.filtered,
-                        Some(_) if repeats => &mut row.ignored,
-                        Some(_) => &mut row.accepted,
-                    } += 1;
+                told.count(source, |t| match said {
+                    None => t.filtered += 1,
+                    Some(_) if repeats => t.ignored += 1,
+                    Some(_) => t.accepted += 1,
                 });
             }
             if repeats {
@@ -157,12 +153,12 @@ impl<A: Addr> FamilyRib<A> {
                         g.advertise(said, slot, tx);
                     }
                     if generation > walkers.wd && walkers.peers.binary_search(&said.peer).is_ok() {
-                        told.count_only(said.peer, |t| t.withdraws.accepted += 1);
+                        told.count_only(said.peer, |t| t.withdrawn += 1);
                         g.withdraw(Audience::Only(said.peer), slot, tx);
                     }
                 }
                 None if generation > walkers.wd => {
-                    told.count_all(|t| t.withdraws.accepted += 1);
+                    told.count_all(|t| t.withdrawn += 1);
                     g.withdraw(set.map_or(Audience::All, Audience::Set), slot, tx);
                 }
                 None => {}

@@ -29,6 +29,9 @@ fn sizes() {
     assert_eq!(size_of::<crate::route::AttrMeta>(), 32);
     assert_eq!(size_of::<crate::debt::DebtRange>(), 12);
     assert!(size_of::<crate::journal::Run>() <= 16);
+    // One a session and family; of the second there is one more in each group that gets routes of the peer.
+    assert!(size_of::<crate::member::Member>() <= 216, "{}", size_of::<crate::member::Member>());
+    assert_eq!(size_of::<crate::counters::Tally>(), 40);
 }
 
 #[test]
