@@ -37,6 +37,9 @@ const MULTIHOP: u8 = 64;
 /// The most that the capability holds (RFC 4724 §3).
 const LONGEST_RESTART: u32 = 4095;
 
+/// How many settings those of a peer are compared with.
+const MOST_COMPARED: usize = 4;
+
 /// The peers of a node, and what comes with them.
 #[derive(Debug, Default)]
 pub(crate) struct Made {
@@ -57,6 +60,7 @@ pub(crate) fn peers<'a>(
     origins: &mut Origins,
 ) -> Made {
     let mut made = Made::default();
+    let mut distinct = Vec::new();
     let mut passwords = Passwords::new(cluster.snapshot, &context.secrets_namespace);
     for (address, session) in resolved(cluster, context, warnings) {
         // A session that can never come up stands in the list with the reason, as in Calico it would without one.
@@ -75,14 +79,21 @@ pub(crate) fn peers<'a>(
         let mut settings = settings(cluster, &session, policies, &mut passwords, warnings);
         settings.blocked = unusable.or(settings.blocked);
         origins.set(Subject::Peer(address.clone()), session.sources);
-        // In the mesh all peers of a family have the same.
-        let settings = match made.peers.last() {
-            Some(before) if *before.settings == settings => Arc::clone(&before.settings),
-            Some(_) | None => Arc::new(settings),
-        };
+        let settings = shared(&mut distinct, settings);
         made.peers.push(Peer { address, asn: PeerAs::Asn(session.asn), description, group: None, settings });
     }
     made
+}
+
+/// The settings, which are those of other peers wherever they are equal: in a mesh the peers of a family have one of two, as
+/// some of them wait and some connect. Only with the newest is it compared.
+fn shared(distinct: &mut Vec<Arc<PeerSettings>>, settings: PeerSettings) -> Arc<PeerSettings> {
+    if let Some(known) = distinct.iter().rev().take(MOST_COMPARED).find(|known| ***known == settings) {
+        return Arc::clone(known);
+    }
+    let settings = Arc::new(settings);
+    distinct.push(Arc::clone(&settings));
+    settings
 }
 
 /// One session an address: those for all nodes come before those for some, what is asked for before the other end of

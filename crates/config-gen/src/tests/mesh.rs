@@ -57,6 +57,15 @@ fn the_greater_text_connects() {
     assert!(ten.peers[0].settings.passive);
 }
 
+/// A large cluster has thousands of them.
+#[test]
+fn equal_settings_are_shared_whoever_connects_in_between() {
+    let own = config(&nodes(&["10.0.0.5/24", "10.0.0.2/24", "10.0.0.7/24", "10.0.0.10/24"]), "n1");
+    let [two, seven, ten] = &*own.peers else { panic!("three peers: {:?}", own.peers) };
+    assert!(!two.settings.passive && seven.settings.passive);
+    assert!(std::sync::Arc::ptr_eq(&two.settings, &ten.settings));
+}
+
 #[test]
 fn reflectors_are_in_no_mesh() {
     let manifests = nodes(&["10.0.0.1/24", "10.0.0.2/24"])

@@ -451,3 +451,14 @@ impl FamilySettings {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A large cluster has thousands of them: what they have in common is shared.
+    #[test]
+    fn a_peer_is_small_beside_its_settings() {
+        assert!(size_of::<Peer>() <= 112 && size_of::<PeerSettings>() > 3 * size_of::<Peer>());
+    }
+}
