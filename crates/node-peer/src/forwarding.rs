@@ -234,7 +234,8 @@ impl State {
     /// Next hops of the RIB that came into use or went out of it, as the table names them.
     fn usage(&mut self, next_hop: WireNextHop, usage: Usage) -> Option<(fib::NextHop, fib::Usage)> {
         let name = mapping::from_wire(next_hop);
-        let known = self.next_hops.entry(name).or_default();
+        // Hardly ever more than one: a large cluster has a next hop for each node.
+        let known = self.next_hops.entry(name).or_insert_with(|| Vec::with_capacity(1));
         match usage {
             Usage::Used => {
                 if !known.contains(&next_hop) {
