@@ -206,7 +206,6 @@ impl Speaker {
         let config = Arc::new(config);
         let (applied_sender, applied) = watch::channel(Arc::clone(&config));
         let running = Arc::new(RwLock::new(Running {
-            toml: config.to_toml().into(),
             config,
             file: options.file.clone(),
             applied_at: SystemTime::now(),

@@ -40,8 +40,6 @@ const EXIT: Duration = Duration::from_secs(3);
 pub(crate) struct Running {
     /// The configuration.
     pub config: Arc<Config>,
-    /// Its text.
-    pub toml: Arc<str>,
     /// The file that it came from.
     pub file: Option<PathBuf>,
     /// When it was applied.

@@ -242,7 +242,8 @@ impl AdminBackend for Backend {
         Ok(RunningConfig {
             file: running.file.map(|f| f.display().to_string()),
             applied_at: report::wall(running.applied_at),
-            toml: running.toml.to_string(),
+            // Made when asked for: of a large cluster the text is a megabyte, and the tree that it is made of several.
+            toml: running.config.to_toml(),
         })
     }
 

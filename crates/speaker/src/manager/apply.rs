@@ -52,7 +52,6 @@ impl Manager {
         let config = Arc::new(new);
         {
             let mut running = self.running.write().unwrap_or_else(PoisonError::into_inner);
-            running.toml = config.to_toml().into();
             running.config = Arc::clone(&config);
             running.applied_at = SystemTime::now();
         }
