@@ -85,6 +85,12 @@ pub struct Feed {
 }
 
 impl Feed {
+    /// All that was told so far, whether consumers were told or not.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.shared.store().told()
+    }
+
     /// Tells events; together they are one change. Answers which objects stay although a resync that ended did not
     /// mention them, and when those kinds are to be listed again.
     pub fn tell(&self, events: impl IntoIterator<Item = SourceEvent>) -> Vec<Held> {

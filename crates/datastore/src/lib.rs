@@ -1,6 +1,6 @@
 //! The watch on the datastore: sources that fill and follow a snapshot of all objects, and those who read it.
 //!
-//! 1. [`Datastore::start`] runs one [`Source`]: [`FileSource`], or another that lists and watches.
+//! 1. [`Datastore::start`] runs one [`Source`]: [`FileSource`], [`KubernetesSource`], or another that lists and watches.
 //! 2. The source tells what it sees as [`SourceEvent`]s: a resync begins, an object is set or deleted, a resync ends. The
 //!    datastore owns the snapshot and knows, kind by kind, what a resync did not mention.
 //! 3. [`Datastore::subscribe`] gives a [`Watch`]. It is silent until every kind of the source was listed once; then comes
@@ -19,6 +19,7 @@ mod event;
 mod files;
 mod journal;
 mod kinds;
+mod kubernetes;
 mod problem;
 mod status;
 mod status_dir;
@@ -33,6 +34,10 @@ pub use error::SourceError;
 pub use event::{Guard, Held, Revision, SourceEvent, WaitingFor};
 pub use files::{FileOptions, FileSource, FolderContent};
 pub use kinds::Kinds;
+pub use kubernetes::{
+    CalicoApi, KubernetesError, KubernetesOptions, KubernetesSource, PodUse, ServiceUse, UnknownCalicoApi,
+    kubernetes_client, kubernetes_config,
+};
 pub use problem::{InForce, Problem};
 pub use status::{State, Status};
 pub use status_dir::{StatusDir, StatusDirError};

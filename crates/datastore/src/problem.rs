@@ -8,6 +8,8 @@ use std::sync::Arc;
 use heddle_resources::{InvalidObject, Key, Location, Note, ObjectName};
 use thiserror::Error;
 
+use crate::error::SourceError;
+
 /// What is in force in place of something that cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InForce {
@@ -91,6 +93,14 @@ pub enum Problem {
         /// Where it is.
         at: Option<Location>,
     },
+    /// Something that the source is not given, such as a kind for which a permission is missing.
+    #[error("{error}; {in_force}")]
+    NotGiven {
+        /// What, and why.
+        error: SourceError,
+        /// What counts instead.
+        in_force: InForce,
+    },
     /// Something about an object that counts.
     #[error("{0}")]
     Note(Note),
@@ -110,6 +120,7 @@ impl Problem {
             | Self::Unreadable { .. }
             | Self::TooLarge { .. }
             | Self::Emptied { .. }
+            | Self::NotGiven { .. }
             | Self::Duplicate { .. } => true,
             Self::Ignored { .. } | Self::Skipped { .. } | Self::Note(_) => false,
         }

@@ -98,11 +98,15 @@ impl Store {
         let mut deltas: BTreeMap<Key, Delta> = BTreeMap::new();
         let mut held = Vec::new();
         let before = Arc::clone(&self.snapshot);
+        let (state, since) = (self.state.to_string(), self.since);
         for event in events {
             self.counters.events += 1;
             self.one(event, now, &mut deltas, &mut held);
         }
-        // Set and set back within one batch is nothing.
+        // What comes back to what it was within one batch, a state or an object, was always so.
+        if self.state.to_string() == state {
+            self.since = since;
+        }
         deltas.retain(|key, delta| match delta {
             Delta::Set(_, object) => before.get(key) != Some(object),
             Delta::Deleted(_) => before.get(key).is_some(),
@@ -291,6 +295,11 @@ impl Store {
     /// Whether consumers may be told: every kind was listed once.
     fn is_synced(&self) -> bool {
         self.expected.without(self.listed).is_empty()
+    }
+
+    /// All that is known.
+    pub(crate) fn told(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.snapshot)
     }
 
     pub(crate) fn synced(&self) -> Option<(u64, Arc<Snapshot>)> {

@@ -51,6 +51,12 @@ macro_rules! objects {
                 match self { $(Self::$name(value) => &value.metadata,)* }
             }
 
+            /// The same, to be changed; none where the value is shared.
+            #[must_use]
+            pub fn metadata_mut(&mut self) -> Option<&mut Metadata> {
+                match self { $(Self::$name(value) => Arc::get_mut(value).map(|value| &mut value.metadata),)* }
+            }
+
             /// Whether both are the same value in memory; objects that are not may still be equal.
             #[must_use]
             pub fn is_same(&self, other: &Self) -> bool {

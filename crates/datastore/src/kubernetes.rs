@@ -1,0 +1,23 @@
+//! Objects of a Kubernetes API server: [`KubernetesSource`].
+//!
+//! Each kind is listed page by page and then watched from the version of the list, over its own connection. Objects go from
+//! the wire into their slim form one by one; no JSON is kept.
+
+mod api;
+mod backoff;
+mod client;
+mod discovery;
+mod error;
+mod follower;
+mod hub;
+mod items;
+mod secret;
+mod server;
+mod slim;
+mod source;
+mod value;
+
+pub use api::{CalicoApi, UnknownCalicoApi};
+pub use client::{kubernetes_client, kubernetes_config};
+pub use error::KubernetesError;
+pub use source::{KubernetesOptions, KubernetesSource, PodUse, ServiceUse};

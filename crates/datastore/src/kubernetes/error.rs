@@ -1,0 +1,119 @@
+//! What can go wrong between the API server and us.
+
+use std::error::Error as StdError;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::error::SourceError;
+
+/// What can go wrong between the API server and us. `what` is what was asked for, such as `BGPPeer`.
+#[derive(Clone, Debug, Error)]
+pub enum KubernetesError {
+    /// No answer.
+    #[error("{what}: no answer of the API server: {}", chain(&**error))]
+    Unreachable {
+        /// What was asked for.
+        what: Arc<str>,
+        /// Why.
+        error: Arc<kube::Error>,
+    },
+    /// Nothing came for too long.
+    #[error("{what}: nothing came from the API server for {} s", after.as_secs())]
+    Silent {
+        /// What was asked for.
+        what: Arc<str>,
+        /// How long.
+        after: Duration,
+    },
+    /// The answer ended before it was complete.
+    #[error("{what}: the answer of the API server broke off")]
+    CutOff {
+        /// What was asked for.
+        what: Arc<str>,
+    },
+    /// The API server refuses.
+    #[error("{what}: the API server answers {code}: {message}")]
+    Refused {
+        /// What was asked for.
+        what: Arc<str>,
+        /// The code of HTTP.
+        code: u16,
+        /// Its reason.
+        message: String,
+        /// When it wants to be asked again.
+        retry_after: Option<Duration>,
+    },
+    /// A permission is missing.
+    #[error("{what}: not permitted ({message}); grant it as the role in docs/datastore.md does")]
+    Forbidden {
+        /// What was asked for.
+        what: Arc<str>,
+        /// The API server's reason.
+        message: String,
+    },
+    /// The answer has another form.
+    #[error("{what}: the API server's answer cannot be read: {error}")]
+    Form {
+        /// What was asked for.
+        what: Arc<str>,
+        /// Why.
+        error: Arc<serde_json::Error>,
+    },
+    /// The answer is too large.
+    #[error("{what}: an object of the API server's answer is larger than {max} octets")]
+    TooLarge {
+        /// What was asked for.
+        what: Arc<str>,
+        /// The most.
+        max: usize,
+    },
+    /// Calico's resources are not there.
+    #[error("the API server has no {missing}; install Calico's custom resource definitions")]
+    NoCalico {
+        /// What is missing.
+        missing: Arc<str>,
+    },
+    /// The kubeconfig cannot be used.
+    #[error("{}: {}; name another file by --kubeconfig or KUBECONFIG", path.display(), chain(&**error))]
+    Kubeconfig {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: Arc<kube::config::KubeconfigError>,
+    },
+    /// There is no service account.
+    #[error("no kubeconfig is named, and this is no pod with a service account: {}; name one by --kubeconfig or KUBECONFIG", chain(&**error))]
+    InCluster {
+        /// Why.
+        error: Arc<kube::config::InClusterError>,
+    },
+    /// No client can be made.
+    #[error("the API server cannot be asked: {}", chain(&**error))]
+    Client {
+        /// Why.
+        error: Arc<kube::Error>,
+    },
+}
+
+impl From<KubernetesError> for SourceError {
+    fn from(error: KubernetesError) -> Self {
+        Self::Other(Arc::new(error))
+    }
+}
+
+/// An error and what led to it; what an error says of its cause itself is not said twice.
+fn chain(error: &dyn StdError) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        next = cause.source();
+    }
+    text
+}

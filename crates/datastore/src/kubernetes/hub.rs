@@ -1,0 +1,239 @@
+//! What those who follow a kind each have in common: the way into the datastore, what went wrong, and what the objects ask
+//! for beside themselves.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use heddle_resources::bgp_peer::{PeeringNodes, PeeringPeers, ReversePeering};
+use heddle_resources::{BgpConfiguration, BgpPeer, Key, Kind, Node, Snapshot};
+use tokio::sync::{Notify, watch};
+
+use super::api::{Need, need};
+use super::error::KubernetesError;
+use crate::datastore::Feed;
+use crate::error::SourceError;
+use crate::event::{Guard, Held, SourceEvent, WaitingFor};
+use crate::kinds::Kinds;
+use crate::problem::{InForce, Problem};
+
+/// What the objects ask for beside themselves; none: not known yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Wishes {
+    /// Whether services are advertised.
+    pub(super) services: Option<bool>,
+    /// The secrets that this node's sessions need.
+    pub(super) secrets: Option<BTreeSet<Arc<str>>>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    /// Who cannot follow now, and why.
+    troubles: BTreeMap<Arc<str>, KubernetesError>,
+    listed: Kinds,
+}
+
+/// What those who follow a kind each have in common.
+#[derive(Debug)]
+pub(super) struct Hub {
+    feed: Feed,
+    server: Arc<str>,
+    node: Arc<str>,
+    expected: Kinds,
+    inner: Mutex<Inner>,
+    wishes: watch::Sender<Wishes>,
+    /// A kind is not served where it was.
+    pub(super) unserved: Notify,
+}
+
+impl Hub {
+    pub(super) fn new(feed: Feed, server: Arc<str>, node: Arc<str>, expected: Kinds) -> Self {
+        let inner = Mutex::new(Inner { troubles: BTreeMap::new(), listed: Kinds::NONE });
+        Self { feed, server, node, expected, inner, wishes: watch::Sender::default(), unserved: Notify::new() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn wishes(&self) -> watch::Receiver<Wishes> {
+        self.wishes.subscribe()
+    }
+
+    pub(super) fn has(&self, key: &Key) -> bool {
+        self.feed.snapshot().get(key).is_some()
+    }
+
+    pub(super) fn listed(&self, kind: Kind) -> bool {
+        self.lock().listed.contains(kind)
+    }
+
+    /// Tells events; together they are one change.
+    pub(super) fn tell(&self, mut events: Vec<SourceEvent>, heard: Instant) -> Vec<Held> {
+        if events.is_empty() {
+            return Vec::new();
+        }
+        let asks = events.iter().any(|event| self.asks(event));
+        let mut inner = self.lock();
+        let mut ends = false;
+        for event in &events {
+            if let SourceEvent::ResyncEnd { kinds, .. } = event {
+                kinds.iter().for_each(|kind| inner.listed.insert(kind));
+                ends = true;
+            }
+        }
+        // The end of one kind's list does not mean that the others are followed.
+        if ends
+            && self.is_synced(&inner)
+            && let Some(error) = inner.troubles.values().next()
+        {
+            events.push(SourceEvent::Lost(error.clone().into()));
+        }
+        let held = self.feed.tell_heard_at(events, heard);
+        if asks {
+            self.ask(&inner);
+        }
+        held
+    }
+
+    const fn is_synced(&self, inner: &Inner) -> bool {
+        self.expected.without(inner.listed).is_empty()
+    }
+
+    /// Somebody cannot follow.
+    pub(super) fn trouble(&self, who: &Arc<str>, error: KubernetesError) {
+        let mut inner = self.lock();
+        let first = inner.troubles.is_empty();
+        let told: SourceError = error.clone().into();
+        inner.troubles.insert(Arc::clone(who), error);
+        let events = match (self.is_synced(&inner), first) {
+            (true, true) => vec![SourceEvent::Lost(told)],
+            (false, true) => {
+                let missing = self.expected.without(inner.listed);
+                let server = || WaitingFor::Server(Arc::clone(&self.server));
+                let waiting = if inner.listed.is_empty() { server() } else { WaitingFor::Kinds(missing) };
+                vec![SourceEvent::Failed(told), SourceEvent::Waiting(waiting)]
+            }
+            (_, false) => vec![SourceEvent::Failed(told)],
+        };
+        self.feed.tell(events);
+    }
+
+    /// Somebody follows, again or still.
+    pub(super) fn well(&self, who: &Arc<str>) {
+        let mut inner = self.lock();
+        if inner.troubles.remove(who).is_some() && inner.troubles.is_empty() {
+            self.feed.tell([SourceEvent::Regained]);
+        }
+    }
+
+    /// Somebody is not asked any more.
+    pub(super) fn forget(&self, who: &Arc<str>) {
+        self.well(who);
+        self.feed.tell([SourceEvent::Problems { origin: Arc::clone(who), problems: Vec::new() }]);
+    }
+
+    /// A kind may not be read. What was read of it stays; if that is nothing, a node goes on without it if it can.
+    pub(super) fn forbidden(&self, kind: Kind, who: &Arc<str>, error: KubernetesError) {
+        let in_force = if self.listed(kind) { InForce::LastGood } else { InForce::Nothing };
+        let problem = Problem::NotGiven { error: error.clone().into(), in_force };
+        self.feed.tell([SourceEvent::Problems { origin: Arc::clone(who), problems: vec![problem] }]);
+        match need(kind) {
+            Need::Always => self.trouble(who, error),
+            Need::Perhaps => {
+                self.well(who);
+                self.without(kind);
+            }
+        }
+    }
+
+    /// A kind may be read again.
+    pub(super) fn permitted(&self, who: &Arc<str>) {
+        self.feed.tell([SourceEvent::Problems { origin: Arc::clone(who), problems: Vec::new() }]);
+    }
+
+    /// There is nothing of a kind, as far as is known: whoever waits for it goes on.
+    pub(super) fn without(&self, kind: Kind) {
+        if !self.listed(kind) {
+            self.empty(kind);
+        }
+    }
+
+    /// There is nothing of a kind.
+    pub(super) fn empty(&self, kind: Kind) {
+        let kinds = Kinds::from(kind);
+        let begin = SourceEvent::ResyncBegin { kinds, guard: Guard::Believe };
+        self.tell(vec![begin, SourceEvent::ResyncEnd { kinds, revision: None }], Instant::now());
+    }
+
+    /// Whether an event may change the wishes.
+    fn asks(&self, event: &SourceEvent) -> bool {
+        let of_kind = |kind| matches!(kind, Kind::BgpPeer | Kind::BgpConfiguration);
+        let of_key = |key: &Key| of_kind(key.kind) || (key.kind == Kind::Node && *key.name == *self.node);
+        match event {
+            SourceEvent::Set { object, .. } => {
+                let name = &object.metadata().name;
+                of_kind(object.kind()) || (object.kind() == Kind::Node && **name == *self.node)
+            }
+            SourceEvent::Deleted { key, .. } => of_key(key),
+            SourceEvent::ResyncEnd { kinds, .. } => kinds.iter().any(|kind| of_kind(kind) || kind == Kind::Node),
+            SourceEvent::ResyncBegin { .. }
+            | SourceEvent::Kept(_)
+            | SourceEvent::Problems { .. }
+            | SourceEvent::Waiting(_)
+            | SourceEvent::Failed(_)
+            | SourceEvent::Lost(_)
+            | SourceEvent::Regained => false,
+        }
+    }
+
+    /// Finds out what the objects ask for.
+    fn ask(&self, inner: &Inner) {
+        let snapshot = self.feed.snapshot();
+        let known = |kinds: &[Kind]| kinds.iter().all(|kind| inner.listed.contains(*kind));
+        let services = known(&[Kind::BgpConfiguration]).then(|| advertises_services(&snapshot));
+        let secrets = known(&[Kind::BgpConfiguration, Kind::BgpPeer, Kind::Node])
+            .then(|| secrets(&snapshot, snapshot.named::<Node>(&self.node).map(|node| &**node)));
+        let wishes = Wishes { services, secrets };
+        self.wishes.send_if_modified(|now| {
+            let changed = *now != wishes;
+            *now = wishes;
+            changed
+        });
+    }
+}
+
+fn advertises_services(snapshot: &Snapshot) -> bool {
+    snapshot.all::<BgpConfiguration>().any(|configuration| {
+        let spec = &configuration.spec;
+        [&spec.service_cluster_ips, &spec.service_external_ips, &spec.service_load_balancer_ips]
+            .into_iter()
+            .any(|list| !list.is_empty())
+    })
+}
+
+/// The secrets of sessions that this node may have. More than it needs are no harm but a connection each.
+fn secrets(snapshot: &Snapshot, node: Option<&Node>) -> BTreeSet<Arc<str>> {
+    let mesh = snapshot.all::<BgpConfiguration>().filter_map(|c| c.spec.node_mesh_password.as_ref());
+    let peers = snapshot.all::<BgpPeer>().filter(|peer| node.is_some_and(|node| concerns(peer, node)));
+    mesh.chain(peers.filter_map(|peer| peer.spec.password.as_ref())).map(|of| Arc::clone(&of.name)).collect()
+}
+
+/// Whether a node may have sessions of this peer: its own, or those of others towards it, the other way round.
+fn concerns(peer: &BgpPeer, node: &Node) -> bool {
+    let labels = &node.metadata.labels;
+    let own = match &peer.spec.nodes {
+        PeeringNodes::All => true,
+        PeeringNodes::Node(name) => *name == node.metadata.name,
+        PeeringNodes::Selector(selector) => selector.matches(labels),
+    };
+    let reverse = || match &peer.spec.peers {
+        PeeringPeers::Nodes(selector) => selector.matches(labels),
+        PeeringPeers::Address { peer, .. } => {
+            let own = [node.spec.bgp.ipv4_address, node.spec.bgp.ipv6_address];
+            own.into_iter().flatten().any(|own| own.address() == peer.address)
+        }
+        PeeringPeers::Nobody | PeeringPeers::LocalWorkloads(_) => false,
+    };
+    own || (peer.spec.reverse_peering == ReversePeering::Auto && reverse())
+}

@@ -1,0 +1,206 @@
+//! Follows one Secret by its name: a role need not permit more than `get` and `watch` of those that are named.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use heddle_resources::{Document, Key, Kind, decode_json};
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::backoff::{Backoff, cut};
+use super::error::KubernetesError;
+use super::hub::Hub;
+use super::items::Lines;
+use super::server::{Answer, PATIENCE, Piece, Server, form, with_query};
+use super::slim::{Names, slim};
+use super::value;
+use crate::event::SourceEvent;
+use crate::problem::{InForce, Problem};
+
+/// How long a watch is asked for, at most.
+const WATCH: Duration = Duration::from_secs(600);
+/// How often a Secret is read that may not be watched.
+const READ_AGAIN: Duration = Duration::from_secs(30);
+/// A Secret is not larger.
+const MOST: usize = 4 << 20;
+
+/// Follows one Secret.
+#[derive(Debug)]
+pub(super) struct SecretFollower {
+    hub: Arc<Hub>,
+    server: Server,
+    key: Key,
+    what: Arc<str>,
+    path: String,
+    selector: String,
+    errors: Backoff,
+    /// Called when it is known whether the Secret is there.
+    answered: tokio::sync::mpsc::UnboundedSender<Arc<str>>,
+    /// Answers in a row that this is not permitted; one alone is not believed.
+    denials: u32,
+}
+
+impl SecretFollower {
+    pub(super) fn new(
+        hub: Arc<Hub>,
+        server: Server,
+        namespace: &Arc<str>,
+        name: &Arc<str>,
+        answered: tokio::sync::mpsc::UnboundedSender<Arc<str>>,
+    ) -> Self {
+        let key = Key { kind: Kind::Secret, namespace: Some(Arc::clone(namespace)), name: Arc::clone(name) };
+        Self {
+            hub,
+            server,
+            what: key.to_string().into(),
+            path: format!("/api/v1/namespaces/{namespace}/secrets"),
+            selector: format!("metadata.name={name}"),
+            key,
+            errors: Backoff::default(),
+            answered,
+            denials: 0,
+        }
+    }
+
+    /// Follows until it is dropped.
+    pub(super) async fn run(mut self) {
+        loop {
+            let asked = cut(WATCH);
+            let seconds = asked.as_secs().to_string();
+            // Without a version a watch begins with what is there; the one that is read after it began is not older.
+            let query =
+                [("watch", "true"), ("fieldSelector", self.selector.as_str()), ("timeoutSeconds", seconds.as_str())];
+            let begun = Instant::now();
+            let watch = self.server.get(&self.what, &with_query(&self.path, &query)).await;
+            match self.read().await {
+                Ok(found) => self.found(found),
+                Err(error) => {
+                    self.failed(error).await;
+                    continue;
+                }
+            }
+            match watch {
+                Ok(answer) => {
+                    self.is_well();
+                    self.events(answer, begun + asked + PATIENCE).await;
+                    if begun.elapsed() < Duration::from_secs(1) {
+                        tokio::time::sleep(self.errors.next(None)).await;
+                    }
+                }
+                Err(error @ KubernetesError::Forbidden { .. }) => {
+                    // It can be read, but not watched: later, then.
+                    self.denials = self.denials.saturating_add(2);
+                    self.refused(error, InForce::LastGood);
+                    tokio::time::sleep(cut(READ_AGAIN * 2)).await;
+                }
+                Err(error) => self.failed(error).await,
+            }
+        }
+    }
+
+    fn is_well(&mut self) {
+        self.errors.reset();
+        self.hub.well(&self.what);
+        if std::mem::take(&mut self.denials) > 1 {
+            self.hub.permitted(&self.what);
+        }
+    }
+
+    async fn failed(&mut self, error: KubernetesError) {
+        let asked = match &error {
+            KubernetesError::Refused { retry_after, .. } => *retry_after,
+            _ => None,
+        };
+        if matches!(error, KubernetesError::Forbidden { .. }) {
+            let in_force = if self.hub.has(&self.key) { InForce::LastGood } else { InForce::Nothing };
+            self.denials = self.denials.saturating_add(1);
+            if self.denials > 1 {
+                self.refused(error, in_force);
+                let _ = self.answered.send(Arc::clone(&self.key.name));
+            }
+        } else {
+            self.hub.trouble(&self.what, error);
+        }
+        tokio::time::sleep(self.errors.next(asked)).await;
+    }
+
+    fn refused(&mut self, error: KubernetesError, in_force: InForce) {
+        self.hub.well(&self.what);
+        let problems = vec![Problem::NotGiven { error: error.into(), in_force }];
+        self.tell(vec![SourceEvent::Problems { origin: Arc::clone(&self.what), problems }]);
+    }
+
+    fn tell(&self, events: Vec<SourceEvent>) {
+        self.hub.tell(events, std::time::Instant::now());
+    }
+
+    /// Reads the Secret itself; none: there is none.
+    async fn read(&self) -> Result<Option<Value>, KubernetesError> {
+        let path = format!("{}/{}", self.path, self.key.name);
+        match self.server.get(&self.what, &path).await {
+            Ok(answer) => {
+                let text = answer.whole(MOST).await?;
+                value::object(&text, Kind::Secret).map(Some).map_err(|e| form(&self.what, e))
+            }
+            Err(KubernetesError::Refused { code: 404, .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn found(&self, found: Option<Value>) {
+        let events = match found {
+            Some(object) => self.object(object),
+            None => self.gone(),
+        };
+        self.tell(events);
+        let _ = self.answered.send(Arc::clone(&self.key.name));
+    }
+
+    fn gone(&self) -> Vec<SourceEvent> {
+        let fine = SourceEvent::Problems { origin: Arc::clone(&self.what), problems: Vec::new() };
+        vec![SourceEvent::Deleted { key: self.key.clone(), revision: None }, fine]
+    }
+
+    fn object(&self, mut object: Value) -> Vec<SourceEvent> {
+        if let Value::Object(fields) = &mut object {
+            fields.entry("kind").or_insert_with(|| Kind::Secret.as_str().into());
+            fields.entry("apiVersion").or_insert_with(|| "v1".into());
+        }
+        let (first, problems) = match decode_json(&object) {
+            Ok(Document::Object(decoded)) if decoded.key == self.key => {
+                let mut object = decoded.object;
+                slim(&mut object, &mut Names::default());
+                (SourceEvent::Set { object, revision: None }, decoded.notes.into_iter().map(Problem::Note).collect())
+            }
+            Ok(Document::Object(_) | Document::Skipped { .. }) => return Vec::new(),
+            Err(invalid) => {
+                let in_force = if self.hub.has(&self.key) { InForce::LastGood } else { InForce::Nothing };
+                (SourceEvent::Kept(self.key.clone()), vec![Problem::Invalid { object: invalid, in_force }])
+            }
+        };
+        vec![first, SourceEvent::Problems { origin: Arc::clone(&self.what), problems }]
+    }
+
+    /// Reads the events of a watch, until it ends however it does: the next one begins with what is there.
+    async fn events(&mut self, mut answer: Answer, silent_at: Instant) {
+        let mut lines = Lines::default();
+        while let Ok(Piece::Octets(piece)) = answer.next(silent_at).await {
+            let mut events = Vec::new();
+            let mut wrong = false;
+            let taken = lines.take(&piece, |line| match value::event(line, Kind::Secret) {
+                Ok(event) => match event.what.as_str() {
+                    "ADDED" | "MODIFIED" => events.extend(self.object(event.object)),
+                    "DELETED" => events.extend(self.gone()),
+                    "BOOKMARK" => {}
+                    _ => wrong = true,
+                },
+                Err(_) => wrong = true,
+            });
+            self.tell(events);
+            if wrong || taken.is_err() {
+                tokio::time::sleep(self.errors.next(None)).await;
+                return;
+            }
+        }
+    }
+}

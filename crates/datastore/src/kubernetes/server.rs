@@ -1,0 +1,184 @@
+//! Requests: everything that is asked of the API server is a GET.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, StatusCode, header};
+use http_body_util::BodyExt;
+use kube::Client;
+use kube::client::Body;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value;
+use tokio::time::{Instant, timeout};
+
+use super::error::KubernetesError;
+
+/// How long the beginning of an answer may take, and how long it may pause.
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+/// Of an answer that is an error so much is read.
+const MOST_OF_ERROR: usize = 64 << 10;
+/// Lists of what there is are smaller.
+const MOST_OF_DISCOVERY: usize = 4 << 20;
+
+/// The API server.
+#[derive(Clone)]
+pub(super) struct Server {
+    client: Client,
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").finish_non_exhaustive()
+    }
+}
+
+/// An answer that is coming in.
+#[derive(Debug)]
+pub(super) struct Answer {
+    what: Arc<str>,
+    body: Body,
+}
+
+/// What came next of an answer.
+#[derive(Debug)]
+pub(super) enum Piece {
+    Octets(Vec<u8>),
+    /// It is complete.
+    End,
+    /// Nothing until the deadline.
+    Nothing,
+}
+
+impl Server {
+    pub(super) const fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    /// Asks; the answer is one of success, and its beginning is here.
+    pub(super) async fn get(&self, what: &Arc<str>, path: &str) -> Result<Answer, KubernetesError> {
+        let what = Arc::clone(what);
+        let request = Request::get(path).header(header::ACCEPT, "application/json").body(Body::empty());
+        let request = request.map_err(|e| unreachable(&what, kube::Error::HttpError(e)))?;
+        let Ok(answer) = timeout(PATIENCE, self.client.send(request)).await else {
+            return Err(KubernetesError::Silent { what, after: PATIENCE });
+        };
+        let answer = answer.map_err(|e| unreachable(&what, e))?;
+        if answer.status().is_success() {
+            return Ok(Answer { what, body: answer.into_body() });
+        }
+        let (code, seconds) = (answer.status(), answer.headers().get(header::RETRY_AFTER));
+        let retry_after = seconds.and_then(|s| s.to_str().ok()?.trim().parse().ok()).map(Duration::from_secs);
+        let said = Answer { what: Arc::clone(&what), body: answer.into_body() }.whole(MOST_OF_ERROR).await;
+        Err(refusal(what, code, retry_after, &said.unwrap_or_default()))
+    }
+
+    /// A small answer, as a whole.
+    pub(super) async fn get_json(&self, what: &Arc<str>, path: &str) -> Result<Value, KubernetesError> {
+        let text = self.get(what, path).await?.whole(MOST_OF_DISCOVERY).await?;
+        serde_json::from_slice(&text).map_err(|e| form(what, e))
+    }
+}
+
+impl Answer {
+    /// What comes next, until the deadline. Cancel-safe.
+    pub(super) async fn next(&mut self, deadline: Instant) -> Result<Piece, KubernetesError> {
+        loop {
+            match tokio::time::timeout_at(deadline, self.body.frame()).await {
+                Err(_) => return Ok(Piece::Nothing),
+                Ok(None) => return Ok(Piece::End),
+                Ok(Some(Err(_))) => return Err(KubernetesError::CutOff { what: Arc::clone(&self.what) }),
+                Ok(Some(Ok(frame))) => match frame.into_data() {
+                    Ok(octets) if !octets.is_empty() => return Ok(Piece::Octets(octets.into())),
+                    Ok(_) | Err(_) => {}
+                },
+            }
+        }
+    }
+
+    /// What comes next, of an answer that does not pause.
+    pub(super) async fn piece(&mut self) -> Result<Option<Vec<u8>>, KubernetesError> {
+        match self.next(Instant::now() + PATIENCE).await? {
+            Piece::Octets(octets) => Ok(Some(octets)),
+            Piece::End => Ok(None),
+            Piece::Nothing => Err(KubernetesError::Silent { what: Arc::clone(&self.what), after: PATIENCE }),
+        }
+    }
+
+    /// All of it.
+    pub(super) async fn whole(mut self, max: usize) -> Result<Vec<u8>, KubernetesError> {
+        let mut all = Vec::new();
+        while let Some(piece) = self.piece().await? {
+            if all.len().saturating_add(piece.len()) > max {
+                return Err(KubernetesError::TooLarge { what: Arc::clone(&self.what), max });
+            }
+            all.extend(piece);
+        }
+        Ok(all)
+    }
+}
+
+fn unreachable(what: &Arc<str>, error: kube::Error) -> KubernetesError {
+    KubernetesError::Unreachable { what: Arc::clone(what), error: Arc::new(error) }
+}
+
+pub(super) fn form(what: &Arc<str>, error: serde_json::Error) -> KubernetesError {
+    KubernetesError::Form { what: Arc::clone(what), error: Arc::new(error) }
+}
+
+/// What an answer that is an error says: a `Status` object, or any text.
+fn refusal(what: Arc<str>, code: StatusCode, retry_after: Option<Duration>, said: &[u8]) -> KubernetesError {
+    const SHOWN: usize = 300;
+    let status: Option<Value> = serde_json::from_slice(said).ok();
+    let message = status.as_ref().and_then(|s| s.get("message")?.as_str()).map(str::to_owned);
+    let message = message.unwrap_or_else(|| String::from_utf8_lossy(said).trim().to_owned());
+    let message = if message.is_empty() { code.to_string() } else { message.chars().take(SHOWN).collect() };
+    // The server may say it in its object alone.
+    let details = status.as_ref().and_then(|s| s.get("details")?.get("retryAfterSeconds")?.as_u64());
+    let retry_after = retry_after.or_else(|| details.filter(|s| *s > 0).map(Duration::from_secs));
+    match code {
+        StatusCode::FORBIDDEN => KubernetesError::Forbidden { what, message },
+        _ => KubernetesError::Refused { what, code: code.as_u16(), message, retry_after },
+    }
+}
+
+/// Whether it is all the same to send an octet of a query as it is.
+const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// A path with a query.
+pub(super) fn with_query(path: &str, query: &[(&str, &str)]) -> String {
+    let mut text = path.to_owned();
+    for (i, (name, value)) in query.iter().enumerate() {
+        text.push(if i == 0 { '?' } else { '&' });
+        text.extend([name, "="]);
+        text.extend(utf8_percent_encode(value, QUERY));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queries_are_encoded() {
+        let query = [("limit", "500"), ("continue", "a+/=&b"), ("fieldSelector", "spec.node=n-1")];
+        assert_eq!(
+            with_query("/api/v1/nodes", &query),
+            "/api/v1/nodes?limit=500&continue=a%2B%2F%3D%26b&fieldSelector=spec.node%3Dn-1"
+        );
+        assert_eq!(with_query("/apis", &[]), "/apis");
+    }
+
+    #[test]
+    fn what_an_error_says() {
+        let status = br#"{"kind":"Status","message":"too many","details":{"retryAfterSeconds":3}}"#;
+        let error = refusal("Node".into(), StatusCode::TOO_MANY_REQUESTS, None, status);
+        assert_eq!(error.to_string(), "Node: the API server answers 429: too many");
+        assert!(matches!(error, KubernetesError::Refused { retry_after: Some(s), .. } if s.as_secs() == 3));
+        let error = refusal("Node".into(), StatusCode::BAD_GATEWAY, None, b"");
+        assert_eq!(error.to_string(), "Node: the API server answers 502: 502 Bad Gateway");
+        let error = refusal("Secret/a".into(), StatusCode::FORBIDDEN, None, b"no way\n");
+        assert!(matches!(&error, KubernetesError::Forbidden { message, .. } if message == "no way"), "{error}");
+    }
+}

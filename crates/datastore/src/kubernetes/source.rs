@@ -1,0 +1,336 @@
+//! The source: who follows what.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use heddle_resources::{Key, Kind};
+use kube::{Client, Config};
+use tokio::sync::{mpsc, watch};
+use tokio::task::{AbortHandle, JoinSet};
+
+use super::api::{CalicoApi, Followed};
+use super::backoff::{Backoff, cut};
+use super::client::kubernetes_client;
+use super::discovery::{Discovered, discover};
+use super::error::KubernetesError;
+use super::follower::Follower;
+use super::hub::{Hub, Wishes};
+use super::secret::SecretFollower;
+use super::server::Server;
+use crate::datastore::{Feed, Source};
+use crate::event::{Guard, SourceEvent, WaitingFor};
+use crate::kinds::Kinds;
+
+/// Kinds of Calico's.
+const CALICO: [Kind; 6] =
+    [Kind::BgpConfiguration, Kind::BgpPeer, Kind::BgpFilter, Kind::IpPool, Kind::BlockAffinity, Kind::CalicoNodeStatus];
+/// Kinds that count where services are advertised.
+const SERVICES: [Kind; 2] = [Kind::Service, Kind::EndpointSlice];
+
+/// How often is looked whether an API came that was not there.
+const LOOK_AGAIN: Duration = Duration::from_secs(600);
+
+/// What is wanted of an API server.
+#[derive(Clone, Debug)]
+pub struct KubernetesOptions {
+    /// The node whose BlockAffinities and passwords are wanted.
+    pub node: Arc<str>,
+    /// Its name in Pods, where that is another one.
+    pub kubernetes_node: Option<Arc<str>>,
+    /// Where Secrets with passwords are.
+    pub secrets_namespace: Arc<str>,
+    /// Where Calico's objects are; none: as Calico finds out itself.
+    pub calico: Option<CalicoApi>,
+    /// When Services and EndpointSlices are read.
+    pub services: ServiceUse,
+    /// Whether Pods of the node are read.
+    pub pods: PodUse,
+}
+
+impl KubernetesOptions {
+    /// What this node wants, with everything else by default.
+    #[must_use]
+    pub fn of(node: impl Into<Arc<str>>) -> Self {
+        Self {
+            node: node.into(),
+            kubernetes_node: None,
+            secrets_namespace: "kube-system".into(),
+            calico: None,
+            services: ServiceUse::AsConfigured,
+            pods: PodUse::None,
+        }
+    }
+}
+
+/// When Services and EndpointSlices are read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ServiceUse {
+    /// Where a BGPConfiguration names networks of services to advertise.
+    #[default]
+    AsConfigured,
+    /// Always.
+    Always,
+}
+
+/// Whether Pods of the node are read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PodUse {
+    /// They are not.
+    #[default]
+    None,
+    /// Those of the node.
+    OfNode,
+}
+
+/// The objects of a Kubernetes API server, listed and watched.
+#[derive(Debug)]
+pub struct KubernetesSource {
+    server: Server,
+    address: Arc<str>,
+    options: KubernetesOptions,
+}
+
+impl KubernetesSource {
+    /// A source of what this client reaches; `address` is what messages call it. The client must not try again by itself.
+    #[must_use]
+    pub fn new(client: Client, address: impl Into<Arc<str>>, options: KubernetesOptions) -> Self {
+        Self { server: Server::new(client), address: address.into(), options }
+    }
+
+    /// A source of the API server of a configuration.
+    ///
+    /// # Errors
+    /// A certificate, key or token of the configuration cannot be used.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn connect(config: &Config, options: KubernetesOptions) -> Result<Self, KubernetesError> {
+        let address = config.cluster_url.to_string();
+        Ok(Self::new(kubernetes_client(config)?, address.trim_end_matches('/'), options))
+    }
+}
+
+impl Source for KubernetesSource {
+    fn name(&self) -> String {
+        format!("Kubernetes at {}", self.address)
+    }
+
+    fn kinds(&self) -> Kinds {
+        let pods = match self.options.pods {
+            PodUse::None => None,
+            PodUse::OfNode => Some(Kind::Pod),
+        };
+        [Kind::Node, Kind::Secret].into_iter().chain(CALICO).chain(SERVICES).chain(pods).collect()
+    }
+
+    async fn run(self, feed: Feed) {
+        feed.tell([SourceEvent::Waiting(WaitingFor::Server(Arc::clone(&self.address)))]);
+        let kinds = self.kinds();
+        let node = Arc::clone(&self.options.node);
+        let hub = Arc::new(Hub::new(feed, self.address, node, kinds));
+        let (answered, mut answers) = mpsc::unbounded_channel();
+        let mut run = Run {
+            hub,
+            server: self.server,
+            options: self.options,
+            tasks: JoinSet::new(),
+            followers: BTreeMap::new(),
+            discovered: None,
+            secrets: BTreeMap::new(),
+            answered,
+        };
+        let (mut wishes, mut apis) = (run.hub.wishes(), run.discover());
+        run.follow(Kind::Node, CalicoApi::Stored);
+        if run.options.pods == PodUse::OfNode {
+            run.follow(Kind::Pod, CalicoApi::Stored);
+        }
+        loop {
+            tokio::select! {
+                Ok(()) = wishes.changed() => {
+                    let wishes = wishes.borrow_and_update().clone();
+                    run.wish(wishes);
+                }
+                Ok(()) = apis.changed() => {
+                    let found = apis.borrow_and_update().clone();
+                    found.into_iter().for_each(|found| run.found(found));
+                }
+                Some(name) = answers.recv() => run.answer(&name),
+                Some(Err(ended)) = run.tasks.join_next() => {
+                    if let Ok(panic) = ended.try_into_panic() {
+                        std::panic::resume_unwind(panic);
+                    }
+                }
+                else => return,
+            }
+        }
+    }
+}
+
+/// A secret that is followed.
+#[derive(Debug)]
+struct FollowedSecret {
+    task: AbortHandle,
+    known: Known,
+}
+
+/// Whether it was found out what there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Known {
+    Yes,
+    NotYet,
+}
+
+/// A running source.
+#[derive(Debug)]
+struct Run {
+    hub: Arc<Hub>,
+    server: Server,
+    options: KubernetesOptions,
+    tasks: JoinSet<()>,
+    followers: BTreeMap<Kind, AbortHandle>,
+    discovered: Option<Discovered>,
+    secrets: BTreeMap<Arc<str>, FollowedSecret>,
+    answered: mpsc::UnboundedSender<Arc<str>>,
+}
+
+impl Run {
+    /// Begins to find out which APIs there are; says so whenever that changes.
+    fn discover(&mut self) -> watch::Receiver<Option<Discovered>> {
+        let (tell, apis) = watch::channel(None);
+        let (hub, server, wanted) = (Arc::clone(&self.hub), self.server.clone(), self.options.calico);
+        self.tasks.spawn(async move {
+            let what: Arc<str> = "APIs".into();
+            let (mut errors, mut missing) = (Backoff::default(), Backoff::default());
+            loop {
+                match discover(&server, wanted, &CALICO).await {
+                    Ok(found) => {
+                        errors.reset();
+                        hub.well(&what);
+                        // What is there may be joined by what is not, or by the API that comes before it.
+                        let more = !found.lacking.is_empty() || (wanted.is_none() && found.calico == CalicoApi::Native);
+                        tell.send_if_modified(|now| {
+                            let changed = now.as_ref() != Some(&found);
+                            *now = Some(found);
+                            changed
+                        });
+                        tokio::select! {
+                            () = hub.unserved.notified() => tokio::time::sleep(missing.next(None)).await,
+                            () = tokio::time::sleep(cut(LOOK_AGAIN)), if more => {}
+                        }
+                    }
+                    Err(error) => {
+                        hub.trouble(&what, error);
+                        tokio::time::sleep(errors.next(None)).await;
+                    }
+                }
+            }
+        });
+        apis
+    }
+
+    /// Begins to follow a kind, if nobody does.
+    fn follow(&mut self, kind: Kind, calico: CalicoApi) {
+        if self.followers.contains_key(&kind) {
+            return;
+        }
+        let other_name = self.options.kubernetes_node.as_ref().filter(|_| kind == Kind::Pod);
+        let node = other_name.unwrap_or(&self.options.node);
+        let followed = Followed::new(kind, calico, node);
+        let follower = Follower::new(Arc::clone(&self.hub), self.server.clone(), followed);
+        self.followers.insert(kind, self.tasks.spawn(follower.run()));
+    }
+
+    fn leave(&mut self, kind: Kind) {
+        if let Some(task) = self.followers.remove(&kind) {
+            task.abort();
+            self.hub.forget(&kind.as_str().into());
+        }
+    }
+
+    /// It is known which APIs there are.
+    fn found(&mut self, found: Discovered) {
+        if self.discovered.as_ref().is_some_and(|before| before.calico != found.calico) {
+            // The objects stay until the other API's lists say what is gone.
+            CALICO.into_iter().for_each(|kind| self.leave(kind));
+        }
+        for kind in CALICO {
+            if found.lacking.contains(&kind) {
+                self.hub.without(kind);
+            } else {
+                self.follow(kind, found.calico);
+            }
+        }
+        self.discovered = Some(found);
+    }
+
+    /// The objects ask for others.
+    fn wish(&mut self, wishes: Wishes) {
+        let always = self.options.services == ServiceUse::Always;
+        match wishes.services {
+            Some(wanted) if wanted || always => {
+                SERVICES.into_iter().for_each(|kind| self.follow(kind, CalicoApi::Stored));
+            }
+            Some(_) => {
+                for kind in SERVICES {
+                    let followed = self.followers.contains_key(&kind);
+                    self.leave(kind);
+                    if followed || !self.hub.listed(kind) {
+                        self.hub.empty(kind);
+                    }
+                }
+            }
+            None => {}
+        }
+        if let Some(wanted) = wishes.secrets {
+            self.wish_secrets(&wanted);
+        }
+    }
+
+    fn wish_secrets(&mut self, wanted: &BTreeSet<Arc<str>>) {
+        let namespace = &self.options.secrets_namespace;
+        let gone: Vec<Arc<str>> = self.secrets.keys().filter(|name| !wanted.contains(*name)).cloned().collect();
+        for name in gone {
+            if let Some(secret) = self.secrets.remove(&name) {
+                secret.task.abort();
+            }
+            let key = secret_key(namespace, &name);
+            self.hub.forget(&key.to_string().into());
+            self.hub.tell(vec![SourceEvent::Deleted { key, revision: None }], Instant::now());
+        }
+        for name in wanted {
+            if !self.secrets.contains_key(name) {
+                let (hub, answered) = (Arc::clone(&self.hub), self.answered.clone());
+                let follower = SecretFollower::new(hub, self.server.clone(), namespace, name, answered);
+                let task = self.tasks.spawn(follower.run());
+                self.secrets.insert(Arc::clone(name), FollowedSecret { task, known: Known::NotYet });
+            }
+        }
+        self.list_secrets();
+    }
+
+    /// It is known whether a secret is there.
+    fn answer(&mut self, name: &str) {
+        if let Some(secret) = self.secrets.get_mut(name) {
+            secret.known = Known::Yes;
+        }
+        self.list_secrets();
+    }
+
+    /// Once all that are wanted are known, they are as good as a list.
+    fn list_secrets(&self) {
+        if self.hub.listed(Kind::Secret) || self.secrets.values().any(|s| s.known == Known::NotYet) {
+            return;
+        }
+        let kinds = Kinds::from(Kind::Secret);
+        let kept = |name| SourceEvent::Kept(secret_key(&self.options.secrets_namespace, name));
+        let mut events = vec![SourceEvent::ResyncBegin { kinds, guard: Guard::Believe }];
+        events.extend(self.secrets.keys().map(kept));
+        events.push(SourceEvent::ResyncEnd { kinds, revision: None });
+        self.hub.tell(events, Instant::now());
+    }
+}
+
+fn secret_key(namespace: &Arc<str>, name: &Arc<str>) -> Key {
+    Key { kind: Kind::Secret, namespace: Some(Arc::clone(namespace)), name: Arc::clone(name) }
+}
