@@ -122,6 +122,17 @@ impl Connection {
             }
         });
         let read = if short > 0 { Ok(short) } else { read };
+        self.received(read, scratch)
+    }
+
+    /// Reads once, whether or not the runtime has heard that there is something: where the process did not run for a while (it was
+    /// stopped, the machine was suspended), timers are told before what the sockets have.
+    pub(crate) fn read_unannounced(&mut self, scratch: &mut [u8]) -> Read {
+        let read = (&*socket2::SockRef::from(&self.stream)).read(scratch);
+        self.received(read, scratch)
+    }
+
+    fn received(&mut self, read: io::Result<usize>, scratch: &[u8]) -> Read {
         match read {
             Ok(0) => Read::Closed(None),
             Ok(n) => {

@@ -18,7 +18,7 @@ use tracing::debug;
 use super::PeerTask;
 use super::session::Session;
 use super::status::Traffic;
-use crate::connection::{Read, Written};
+use crate::connection::{Connection, Read, Written};
 use crate::report;
 use crate::rib_link::ToRib;
 
@@ -41,8 +41,12 @@ thread_local! {
 impl PeerTask {
     /// Reads once and handles what came; says whether anything did.
     pub(super) fn read(&mut self, id: ConnectionId) -> bool {
+        self.read_by(id, Connection::read)
+    }
+
+    fn read_by(&mut self, id: ConnectionId, read: fn(&mut Connection, &mut [u8]) -> Read) -> bool {
         let Some(connection) = self.connection(id) else { return false };
-        match OCTETS.with_borrow_mut(|octets| connection.read(octets)) {
+        match OCTETS.with_borrow_mut(|octets| read(connection, octets)) {
             Read::Octets(n) => {
                 Traffic::add(&self.status.traffic.bytes_in, n);
                 self.status.lock().last_received = Some(self.shared.clock.now());
@@ -58,11 +62,11 @@ impl PeerTask {
         }
     }
 
-    /// Before the hold timer counts: whatever the socket has is read and handled.
+    /// Before the hold timer counts: whatever the socket has is read and handled, although nobody may have told of it yet.
     pub(super) fn check_hold(&mut self, id: ConnectionId) {
         for _ in 0..READS_BEFORE_JUDGEMENT {
             let waits = self.session.as_deref().is_some_and(Session::has_waiting_batch);
-            if waits || !self.read(id) {
+            if waits || !self.read_by(id, Connection::read_unannounced) {
                 break;
             }
         }
