@@ -1,31 +1,31 @@
-//! Malformed headers, OPENs, ROUTE-REFRESHes and NOTIFICATIONs against the running program: `bad-messages.tsv` of bgp-core,
-//! which its decoders are tested with, at the level of a session.
+//! Malformed headers, OPENs, ROUTE-REFRESHes and NOTIFICATIONs against the running program, from an external and an internal peer.
 //!
-//! RFC 4271 §6.1, §6.2, §6.4, 5492, 6793, 9072, 9234, 7313. Claim: each gets the NOTIFICATION that the list says, with its data, or
-//! the session is established, or stays.
+//! RFC 4271 §6.1, §6.2, §6.4, 5492, 6793, 9072, 9234, 7313. Claims: 1. each gets the NOTIFICATION that its row says, with its data, or
+//! the session is established, or stays. 2. Where a session ends, its routes are gone. 3. Others are not concerned: after each message the
+//! next route of another peer is taken.
 
 use heddle_interop_tests::wait::{PATIENCE, wait_for};
 
 use crate::peer::{End, RawPeer};
-use crate::updates::file;
-use crate::wire::{KEEPALIVE, OPEN, USUAL_PREFIX, advertise, hex, message, unhex};
-use crate::world::{Kind, World};
+use crate::rows::{Message, messages};
+use crate::wire::{KEEPALIVE, OPEN, OpenWith, USUAL_PREFIX, advertise, hex, message};
+use crate::world::{Kind, Witness, World};
 
-const ROWS: &str = include_str!("../../../bgp-core/tests/data/bad-messages.tsv");
-
-/// id, outcome, octets, text.
-fn rows(letter: char) -> Vec<(&'static str, &'static str, Vec<u8>, &'static str)> {
-    let lines = ROWS.lines().filter(|line| line.starts_with(letter));
-    lines
-        .map(|line| {
-            let fields: Vec<&'static str> = line.split('\t').collect();
-            let [id, outcome, octets, text] = fields[..] else { panic!("no row: {line}") };
-            (id, outcome, unhex(octets), text)
-        })
-        .collect()
+/// The rows of a group, each with an external and with an internal peer.
+fn rows(letter: char) -> impl Iterator<Item = (Message, Kind, &'static str)> {
+    let rows = messages().into_iter().filter(move |row| row.id.starts_with(letter));
+    rows.flat_map(|row| {
+        let sessions = row.sessions;
+        Kind::BOTH.into_iter().zip(sessions).map(move |(kind, outcome)| (row.clone(), kind, outcome))
+    })
 }
 
-/// `CODE/SUBCODE DATA`, as the list writes it; `*` is the message itself.
+/// What fails in the words of the row.
+fn name(row: &Message, kind: Kind) -> String {
+    format!("{} from {kind:?} ({})", row.id, row.text)
+}
+
+/// `CODE/SUBCODE DATA`, as the rows write it; `*` is the message itself.
 fn shown(end: &End, sent: &[u8]) -> String {
     match end {
         End::Closed => "close".to_owned(),
@@ -35,139 +35,167 @@ fn shown(end: &End, sent: &[u8]) -> String {
     }
 }
 
+/// A session with a route, for what will end it.
+fn with_a_route(world: &World, kind: Kind, more: &str, before: &str) -> RawPeer {
+    let mut peer = world.session_with(kind, more);
+    world.advertised(&mut peer, &kind.base().concat(), before);
+    peer
+}
+
 /// Headers in Established, and the same as the first octets of a connection.
 pub(crate) fn headers() {
     let mut world = World::new("bad_input::headers", "");
-    for (id, outcome, octets, text) in rows('H').into_iter().filter(|row| row.0 != "H15") {
+    let mut witness = Witness::new(&world);
+    for (row, kind, outcome) in rows('H') {
+        let name = name(&row, kind);
         // H05, H06: the length is too much where we did not advertise extended messages (RFC 8654 §4).
-        let kind = if matches!(id, "H05" | "H06") { Kind::ShortMessages } else { Kind::External };
-        let mut peer = world.session(kind);
-        peer.send(&octets);
-        assert_eq!(shown(&peer.end(), &octets), outcome, "{id} in Established: {text}");
-        world.wait_down(&peer.address);
-        let mut peer = RawPeer::connect(&world.address(Kind::ShortMessages));
-        peer.send(&octets);
-        assert_eq!(shown(&peer.end(), &octets), outcome, "{id} as first message: {text}");
+        let kind = if matches!(row.id, "H05" | "H06") { kind.short() } else { kind };
+        // H15, RFC 4271 §8.2.2: the connection ends in the middle; nothing is processed, nobody is notified.
+        let half = row.decoder == "more";
+        let mut peer = with_a_route(&world, kind, "", &name);
+        peer.send(&row.octets);
+        if half {
+            peer.finish();
+        }
+        assert_eq!(shown(&peer.end(), &row.octets), outcome, "{name}, in Established");
+        world.is_over(&peer, &name);
+        let mut peer = RawPeer::connect(&world.address(kind.short()));
+        peer.send(&row.octets);
+        if half {
+            peer.finish();
+        }
+        assert_eq!(shown(&peer.end(), &row.octets), outcome, "{name}, as first message");
         world.heddle.process().assert_alive();
-    }
-    half_a_header(&mut world);
-}
-
-/// H15, RFC 4271 §8.2.2: the connection ends, nothing is processed, nobody is notified.
-fn half_a_header(world: &mut World) {
-    let (_, _, octets, _) = rows('H').into_iter().find(|row| row.0 == "H15").expect("H15 is in the list");
-    let mut peer = world.session(Kind::External);
-    peer.send(&octets);
-    peer.finish();
-    assert_eq!(peer.end(), End::Closed, "H15");
-    world.wait_down(&peer.address);
-}
-
-/// What a session makes of an OPEN that decodes: the list says `open`.
-fn opened(id: &str) -> &'static str {
-    match id {
-        // Another AS than the configured one: RFC 4271 §6.2.
-        "O04" => "2/2",
-        // Role: provider to provider; none although wanted: RFC 9234 §4.2.
-        "O34" | "O36" => "2/11",
-        _ => "open",
+        witness.is_heard(&mut world, &name);
     }
 }
 
 /// OPENs.
 pub(crate) fn opens() {
     let mut world = World::new("bad_input::opens", "");
-    let internal = "ffffffffffffffffffffffffffffffff 0025 01 04 fde8 005a 0a000001 08 0206 010400010001";
-    let further = [
-        ("O15", "2/3", unhex(internal), "internal peer with our BGP Identifier", Kind::Internal),
-        ("O15e", "2/2", unhex(internal), "our AS where an external one is configured", Kind::External),
-    ];
-    let listed = rows('O').into_iter().filter(|row| row.0 != "O45").map(|(id, outcome, octets, text)| {
-        let kind = match id {
-            "O34" => Kind::Customer,
-            "O36" => Kind::StrictRole,
-            _ => Kind::External,
+    let mut witness = Witness::new(&world);
+    let first = |(row, _, _): &(Message, Kind, &str)| row.state == "opensent" && row.octets.get(18) == Some(&OPEN);
+    let listed = rows('O').filter(first).map(|(row, kind, outcome)| {
+        let kind = match (row.id, kind.internal()) {
+            ("O34", false) => Kind::Of(crate::rows::Session::Customer),
+            ("O36", false) => Kind::StrictRole,
+            _ => kind,
         };
-        (id, if outcome.starts_with("open") { opened(id) } else { outcome }, octets, text, kind)
+        let octets = row.octets_of(kind.asn());
+        (name(&row, kind), row.id, kind, outcome, octets)
     });
-    for (id, outcome, octets, text, kind) in listed.chain(further) {
+    // Our own AS where an external peer is configured.
+    let ours = messages().into_iter().find(|row| row.id == "O15").expect("a row").octets_of(65000);
+    let ours = ("our AS from an external peer".to_owned(), "", Kind::EXTERNAL, "2/2", ours);
+    for (name, id, kind, outcome, octets) in listed.chain([ours]) {
         let mut peer = RawPeer::connect(&world.address(kind));
         peer.send(&octets);
-        if outcome == "open" {
-            assert_eq!(peer.expect_message("an OPEN").0, OPEN, "{id}: {text}");
+        if outcome.starts_with("open") {
+            assert_eq!(peer.expect_message("an OPEN").0, OPEN, "{name}");
             let (kind, body) = peer.expect_message("a KEEPALIVE");
-            assert_eq!(kind, KEEPALIVE, "{id}: {text}: {}", hex(&body));
+            assert_eq!(kind, KEEPALIVE, "{name}: {}", hex(&body));
             peer.send(&message(KEEPALIVE, &[]));
             let state = world.heddle.wait_peer(&peer.address);
             if id == "O13" {
-                assert_eq!(state["timers"]["hold_time_seconds"], 0, "{id}: {state}");
+                assert_eq!(state["timers"]["hold_time_seconds"], 0, "{name}: {state}");
             }
         } else {
-            assert_eq!(shown(&peer.end(), &octets), outcome, "{id}: {text}");
+            assert_eq!(shown(&peer.end(), &octets), outcome, "{name}");
+            assert_ne!(world.state(&peer.address).as_deref(), Some("established"), "{name}");
         }
         world.heddle.process().assert_alive();
+        witness.is_heard(&mut world, &name);
     }
+}
+
+/// A connection in OpenConfirm.
+fn open_confirm(world: &World, kind: Kind) -> RawPeer {
+    let capabilities = kind.capabilities();
+    let with = OpenWith { asn: kind.asn(), hold_time: 90, capabilities: &capabilities };
+    RawPeer::open(&world.address(kind), with)
 }
 
 /// Messages that are sound, in a state that they are not for. RFC 6608 §3: the data is the type of the message.
 pub(crate) fn states() {
     let mut world = World::new("bad_input::states", "");
-    let file = file();
-    let (open, update) = (&file["O45"], &file["O44"]);
-    let refresh = message(5, &unhex("00010001"));
-    // O44, R06: in OpenSent.
-    for (id, octets) in [("O44", update.as_slice()), ("R06", &refresh), ("KEEPALIVE", &message(KEEPALIVE, &[]))] {
-        let mut peer = RawPeer::connect(&world.address(Kind::External));
-        peer.send(octets);
-        assert_eq!(shown(&peer.end(), &[]), format!("5/1 {:02x}", octets[18]), "{id} in OpenSent");
+    let mut witness = Witness::new(&world);
+    let ids = ["O43", "O44", "O45", "R06"];
+    for (row, kind, outcome) in rows('O').chain(rows('R')).filter(|(row, ..)| ids.contains(&row.id)) {
+        let name = name(&row, kind);
+        let octets = row.octets_of(kind.asn());
+        match row.state {
+            "opensent" => {
+                let mut peer = RawPeer::connect(&world.address(kind));
+                peer.send(&octets);
+                assert_eq!(shown(&peer.end(), &[]), outcome, "{name}");
+                // The same a state later: RFC 6608 §4, subcode 2.
+                let mut peer = open_confirm(&world, kind);
+                peer.send(&octets);
+                assert_eq!(shown(&peer.end(), &[]), format!("5/2 {:02x}", octets[18]), "{name}, in OpenConfirm");
+            }
+            "openconfirm" => {
+                let mut peer = open_confirm(&world, kind);
+                peer.send(&octets);
+                assert_eq!(shown(&peer.end(), &[]), outcome, "{name}");
+            }
+            "established" => {
+                let mut peer = with_a_route(&world, kind, "", &name);
+                peer.send(&octets);
+                assert_eq!(shown(&peer.end(), &[]), outcome, "{name}");
+                world.is_over(&peer, &name);
+            }
+            other => panic!("{other} is no state"),
+        }
+        witness.is_heard(&mut world, &name);
     }
-    // O45 and others: in OpenConfirm.
-    for (id, octets) in [("O45", open.as_slice()), ("O44", update), ("R06", &refresh)] {
-        let capabilities = Kind::External.capabilities();
-        let with = crate::wire::OpenWith { asn: 65001, hold_time: 90, capabilities: &capabilities };
-        let mut peer = RawPeer::open(&world.address(Kind::External), with);
-        peer.send(octets);
-        assert_eq!(shown(&peer.end(), &[]), format!("5/2 {:02x}", octets[18]), "{id} in OpenConfirm");
+    for kind in Kind::BOTH {
+        let mut peer = RawPeer::connect(&world.address(kind));
+        peer.send(&message(KEEPALIVE, &[]));
+        assert_eq!(shown(&peer.end(), &[]), "5/1 04", "KEEPALIVE from {kind:?} in OpenSent");
     }
-    // O43: in Established.
-    let mut peer = world.session(Kind::External);
-    peer.send(open);
-    assert_eq!(shown(&peer.end(), &[]), "5/3 01", "O43: OPEN in Established");
-    world.heddle.process().assert_alive();
 }
 
 /// ROUTE-REFRESH. R01 depends on what was negotiated; the others are ignored.
 pub(crate) fn refreshes() {
     let mut world = World::new("bad_input::refreshes", "");
-    for (id, outcome, octets, text) in rows('R') {
+    let mut witness = Witness::new(&world);
+    for (row, kind, outcome) in rows('R').filter(|(row, ..)| row.state == "established") {
+        let name = name(&row, kind);
         // Capability 70, enhanced route refresh.
-        let mut peer = world.session_with(Kind::External, "4600");
-        peer.send(&octets);
-        if id == "R01" {
-            assert_eq!(shown(&peer.end(), &octets), outcome, "{id} with enhanced refresh: {text}");
-            let mut peer = world.session(Kind::External);
-            peer.send(&octets);
-            assert_eq!(shown(&peer.end(), &octets), "1/2 0016", "{id} without: {text}");
-            continue;
+        if row.id == "R01" {
+            for (more, outcome) in [("4600", outcome), ("", "1/2 0016")] {
+                let mut peer = with_a_route(&world, kind, more, &name);
+                peer.send(&row.octets);
+                assert_eq!(shown(&peer.end(), &row.octets), outcome, "{name}, with capabilities {more}");
+                world.is_over(&peer, &name);
+            }
+        } else {
+            let mut peer = world.session_with(kind, "4600");
+            peer.drain();
+            peer.send(&row.octets);
+            peer.send(&advertise(&[USUAL_PREFIX], &kind.base().concat()));
+            wait_for(&format!("the prefix after {name}"), PATIENCE, || {
+                world.path(&peer.address, USUAL_PREFIX)?.ok_or_else(|| "no path".to_owned())
+            });
+            world.assert_established(&peer.address.clone(), &name);
+            peer.finish();
+            wait_for(&format!("no routes after {name}"), PATIENCE, || world.no_routes(USUAL_PREFIX));
         }
-        peer.drain();
-        peer.send(&advertise(&[USUAL_PREFIX], &Kind::External.base().concat()));
-        wait_for(&format!("the prefix after {id}"), PATIENCE, || {
-            world.path(&peer.address, USUAL_PREFIX)?.ok_or_else(|| "no path".to_owned())
-        });
-        world.assert_established(&peer.address.clone(), id);
+        witness.is_heard(&mut world, &name);
     }
 }
 
 /// NOTIFICATIONs: the session is closed without an answer, and what they say is escaped where it is shown.
 pub(crate) fn notifications() {
     let mut world = World::new("bad_input::notifications", "");
-    for (id, _, octets, text) in rows('N') {
-        let mut peer = world.session(Kind::External);
-        peer.send(&octets);
-        assert_eq!(peer.end(), End::Closed, "{id}: {text}");
-        world.wait_down(&peer.address);
-        world.heddle.process().assert_alive();
+    let mut witness = Witness::new(&world);
+    for (row, kind, _) in rows('N') {
+        let name = name(&row, kind);
+        let mut peer = with_a_route(&world, kind, "", &name);
+        peer.send(&row.octets);
+        assert_eq!(peer.end(), End::Closed, "{name}");
+        world.is_over(&peer, &name);
+        witness.is_heard(&mut world, &name);
     }
     let log = world.heddle.log();
     assert!(

@@ -3,7 +3,9 @@
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use heddle_interop_tests::lab::Host;
 use heddle_interop_tests::wait::{PATIENCE, wait_for};
@@ -41,11 +43,17 @@ pub(crate) enum End {
 impl RawPeer {
     /// A TCP connection from `address`.
     pub(crate) fn connect(address: &str) -> Self {
+        Self::connect_with_buffer(address, None)
+    }
+
+    /// The same, with room for so many octets that were not read.
+    fn connect_with_buffer(address: &str, room: Option<usize>) -> Self {
         let local: SocketAddr = format!("{address}:0").parse().unwrap_or_else(|error| panic!("{address}: {error}"));
         let remote: SocketAddr = REFLECTOR.parse().expect("an address");
         // The listener may not be there yet when the API answers.
         let stream: TcpStream = wait_for(&format!("a connection from {address}"), PATIENCE, || {
             let socket = Socket::new(Domain::IPV4, Type::STREAM, None).map_err(|error| error.to_string())?;
+            room.map_or(Ok(()), |room| socket.set_recv_buffer_size(room)).map_err(|error| error.to_string())?;
             socket.bind(&local.into()).map_err(|error| format!("bind: {error}"))?;
             socket.connect(&remote.into()).map_err(|error| format!("connect: {error}"))?;
             Ok(socket.into())
@@ -58,11 +66,23 @@ impl RawPeer {
     /// A connection on which the OPENs have been exchanged: OpenConfirm on the other side, Established after our KEEPALIVE.
     pub(crate) fn open(address: &str, open: OpenWith<'_>) -> Self {
         let mut peer = Self::connect(address);
-        peer.send(&open.message());
-        let (kind, _) = peer.expect_message("an OPEN");
-        assert_eq!(kind, OPEN, "{address}: the first message");
-        let (kind, body) = peer.expect_message("a KEEPALIVE");
-        assert_eq!(kind, KEEPALIVE, "{address}: the answer to our OPEN: {}", hex(&body));
+        peer.exchange_opens(open);
+        peer
+    }
+
+    fn exchange_opens(&mut self, open: OpenWith<'_>) {
+        self.send(&open.message());
+        let (kind, _) = self.expect_message("an OPEN");
+        assert_eq!(kind, OPEN, "{}: the first message", self.address);
+        let (kind, body) = self.expect_message("a KEEPALIVE");
+        assert_eq!(kind, KEEPALIVE, "{}: the answer to our OPEN: {}", self.address, hex(&body));
+    }
+
+    /// A session on which little can be waiting to be read.
+    pub(crate) fn establish_with_buffer(address: &str, open: OpenWith<'_>, room: usize) -> Self {
+        let mut peer = Self::connect_with_buffer(address, Some(room));
+        peer.exchange_opens(open);
+        peer.send(&message(KEEPALIVE, &[]));
         peer
     }
 
@@ -77,9 +97,9 @@ impl RawPeer {
         self.stream.write_all(octets).unwrap_or_else(|error| panic!("{}: write: {error}", self.address));
     }
 
-    /// As [`Self::send`] where the other side may have gone already.
-    pub(crate) fn try_send(&mut self, octets: &[u8]) {
-        let _ = self.stream.write_all(octets);
+    /// As [`Self::send`] where the other side may have gone already; says whether it was there.
+    pub(crate) fn try_send(&mut self, octets: &[u8]) -> bool {
+        self.stream.write_all(octets).is_ok()
     }
 
     /// Ends our direction of the connection.
@@ -143,6 +163,28 @@ impl RawPeer {
         received
     }
 
+    /// Reads what comes and forgets it, and says a KEEPALIVE at least twice a second, until what is returned is dropped or the connection
+    /// ends.
+    pub(crate) fn keep_alive(&self) -> Alive {
+        let mut stream = self.stream.try_clone().expect("a second handle of the socket");
+        stream.set_read_timeout(Some(Duration::from_millis(500))).expect("a read timeout");
+        let alive = Alive { said: Arc::new(AtomicU32::new(0)), ended: Arc::new(AtomicBool::new(false)) };
+        let (said, ended) = (Arc::clone(&alive.said), Arc::clone(&alive.ended));
+        std::thread::spawn(move || {
+            let mut buffer = [0; 65_536];
+            while !ended.load(Ordering::Relaxed) && stream.write_all(&message(KEEPALIVE, &[])).is_ok() {
+                said.fetch_add(1, Ordering::Relaxed);
+                match stream.read(&mut buffer) {
+                    Ok(0) => return,
+                    Ok(_) => {}
+                    Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+                    Err(_) => return,
+                }
+            }
+        });
+        alive
+    }
+
     /// Reads what comes and forgets it, so that the other side is never blocked; the connection can be written on.
     pub(crate) fn drain(&self) {
         let mut stream = self.stream.try_clone().expect("a second handle of the socket");
@@ -150,5 +192,24 @@ impl RawPeer {
             let mut buffer = [0; 4096];
             while stream.read(&mut buffer).is_ok_and(|length| length > 0) {}
         });
+    }
+}
+
+/// A thread that keeps a session alive.
+pub(crate) struct Alive {
+    said: Arc<AtomicU32>,
+    ended: Arc<AtomicBool>,
+}
+
+impl Alive {
+    /// KEEPALIVEs so far.
+    pub(crate) fn said(&self) -> u32 {
+        self.said.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.ended.store(true, Ordering::Relaxed);
     }
 }

@@ -10,27 +10,38 @@ use crate::wire::{
 };
 use crate::world::{Kind, World};
 
-/// A peer of its own with graceful restart, for longer than the test, where dynamic peers would be gone.
-const RESTARTING: &str = "\n[[peers]]\naddress = \"10.11.0.1\"\nasn = 65001\npassive = true\nimport_policy = \"all\"\n\
-    export_policy = \"all\"\nidle_hold = { min = 1, max = 2 }\n\n[[peers]]\naddress = \"10.11.0.2\"\nasn = 65001\n\
-    passive = true\nimport_policy = \"all\"\nexport_policy = \"all\"\nidle_hold = { min = 1, max = 2 }\n";
+/// Peers of their own with graceful restart, for longer than the test, where dynamic peers would be gone: two external, two
+/// internal.
+fn restarting() -> String {
+    const EXTERNAL: &str = "asn = 65001\nimport_policy = \"all\"\nexport_policy = \"all\"";
+    const CLIENT: &str = "asn = 65000\nroute_reflector_client = true";
+    let peers = [EXTERNAL, EXTERNAL, CLIENT, CLIENT];
+    let one = |(last, keys): (usize, &str)| {
+        format!(
+            "\n[[peers]]\naddress = \"10.11.0.{}\"\npassive = true\nidle_hold = {{ min = 1, max = 2 }}\n{keys}\n",
+            last + 1
+        )
+    };
+    peers.into_iter().enumerate().map(one).collect()
+}
 
 /// N05, N06; RFC 8538 §3, §4: with the N bit on both sides a Cease keeps the routes as stale, a Hard Reset does not, whatever
 /// its data is.
 pub(crate) fn restart_after_notification() {
-    let mut world = World::new("bad_input::restart_after_notification", RESTARTING);
-    // Graceful restart with the N bit, 600 seconds, IPv4 unicast with forwarding preserved.
-    let capabilities = format!("010400010001 {} 40064258 00010180", four_octets(65001));
-    let open = OpenWith { asn: 65001, hold_time: 90, capabilities: &capabilities };
-    for (id, address, notification, kept) in [("N06", "10.11.0.1", "0604", true), ("N05", "10.11.0.2", "060906", false)]
-    {
+    let mut world = World::new("bad_input::restart_after_notification", &restarting());
+    for (id, address, kind, notification, kept) in [
+        ("N06", "10.11.0.1", Kind::EXTERNAL, "0604", true),
+        ("N05", "10.11.0.2", Kind::EXTERNAL, "060906", false),
+        ("N06", "10.11.0.3", Kind::INTERNAL, "0604", true),
+        ("N05", "10.11.0.4", Kind::INTERNAL, "060906", false),
+    ] {
+        // Graceful restart with the N bit, 600 seconds, IPv4 unicast with forwarding preserved.
+        let capabilities = format!("010400010001 {} 40064258 00010180", four_octets(kind.asn()));
+        let open = OpenWith { asn: kind.asn(), hold_time: 90, capabilities: &capabilities };
         let mut peer = RawPeer::establish(address, open);
         world.heddle.wait_peer(address);
-        peer.send(&advertise(&[USUAL_PREFIX], &Kind::External.base().concat()));
         peer.send(&message(2, &update(&[], &[], &[])));
-        wait_for(&format!("the route before {id}"), PATIENCE, || {
-            world.path(address, USUAL_PREFIX)?.ok_or_else(|| "no path".to_owned())
-        });
+        world.advertised(&mut peer, &kind.base().concat(), id);
         peer.send(&message(NOTIFICATION, &unhex(notification)));
         assert_eq!(peer.end(), End::Closed, "{id}");
         world.wait_down(address);
@@ -46,12 +57,12 @@ pub(crate) fn restart_after_notification() {
 /// S15; RFC 4271 §4.1: a whole session in one segment, and the same octet by octet.
 pub(crate) fn any_split() {
     let mut world = World::new("bad_input::any_split", "");
-    let capabilities = Kind::External.capabilities();
+    let capabilities = Kind::EXTERNAL.capabilities();
     let open = OpenWith { asn: 65001, hold_time: 90, capabilities: &capabilities };
-    let start = [open.message(), message(KEEPALIVE, &[]), advertise(&[USUAL_PREFIX], &Kind::External.base().concat())];
+    let start = [open.message(), message(KEEPALIVE, &[]), advertise(&[USUAL_PREFIX], &Kind::EXTERNAL.base().concat())];
     let start = start.concat();
     for piece in [start.len(), 1, 7] {
-        let mut peer = RawPeer::connect(&world.address(Kind::External));
+        let mut peer = RawPeer::connect(&world.address(Kind::EXTERNAL));
         start.chunks(piece).for_each(|octets| peer.send(octets));
         wait_for(&format!("the route, sent in pieces of {piece}"), PATIENCE, || {
             world.path(&peer.address, USUAL_PREFIX)?.ok_or_else(|| "no path".to_owned())
@@ -64,7 +75,7 @@ pub(crate) fn any_split() {
     }
     // All of it at once, with the end: the session was there and is gone.
     let whole = [start, message(NOTIFICATION, &[6, 2])].concat();
-    let mut peer = RawPeer::connect(&world.address(Kind::External));
+    let mut peer = RawPeer::connect(&world.address(Kind::EXTERNAL));
     peer.send(&whole);
     peer.finish();
     assert_eq!(peer.end(), End::Closed, "all at once");
@@ -78,7 +89,7 @@ pub(crate) fn damping() {
     let peer = "\n[[peers]]\naddress = \"10.11.0.1\"\nasn = 65001\npassive = true\nimport_policy = \"all\"\n\
         export_policy = \"all\"\nidle_hold = { min = 1, max = 60 }\n";
     let mut world = World::new("bad_input::damping", peer);
-    for address in ["10.11.0.1".to_owned(), world.address(Kind::External)] {
+    for address in ["10.11.0.1".to_owned(), world.address(Kind::EXTERNAL)] {
         for round in 0..3 {
             let mut session = wait_for(&format!("{address}: session {round}"), PATIENCE, || {
                 connection(&address).ok_or_else(|| "refused".to_owned())
@@ -100,17 +111,17 @@ pub(crate) fn damping() {
 }
 
 /// S17; RFC 2918: ten thousand requests in one go are as many as there is time for; what comes behind them is not lost, and
-/// others wait for nothing. S03: who is not configured learns nothing.
+/// others wait for nothing.
 pub(crate) fn floods() {
     let mut world = World::new("bad_input::floods", "");
-    let mut other = world.session(Kind::Internal);
+    let mut other = world.session(Kind::INTERNAL);
     other.drain();
-    let mut peer = world.session_with(Kind::External, "4600");
+    let mut peer = world.session_with(Kind::EXTERNAL, "4600");
     peer.drain();
     let requests = message(ROUTE_REFRESH, &unhex("00010001")).repeat(10_000);
     peer.send(&requests);
-    peer.send(&advertise(&[USUAL_PREFIX], &Kind::External.base().concat()));
-    other.send(&advertise(&["10.98.0.0/24"], &Kind::Internal.base().concat()));
+    peer.send(&advertise(&[USUAL_PREFIX], &Kind::EXTERNAL.base().concat()));
+    other.send(&advertise(&["10.98.0.0/24"], &Kind::INTERNAL.base().concat()));
     for (address, prefix) in [(&other.address, "10.98.0.0/24"), (&peer.address, USUAL_PREFIX)] {
         wait_for(&format!("{prefix} behind a flood of requests"), PATIENCE, || {
             world.path(address, prefix)?.ok_or_else(|| "no path".to_owned())
@@ -121,16 +132,11 @@ pub(crate) fn floods() {
     for address in [&peer.address, &other.address] {
         world.assert_established(address, "a flood of requests");
     }
-    for last in 1..=200 {
-        let mut stranger = RawPeer::connect(&format!("10.19.0.{last}"));
-        assert_ne!(stranger.first(), Some(OPEN), "10.19.0.{last} is not configured");
-    }
-    world.assert_established(&peer.address, "200 strangers");
 }
 
 /// A connection from an external peer, on which the reflector's OPEN came; `None` where it was closed instead.
 fn connection(address: &str) -> Option<RawPeer> {
-    let capabilities = Kind::External.capabilities();
+    let capabilities = Kind::EXTERNAL.capabilities();
     let mut peer = RawPeer::connect(address);
     peer.try_send(&OpenWith { asn: 65001, hold_time: 90, capabilities: &capabilities }.message());
     (peer.first() == Some(OPEN)).then_some(peer)

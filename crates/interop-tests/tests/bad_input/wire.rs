@@ -2,40 +2,13 @@
 
 use std::collections::BTreeMap;
 
-/// The path attributes that an UPDATE of ours is made of, in hexadecimal digits, and the prefix that most rows are about.
-pub(crate) const EXTERNAL_BASE: [&str; 3] = ["40010100", "40020602010000fde9", "4003040a000002"];
-pub(crate) const INTERNAL_BASE: [&str; 4] = ["40010100", "400200", "4003040a000002", "40050400000064"];
-pub(crate) const USUAL_PREFIX: &str = "10.99.1.0/24";
+pub(crate) use crate::rows::{USUAL_PREFIX, hex, message, unhex, update};
 
 pub(crate) const OPEN: u8 = 1;
 pub(crate) const UPDATE: u8 = 2;
 pub(crate) const NOTIFICATION: u8 = 3;
 pub(crate) const KEEPALIVE: u8 = 4;
 pub(crate) const ROUTE_REFRESH: u8 = 5;
-
-/// Octets from hexadecimal digits; spaces do not count.
-pub(crate) fn unhex(digits: &str) -> Vec<u8> {
-    let digits: Vec<u8> = digits.bytes().filter(|octet| !octet.is_ascii_whitespace()).collect();
-    assert!(digits.len().is_multiple_of(2), "odd number of digits: {}", String::from_utf8_lossy(&digits));
-    let pairs = digits.chunks(2).map(|pair| String::from_utf8_lossy(pair).into_owned());
-    pairs.map(|pair| u8::from_str_radix(&pair, 16).unwrap_or_else(|error| panic!("{pair}: {error}"))).collect()
-}
-
-pub(crate) fn hex(octets: &[u8]) -> String {
-    octets.iter().map(|octet| format!("{octet:02x}")).collect()
-}
-
-/// A whole message.
-pub(crate) fn message(kind: u8, body: &[u8]) -> Vec<u8> {
-    let length = u16::try_from(19 + body.len()).expect("a short body");
-    [&[0xff; 16][..], &length.to_be_bytes(), &[kind], body].concat()
-}
-
-/// The body of an UPDATE.
-pub(crate) fn update(withdrawn: &[u8], attributes: &[u8], nlri: &[u8]) -> Vec<u8> {
-    let length = |part: &[u8]| u16::try_from(part.len()).expect("a short part").to_be_bytes();
-    [&length(withdrawn)[..], withdrawn, &length(attributes), attributes, nlri].concat()
-}
 
 /// A prefix as NLRI.
 pub(crate) fn nlri(prefix: &str) -> Vec<u8> {
@@ -161,6 +134,34 @@ fn prefixes(mut octets: &[u8], v6: bool) -> Result<Vec<String>, Cut> {
 }
 
 impl Received {
+    /// Whether a check of the rows holds for a prefix: `-` (it was not sent), `:HEX` (it has this attribute, octet for octet), `?N`, `!N`
+    /// (it has attribute N, or not), `as-segments`.
+    pub(crate) fn holds(&self, prefix: &str, check: &str) -> Result<(), String> {
+        let attributes = self.routes.get(prefix);
+        if check == "-" {
+            return attributes.map_or(Ok(()), |attributes| Err(format!("it was sent: {attributes:?}")));
+        }
+        let attributes = attributes.ok_or("it was not sent")?;
+        let has = |code: &str| {
+            let code: u8 = code.parse().unwrap_or_else(|_| panic!("{check} is no check"));
+            attributes.iter().any(|attribute| attribute.code == code)
+        };
+        let holds = match (check.strip_prefix(':'), check.strip_prefix('?'), check.strip_prefix('!')) {
+            (Some(octets), ..) => attributes.iter().any(|attribute| hex(&attribute.octets) == octets),
+            (_, Some(code), _) => has(code),
+            (_, _, Some(code)) => !has(code),
+            // RFC 4271 §5.1.2: toward an external peer, a segment of 255 gets another one before it.
+            _ if check == "as-segments" => {
+                let path = attributes.iter().find(|attribute| attribute.code == 2).ok_or("no AS_PATH")?;
+                let second = 2 + 4;
+                let lengths = (path.value.get(1), path.value.get(second + 1), path.value.len());
+                lengths == (Some(&1), Some(&255), second + 2 + 4 * 255)
+            }
+            _ => panic!("{check} is no check"),
+        };
+        if holds { Ok(()) } else { Err(format!("{attributes:?}")) }
+    }
+
     /// Takes the body of an UPDATE; what no speaker should send is noted in `wrong`.
     pub(crate) fn take(&mut self, body: &[u8]) {
         self.updates += 1;

@@ -1,0 +1,216 @@
+//! Peers that cost time, memory or patience: stalled, silent, endless, gone without a word. And a process that was stopped.
+//!
+//! RFC 4271 §6.5, §8; 4486 §4; 4724 §4.2; 9687 §3. The rows S03 to S18 of what other daemons have failed at. Claims: each session ends, or
+//! stays, as it has to, with the right words; the memory that a peer can take is bounded; other peers are not concerned.
+
+use std::fs;
+
+use heddle_interop_tests::process::Signal;
+use heddle_interop_tests::wait::{PATIENCE, ensure, wait_for};
+
+use crate::peer::{End, RawPeer};
+use crate::rows::Session;
+use crate::wire::{OpenWith, UPDATE, USUAL_PREFIX, advertise, four_octets, hex, message, unhex, update};
+use crate::world::{Kind, Witness, World};
+
+/// A client of its own, of which the API tells also when it has no session.
+const CLIENT: &str = "10.11.0.1";
+
+/// Its configuration, with further keys.
+fn client(keys: &str) -> String {
+    format!("\n[[peers]]\naddress = \"{CLIENT}\"\nasn = 65000\nroute_reflector_client = true\npassive = true\n{keys}\n")
+}
+
+/// What its OPEN says; hold time 3 is for peers that say KEEPALIVEs ([`RawPeer::keep_alive`]).
+fn open(hold_time: u16) -> (String, u16) {
+    (Kind::INTERNAL.capabilities(), hold_time)
+}
+
+fn establish(world: &World, address: &str, (capabilities, hold_time): &(String, u16)) -> RawPeer {
+    let open = OpenWith { asn: 65000, hold_time: *hold_time, capabilities };
+    let peer = RawPeer::establish(address, open);
+    world.heddle.wait_peer(address);
+    peer
+}
+
+/// Attributes of a client's route with one that nobody knows, so long, that differs by its number.
+fn long_attributes(number: u32, length: u16) -> Vec<u8> {
+    let value = [&number.to_be_bytes()[..], &vec![0; usize::from(length) - 4]].concat();
+    [&unhex(&Session::Internal.base().concat())[..], &[0xf0, 200], &length.to_be_bytes(), &value].concat()
+}
+
+/// An UPDATE with such attributes, for a host route of its own.
+fn long_update(number: u32, length: u16) -> Vec<u8> {
+    let [_, a, b, c] = number.to_be_bytes();
+    message(UPDATE, &update(&[], &long_attributes(number, length), &[32, 10, 96 + a, b, c]))
+}
+
+fn ended_by(world: &World, why: &str) {
+    wait_for(&format!("the session ends: {why}"), PATIENCE, || {
+        let peer = world.heddle.peer(CLIENT)?;
+        ensure(peer["state"] != "established" && peer["last_reset"].to_string().contains(why), || peer.to_string())
+    });
+}
+
+/// S04; RFC 9687 §3: who takes nothing of what we write is given up, although it says KEEPALIVEs; what others get does not wait.
+pub(crate) fn stalled_reader() {
+    let mut world = World::new("bad_input::stalled_reader", &client("send_hold_time = 2"));
+    let mut witness = Witness::new(&world);
+    let (capabilities, hold_time) = open(90);
+    let open = OpenWith { asn: 65000, hold_time, capabilities: &capabilities };
+    let _stalled = RawPeer::establish_with_buffer(CLIENT, open, 4096);
+    world.heddle.wait_peer(CLIENT);
+    let mut source = world.session(Kind::INTERNAL);
+    source.drain();
+    for number in 0..8000 {
+        source.send(&long_update(number, 3000));
+    }
+    witness.is_heard(&mut world, "24 MB that one peer does not read");
+    ended_by(&world, "send hold timer expired");
+    witness.is_heard(&mut world, "the end of a peer that did not read");
+}
+
+/// S05; RFC 4486 §4: what one peer can make us remember is bounded, in the count of `docs/limits.md` and in that of the kernel.
+pub(crate) fn hostile_memory() {
+    /// What the attributes of a peer may take.
+    const BUDGET: u64 = 256 << 20;
+    /// What else a hostile peer may cost.
+    const BESIDE: u64 = 64 << 20;
+    let mut world = World::new("bad_input::hostile_memory", &client(""));
+    let mut witness = Witness::new(&world);
+    let pid = world.heddle.process().pid();
+    let kernel_says = |field: &str| -> u64 {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix(field)).expect("a field of the kernel's");
+        line.trim_start_matches(':').trim().trim_end_matches(" kB").parse::<u64>().expect("a number") << 10
+    };
+    let before = kernel_says("VmRSS");
+    let mut hostile = establish(&world, CLIENT, &open(90));
+    let mut sent = 0;
+    // RFC 8654: we take extended messages.
+    while sent < 6000 && hostile.try_send(&long_update(sent, 64_000)) {
+        sent += 1;
+    }
+    match hostile.end() {
+        End::Notification(6, 8, _) => {}
+        end => panic!("after {sent} UPDATEs of 64,000 octets: {end:?}"),
+    }
+    let most = kernel_says("VmHWM") - before;
+    println!("{sent} UPDATEs of 64,000 octets: {} MiB more at most", most >> 20);
+    assert!(most < BUDGET + BESIDE, "{} MiB more", most >> 20);
+    world.wait_down(CLIENT);
+    witness.is_heard(&mut world, "a peer that wanted all memory");
+    wait_for("the routes of the hostile peer are gone", PATIENCE, || world.no_routes("10.96.0.0/32"));
+}
+
+/// S06; RFC 4486 §4: the session ends with the family and the limit as data, and does not come back by itself.
+pub(crate) fn too_many_prefixes() {
+    let limit = "[peers.families.ipv4-unicast]\nprefix_limit = { max = 1000, action = \"down\" }";
+    let mut world = World::new("bad_input::too_many_prefixes", &client(limit));
+    let mut witness = Witness::new(&world);
+    let mut peer = establish(&world, CLIENT, &open(90));
+    let base = unhex(&Kind::INTERNAL.base().concat());
+    for block in 0..250_u8 {
+        let nlri: Vec<u8> = (0..200_u8).flat_map(|last| [24, 10, block, last]).collect();
+        if !peer.try_send(&message(UPDATE, &update(&[], &base, &nlri))) {
+            break;
+        }
+    }
+    match peer.end() {
+        End::Notification(6, 1, data) => assert_eq!(hex(&data), "000101000003e8"),
+        end => panic!("{end:?}"),
+    }
+    wait_for("the peer stays down", PATIENCE, || {
+        let peer = world.heddle.peer(CLIENT)?;
+        ensure(peer["down_reason"]["code"] == "prefix_limit", || peer.to_string())
+    });
+    wait_for("its routes are gone", PATIENCE, || world.no_routes("10.0.0.0/24"));
+    witness.is_heard(&mut world, "a peer with too many prefixes");
+}
+
+/// S03: thousands of connections from nobody that we know, while a peer with the shortest hold time goes on.
+pub(crate) fn strangers() {
+    let mut world = World::new("bad_input::strangers", &client("hold_time = 3"));
+    let mut peer = establish(&world, CLIENT, &open(3));
+    let _alive = peer.keep_alive();
+    for number in 0..3000_u16 {
+        let [high, low] = number.to_be_bytes();
+        let mut stranger = RawPeer::connect(&format!("10.19.{high}.{low}"));
+        assert_eq!(stranger.first(), None, "10.19.{high}.{low} is not configured, and is told nothing");
+    }
+    peer.send(&advertise(&[USUAL_PREFIX], &Kind::INTERNAL.base().concat()));
+    wait_for("the route", PATIENCE, || world.path(CLIENT, USUAL_PREFIX)?.ok_or_else(|| "no path".to_owned()));
+    let state = world.heddle.peer(CLIENT).expect("it answers");
+    assert_eq!((&state["state"], &state["established_count"]), (&"established".into(), &1.into()), "{state}");
+    world.heddle.process().assert_alive();
+}
+
+/// S12; RFC 4724 §4.2: a peer that comes back, and never says that it is done, keeps what is stale for a bounded time; one that
+/// did not keep its forwarding state, or restarts gracefully no more, loses it at once.
+pub(crate) fn restart_without_end() {
+    // At most so long after the loss, whatever Restart Time the peer has said.
+    let bounds = "\n[router.graceful_restart]\nstale_time = 4\n";
+    let peers = |last: u8| client("").replace(CLIENT, &format!("10.11.0.{last}"));
+    let mut world =
+        World::new("bad_input::restart_without_end", &[peers(1), peers(2), peers(3), bounds.to_owned()].concat());
+    let first = "40064258 00010180";
+    // Restarted, IPv4 unicast: with and without forwarding state; and without the capability.
+    for (last, again) in [(1, "4006c258 00010180"), (2, "4006c258 00010100"), (3, "")] {
+        let address = format!("10.11.0.{last}");
+        let with = |more: &str| (format!("010400010001 {} 0200 {more}", four_octets(65000)), 90);
+        let mut peer = establish(&world, &address, &with(first));
+        peer.send(&message(UPDATE, &update(&[], &[], &[])));
+        world.advertised(&mut peer, &Kind::INTERNAL.base().concat(), again);
+        drop(peer);
+        wait_for("the route is stale", PATIENCE, || {
+            let path = world.path(&address, USUAL_PREFIX)?;
+            ensure(path.as_ref().is_some_and(|path| path["stale"] == true), || format!("{path:?}"))
+        });
+        let mut peer = establish(&world, &address, &with(again));
+        wait_for("the stale route is gone", PATIENCE, || world.no_routes(USUAL_PREFIX));
+        world.assert_established(&address, again);
+        peer.send(&advertise(&[USUAL_PREFIX], &Kind::INTERNAL.base().concat()));
+        wait_for("the new route", PATIENCE, || {
+            let path = world.path(&address, USUAL_PREFIX)?;
+            ensure(path.as_ref().is_some_and(|path| path["stale"] != true), || format!("{path:?}"))
+        });
+        drop(peer);
+        wait_for("no session", PATIENCE, || {
+            ensure(world.state(&address).as_deref() != Some("established"), String::new)
+        });
+        world.heddle.process().assert_alive();
+        // The next address begins without this one's route.
+        wait_for("no route", PATIENCE, || world.no_routes(USUAL_PREFIX));
+    }
+}
+
+/// S16; RFC 4271 §6.5: the peer's host is gone without a word.
+pub(crate) fn half_open() {
+    let mut world = World::new("bad_input::half_open", &client("hold_time = 3\ngraceful_restart = false"));
+    let mut peer = establish(&world, CLIENT, &open(3));
+    let _alive = peer.keep_alive();
+    world.advertised(&mut peer, &Kind::INTERNAL.base().concat(), "the link goes");
+    world.peers().netns().ip(&["link", "set", "eth0", "down"]);
+    ended_by(&world, "hold timer expired");
+    wait_for("no routes of a peer that is gone", PATIENCE, || world.no_routes(USUAL_PREFIX));
+    world.heddle.process().assert_alive();
+}
+
+/// S18; RFC 4271 §8: our process did not run for longer than the hold time. What came meanwhile is read before silence counts.
+pub(crate) fn stopped_process() {
+    let mut world = World::new("bad_input::stopped_process", &client("hold_time = 3"));
+    let mut peer = establish(&world, CLIENT, &open(3));
+    let alive = peer.keep_alive();
+    world.advertised(&mut peer, &Kind::INTERNAL.base().concat(), "the process is stopped");
+    world.heddle.process().signal(Signal::Stop);
+    // Twice a second: more than the hold time.
+    let said = alive.said();
+    wait_for("KEEPALIVEs to a process that is stopped", PATIENCE, || {
+        ensure(alive.said() >= said + 10, || format!("{} of 10", alive.said() - said))
+    });
+    world.heddle.process().signal(Signal::Cont);
+    peer.send(&advertise(&["10.98.0.0/24"], &Kind::INTERNAL.base().concat()));
+    wait_for("the next route", PATIENCE, || world.path(CLIENT, "10.98.0.0/24")?.ok_or_else(|| "no path".to_owned()));
+    let state = world.heddle.peer(CLIENT).expect("it answers");
+    assert_eq!((&state["state"], &state["established_count"]), (&"established".into(), &1.into()), "{state}");
+}
