@@ -1,39 +1,62 @@
-//! The corpus without libFuzzer: `tests/fuzz_corpus.rs` of the crates that the targets are about includes this file.
+//! The corpus without libFuzzer: `tests/fuzz_corpus.rs` and `tests/allocation.rs` of the crates that the targets are about include
+//! this file.
 
 use std::fs;
 use std::path::Path;
 
-/// Runs a target over each file of its part of the corpus, over each of them cut short, and over mutations of them:
-/// `HEDDLE_FUZZ_ROUNDS` of each, always the same ones.
+/// Runs a target over its part of the corpus, see [`each`].
 ///
 /// # Panics
-/// When the target does, with the file; when there is no corpus.
+/// When the target does, with what it was given; when there is no corpus.
 pub fn replay(target: &str, body: fn(&[u8])) {
+    each(target, |what, input| {
+        let run = std::panic::catch_unwind(|| body(input));
+        assert!(run.is_ok(), "{what}: {input:02x?}");
+    });
+}
+
+/// Each file of a part of the corpus, each of them cut short, with one bit turned over, and changed in some octets: always the same
+/// ones. Of large files fewer forms are made. `HEDDLE_FUZZ_ROUNDS` sets how many changed ones of each file there are.
+///
+/// # Panics
+/// There is no corpus.
+pub fn each(target: &str, mut visit: impl FnMut(&str, &[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
     let files = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let rounds = std::env::var("HEDDLE_FUZZ_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(ROUNDS);
-    let (mut seen, mut random) = (0, Random(0x2545_f491_4f6c_dd1d));
-    for file in files {
-        let path = file.expect("a directory entry").path();
+    let mut files: Vec<_> = files.map(|file| file.expect("a directory entry").path()).collect();
+    files.sort();
+    assert!(!files.is_empty(), "{} is empty", folder.display());
+    let mut random = Random(0x2545_f491_4f6c_dd1d);
+    for path in files {
         let octets = fs::read(&path).expect("a file of the corpus");
-        let cuts = (0..octets.len()).step_by(octets.len() / 50 + 1).chain([octets.len()]);
-        for cut in cuts {
+        let name = path.display();
+        let forms = OCTETS / octets.len().max(1);
+        for cut in spread(octets.len(), forms.max(50)).chain([octets.len()]) {
             let input = octets.get(..cut).expect("a length within the file");
-            let run = std::panic::catch_unwind(|| body(input));
-            assert!(run.is_ok(), "{}, its first {cut} octets", path.display());
+            visit(&format!("{name}, its first {cut} octets"), input);
+        }
+        let mut turned = octets.clone();
+        for bit in spread(octets.len() * 8, forms) {
+            turned[bit / 8] ^= 0x80 >> (bit % 8);
+            visit(&format!("{name}, bit {bit} turned over"), &turned);
+            turned[bit / 8] ^= 0x80 >> (bit % 8);
         }
         for _ in 0..rounds {
-            let input = random.mutate(&octets);
-            let run = std::panic::catch_unwind(|| body(&input));
-            assert!(run.is_ok(), "{}, mutated: {input:02x?}", path.display());
+            visit(&format!("{name}, changed"), &random.mutate(&octets));
         }
-        seen += 1;
     }
-    assert!(seen > 0, "{} is empty", folder.display());
 }
 
 /// Mutations of each file in a plain run.
 const ROUNDS: u64 = 20;
+/// So many octets are there in the forms of a file with one bit turned over, about.
+const OCTETS: usize = 65_536;
+
+/// So many numbers below `bound`, at most, at equal distances.
+fn spread(bound: usize, count: usize) -> impl Iterator<Item = usize> {
+    (0..bound).step_by(bound.div_ceil(count.max(1)).max(1))
+}
 
 /// A small generator of numbers (xorshift64).
 struct Random(u64);
