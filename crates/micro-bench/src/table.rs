@@ -9,6 +9,7 @@ use heddle_bgp_core::message::MAX_LEN;
 use heddle_bgp_core::nlri::PathIds;
 use heddle_bgp_core::update::{EncodeParams, Encoder};
 use heddle_bgp_core::{AsWidth, Family, Nlri, PathId, Prefix, Prefix4};
+use smallvec::SmallVec;
 
 /// Prefixes with the same attributes: about as many as in the Internet's table.
 pub const OF_ONE_SET: u32 = 6;
@@ -58,9 +59,10 @@ impl Table {
     #[must_use]
     pub fn block(&self, set: u32) -> Vec<u8> {
         const OPTIONAL_TRANSITIVE: u8 = AttrFlags::OPTIONAL | AttrFlags::TRANSITIVE;
-        let mut block = Vec::new();
+        // Room enough, so that a profile of allocations is not of this.
+        let mut block = Vec::with_capacity(96);
         let asns = [3356 + self.client, 1299, 100_000 + set % 60_000, 200_000 + set].map(u32::to_be_bytes);
-        let path = [&[2, 4][..], asns.as_flattened()].concat();
+        let path = [2, 4].into_iter().chain(asns.into_iter().flatten()).collect::<SmallVec<[u8; 18]>>();
         let next_hop: &[u8] = if self.family == Family::IPV4_UNICAST { &[192, 0, 2, 1] } else { &[0x20; 16] };
         let local_pref = 100 + (set + self.client) % 2;
         let communities = [(3356 << 16) | (set >> 16), (3357 << 16) | (set & 0xffff)].map(u32::to_be_bytes);
