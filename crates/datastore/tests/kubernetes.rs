@@ -525,6 +525,7 @@ async fn calicos_api_is_the_one_that_calico_would_use() {
     let server = ApiServer::start().await;
     server.serve_all(NATIVE);
     server.set(peer("stored"));
+    server.set(calico("BGPPeer", "wrong", json!({ "peerIP": "nobody" })));
     server.set(calico_in(NATIVE, "BGPPeer", "native", json!({ "peerIP": "192.0.2.2", "asNumber": 65001 })));
     let datastore = Datastore::start(server.source());
     assert_eq!(names(&*synced(&datastore).await), ["BGPPeer/stored"]);
@@ -534,7 +535,7 @@ async fn calicos_api_is_the_one_that_calico_would_use() {
     // The old one is taken away: a migration to the native one is complete.
     server.withdraw_api(STORED);
     until(&datastore, "the other", |d| has(d, "BGPPeer/native") && !has(d, "BGPPeer/stored")).await;
-    until(&datastore, "in sync", in_sync).await;
+    until(&datastore, "in sync", |d| in_sync(d) && d.status().problems.is_empty()).await;
     // None, or an old Calico without filters.
     let server = ApiServer::bare().await;
     let datastore = Datastore::start(server.source());

@@ -361,8 +361,9 @@ impl Follower {
         match event.what.as_str() {
             "ADDED" | "MODIFIED" if self.of.takes(&object) => self.object(object, revision, events),
             "ADDED" | "MODIFIED" | "DELETED" => {
-                // Another node's, which it may not have been before.
-                if let Some(key) = key_of_json(self.of.kind, &object).filter(|key| self.hub.has(key)) {
+                // One of another node may have been this one's before: it may be known, or stand before this event.
+                let may_be_known = |key: &Key| self.of.takes(&object) || !events.is_empty() || self.hub.has(key);
+                if let Some(key) = key_of_json(self.of.kind, &object).filter(may_be_known) {
                     self.problems(key.to_string().into(), Vec::new(), events);
                     events.push(SourceEvent::Deleted { key, revision });
                 }

@@ -31,6 +31,8 @@ struct Inner {
     /// Who cannot follow now, and why.
     troubles: BTreeMap<Arc<str>, KubernetesError>,
     listed: Kinds,
+    /// Objects with problems.
+    wrong: BTreeSet<Arc<str>>,
 }
 
 /// What those who follow a kind each have in common.
@@ -48,7 +50,8 @@ pub(super) struct Hub {
 
 impl Hub {
     pub(super) fn new(feed: Feed, server: Arc<str>, node: Arc<str>, expected: Kinds) -> Self {
-        let inner = Mutex::new(Inner { troubles: BTreeMap::new(), listed: Kinds::NONE });
+        let inner = Inner { troubles: BTreeMap::new(), listed: Kinds::NONE, wrong: BTreeSet::new() };
+        let inner = Mutex::new(inner);
         Self { feed, server, node, expected, inner, wishes: watch::Sender::default(), unserved: Notify::new() }
     }
 
@@ -80,6 +83,13 @@ impl Hub {
             if let SourceEvent::ResyncEnd { kinds, .. } = event {
                 kinds.iter().for_each(|kind| inner.listed.insert(kind));
                 ends = true;
+            }
+            if let SourceEvent::Problems { origin, problems } = event {
+                if problems.is_empty() {
+                    inner.wrong.remove(origin);
+                } else {
+                    inner.wrong.insert(Arc::clone(origin));
+                }
             }
         }
         // The end of one kind's list does not mean that the others are followed.
@@ -127,10 +137,14 @@ impl Hub {
         }
     }
 
-    /// Somebody is not asked any more.
+    /// Somebody is not asked any more; what was wrong with it is no matter.
     pub(super) fn forget(&self, who: &Arc<str>) {
         self.well(who);
-        self.feed.tell([SourceEvent::Problems { origin: Arc::clone(who), problems: Vec::new() }]);
+        let is_of = |origin: &Arc<str>| origin.strip_prefix(&**who).is_some_and(|rest| rest.starts_with('/'));
+        let objects: Vec<Arc<str>> = self.lock().wrong.iter().filter(|origin| is_of(origin)).cloned().collect();
+        let all = objects.into_iter().chain([Arc::clone(who)]);
+        let fine = all.map(|origin| SourceEvent::Problems { origin, problems: Vec::new() }).collect();
+        self.tell(fine, Instant::now());
     }
 
     /// A kind may not be read. What was read of it stays; if that is nothing, a node goes on without it if it can.

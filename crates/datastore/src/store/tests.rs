@@ -182,3 +182,21 @@ fn problems_by_place_and_no_more_of_them_than_can_be_shown() {
     s.at(2, [at(7, MOST_PROBLEMS * 2)]);
     assert_eq!((s.store.counters().problems, s.store.counters().faults), (MOST_PROBLEMS, 0));
 }
+
+/// A list of one kind that ends while another cannot be followed.
+#[test]
+fn a_state_that_comes_back_within_a_batch_was_always_so() {
+    let lost = || SourceEvent::Lost(SourceError::Other(Arc::new(std::io::Error::other("gone"))));
+    let kinds = Kinds::from(Kind::IpPool);
+    let list = || {
+        [SourceEvent::ResyncBegin { kinds, guard: Guard::Believe }, SourceEvent::ResyncEnd { kinds, revision: None }]
+    };
+    let mut s = Clocked::new();
+    s.list(0, Guard::Believe, 0..2);
+    s.at(5, [lost()]);
+    s.at(9, list().into_iter().chain([lost()]));
+    let since = |s: &Clocked| s.store.status().since.duration_since(s.start.wall).expect("later").as_secs();
+    assert_eq!((s.store.status().state.to_string().as_str(), since(&s)), ("lost: gone", 5));
+    s.at(12, list());
+    assert_eq!((s.store.status().state.to_string().as_str(), since(&s)), ("in sync", 12));
+}

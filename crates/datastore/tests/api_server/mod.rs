@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 
 /// What goes wrong with a request.
 #[derive(Clone, Debug)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// An answer with this code, and the header `Retry-After`, if there is one.
     Code(u16, Option<u64>),
     /// The answer ends after so many octets of its body.
@@ -60,7 +60,7 @@ struct State {
 
 /// The server.
 #[derive(Clone)]
-pub struct ApiServer {
+pub(crate) struct ApiServer {
     address: SocketAddr,
     state: Arc<Mutex<State>>,
     news: watch::Sender<u64>,
@@ -75,21 +75,21 @@ impl Drop for ApiServer {
     }
 }
 
-pub const STORED: &str = "crd.projectcalico.org/v1";
-pub const NATIVE: &str = "projectcalico.org/v3";
+pub(crate) const STORED: &str = "crd.projectcalico.org/v1";
+pub(crate) const NATIVE: &str = "projectcalico.org/v3";
 const CALICO: [&str; 7] =
     ["bgpconfigurations", "bgppeers", "bgpfilters", "ippools", "blockaffinities", "caliconodestatuses", "ipamblocks"];
 
 impl ApiServer {
     /// With Calico's stored API, and nothing in it.
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let server = Self::bare().await;
         server.serve_api(STORED, &CALICO);
         server
     }
 
     /// Without an API of Calico's.
-    pub async fn bare() -> Self {
+    pub(crate) async fn bare() -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let state = Arc::new(Mutex::new(State { revision: 100, piece: 1 << 20, ..State::default() }));
@@ -117,59 +117,59 @@ impl ApiServer {
     }
 
     /// A configuration that reaches it.
-    pub fn config(&self) -> kube::Config {
+    pub(crate) fn config(&self) -> kube::Config {
         kube::Config::new(format!("http://{}", self.address).parse().expect("an address"))
     }
 
     /// A source of it for the node `n1`.
-    pub fn source(&self) -> KubernetesSource {
+    pub(crate) fn source(&self) -> KubernetesSource {
         self.source_with(KubernetesOptions::of("n1"))
     }
 
-    pub fn source_with(&self, options: KubernetesOptions) -> KubernetesSource {
+    pub(crate) fn source_with(&self, options: KubernetesOptions) -> KubernetesSource {
         KubernetesSource::connect(&self.config(), options).expect("a client")
     }
 
     /// Serves these resources of Calico's in an API.
-    pub fn serve_api(&self, api: &str, resources: &[&'static str]) {
+    pub(crate) fn serve_api(&self, api: &str, resources: &[&'static str]) {
         self.change(|s| s.apis.insert(api.to_owned(), resources.iter().copied().collect()));
     }
 
-    pub fn serve_all(&self, api: &str) {
+    pub(crate) fn serve_all(&self, api: &str) {
         self.serve_api(api, &CALICO);
     }
 
-    pub fn withdraw_api(&self, api: &str) {
+    pub(crate) fn withdraw_api(&self, api: &str) {
         self.change(|s| {
             s.apis.remove(api);
             s.generation += 1;
         });
     }
 
-    pub fn select_by_field(&self) {
+    pub(crate) fn select_by_field(&self) {
         self.change(|s| s.selectable = true);
     }
 
     /// Answers come in pieces of so many octets.
-    pub fn pieces(&self, size: usize) {
+    pub(crate) fn pieces(&self, size: usize) {
         self.change(|s| s.piece = size);
     }
 
     /// Makes or changes an object.
-    pub fn set(&self, object: Value) {
+    pub(crate) fn set(&self, object: Value) {
         self.change(|s| s.set(object));
     }
 
     /// Makes or changes objects of which no watch tells.
-    pub fn set_unseen(&self, object: Value) {
+    pub(crate) fn set_unseen(&self, object: Value) {
         self.unseen(|s| s.set(object));
     }
 
-    pub fn delete(&self, object: &Value) {
+    pub(crate) fn delete(&self, object: &Value) {
         self.change(|s| s.delete(object));
     }
 
-    pub fn delete_unseen(&self, object: &Value) {
+    pub(crate) fn delete_unseen(&self, object: &Value) {
         self.unseen(|s| s.delete(object));
     }
 
@@ -182,7 +182,7 @@ impl ApiServer {
     }
 
     /// Ends all watches, and forgets all versions before now.
-    pub fn compact(&self) {
+    pub(crate) fn compact(&self) {
         self.change(|s| {
             s.oldest = s.revision + 1;
             s.revision += 1;
@@ -191,12 +191,12 @@ impl ApiServer {
     }
 
     /// Ends all connections.
-    pub fn cut_connections(&self) {
+    pub(crate) fn cut_connections(&self) {
         self.change(|s| s.generation += 1);
     }
 
     /// Tells all watches the present version.
-    pub fn bookmark(&self) {
+    pub(crate) fn bookmark(&self) {
         self.change(|s| {
             s.revision += 1;
             s.bookmarks = s.revision;
@@ -204,7 +204,7 @@ impl ApiServer {
     }
 
     /// From now on connections end at once, or not.
-    pub fn down(&self, down: bool) {
+    pub(crate) fn down(&self, down: bool) {
         self.change(|s| {
             s.down = down;
             s.generation += 1;
@@ -212,33 +212,33 @@ impl ApiServer {
     }
 
     /// The next requests that contain a text go wrong.
-    pub fn fault(&self, of: &str, fault: Fault, times: usize) {
+    pub(crate) fn fault(&self, of: &str, fault: Fault, times: usize) {
         self.change(|s| s.faults.push(Planned { of: of.to_owned(), fault, times }));
     }
 
     /// Nothing goes wrong any more.
-    pub fn heal(&self) {
+    pub(crate) fn heal(&self) {
         self.change(|s| s.faults.clear());
     }
 
     /// The requests so far that contain all of these texts.
-    pub fn requests(&self, of: &[&str]) -> Vec<String> {
+    pub(crate) fn requests(&self, of: &[&str]) -> Vec<String> {
         self.lock().requests.iter().filter(|r| of.iter().all(|text| r.contains(text))).cloned().collect()
     }
 
     /// Lists of a resource so far, pages after the first not counted.
-    pub fn lists(&self, resource: &str) -> usize {
+    pub(crate) fn lists(&self, resource: &str) -> usize {
         let all = self.requests(&[resource]);
         all.iter().filter(|r| !r.contains("watch=true") && !r.contains("continue=")).count()
     }
 
     /// Connections that are open now.
-    pub fn connections(&self) -> usize {
+    pub(crate) fn connections(&self) -> usize {
         self.lock().connections
     }
 
     /// Waits until something is so.
-    pub async fn until(&self, what: &str, is_so: impl Fn(&Self) -> bool) {
+    pub(crate) async fn until(&self, what: &str, is_so: impl Fn(&Self) -> bool) {
         let mut news = self.news.subscribe();
         let waiting = async {
             while !is_so(self) {
@@ -584,11 +584,8 @@ fn watch_from(
     namespace: Option<String>,
     selector: Option<(String, String)>,
 ) -> Answer {
-    let from = match request.query.get("resourceVersion") {
-        Some(version) => Some(version.parse().expect("a version of ours")),
-        // It begins with what is there.
-        None => None,
-    };
+    let from = request.query.get("resourceVersion").map(|version| version.parse().expect("a version of ours"));
+    // Without a version it begins with what is there.
     let Some(from) = from else {
         let all = state.objects.get(&collection).into_iter().flatten();
         let wanted = all.filter(|(key, object)| {
