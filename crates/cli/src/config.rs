@@ -34,7 +34,7 @@ pub(crate) async fn run(args: Config, screen: &mut Screen) -> Result<(), Failure
             if exit_code && is_disruptive(&diff) { Err(Failure::Disruptive) } else { Ok(()) }
         }
         ConfigCommand::Apply { file } => apply(&client, file.as_deref(), &connection, screen).await,
-        ConfigCommand::Render(args) => render(&args, connection.json, screen),
+        ConfigCommand::Render(args) => render(&args, connection.json, screen).await,
         ConfigCommand::Show => {
             let config = client.config().await?;
             if connection.json { json(&config, screen) } else { Ok(screen.raw(config.toml.as_bytes())?) }
@@ -98,8 +98,8 @@ fn check(file: &Path, screen: &mut Screen) -> Result<(), Failure> {
 }
 
 /// `config render`: prints what a node would run, or how that changes.
-fn render(args: &Render, as_json: bool, screen: &mut Screen) -> Result<(), Failure> {
-    let (rendered, wrong) = crate::render::render(args, screen)?;
+async fn render(args: &Render, as_json: bool, screen: &mut Screen) -> Result<(), Failure> {
+    let (rendered, wrong) = crate::render::render(args, screen).await?;
     match rendered {
         Rendered::Text(text) => screen.raw(text.as_bytes())?,
         Rendered::Change(old, new) => {

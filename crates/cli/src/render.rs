@@ -1,14 +1,15 @@
 //! `heddle config render`: what a node would run, out of a directory of manifests.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use heddle_config::Config;
 use heddle_config_gen::{Generated, NodeContext, Source, Subject, generate};
-use heddle_datastore::{EndpointStatuses, FolderContent, Problem, SourceError};
-use heddle_node_peer::endpoints;
+use heddle_datastore::{Datastore, EndpointStatuses, FolderContent, Problem, SourceError};
+use heddle_node_peer::{DatastorePlace, endpoints};
 use heddle_resources::{Key, Location};
 use serde::Serialize;
 
@@ -28,16 +29,19 @@ pub(crate) enum Rendered {
 }
 
 /// Makes the configuration. What is wrong with manifests goes to standard error; the second value is how much.
-pub(crate) fn render(args: &Render, screen: &Screen) -> Result<(Rendered, usize), Failure> {
+pub(crate) async fn render(args: &Render, screen: &Screen) -> Result<(Rendered, usize), Failure> {
     let context = context(args, screen);
-    let manifests = read(&args.datastore)?;
+    let manifests = match &args.datastore {
+        DatastorePlace::Folder(folder) => read(folder)?,
+        DatastorePlace::Kubernetes => read_cluster(args).await?,
+    };
     let (generated, mut wrong) = run(&manifests, &context, screen);
     let config = configured(&generated, &args.datastore)?;
     if let Some(other) = &args.diff {
         let other_manifests = read(other)?;
         let (other_generated, others) = run(&other_manifests, &context, screen);
         wrong += others;
-        let new = configured(&other_generated, other)?;
+        let new = configured(&other_generated, &other.display())?;
         return Ok((Rendered::Change(Box::new(config.clone()), Box::new(new.clone())), wrong));
     }
     let text = match args.format {
@@ -101,10 +105,10 @@ fn passed_over(problems: &[Problem]) -> Vec<String> {
     notes
 }
 
-fn configured<'a>(generated: &'a Generated, path: &Path) -> Result<&'a Config, Failure> {
+fn configured<'a>(generated: &'a Generated, place: &dyn Display) -> Result<&'a Config, Failure> {
     generated.config.as_ref().ok_or_else(|| {
         let reason = generated.waiting.as_ref().map_or_else(|| "no configuration".to_owned(), ToString::to_string);
-        Failure::Invalid { text: format!("{}: the node would run no sessions: {reason}", path.display()) }
+        Failure::Invalid { text: format!("{place}: the node would run no sessions: {reason}") }
     })
 }
 
@@ -114,6 +118,24 @@ fn context(args: &Render, screen: &Screen) -> NodeContext {
         eprintln!("{} {fault}", screen.error_label());
     }
     NodeContext { endpoints: endpoints(&report), ..args.context.context(&args.node) }
+}
+
+/// How long an API server may take to tell everything.
+const CLUSTER: Duration = Duration::from_secs(30);
+
+/// All resources of a cluster, as a node of it reads them.
+async fn read_cluster(args: &Render) -> Result<FolderContent, Failure> {
+    let invalid = |text: String| Failure::Invalid { text };
+    let source = args.kubernetes.source(&args.node, &args.context).await.map_err(|e| invalid(e.to_string()))?;
+    let datastore = Datastore::start(source);
+    let first = tokio::time::timeout(CLUSTER, datastore.subscribe().next()).await;
+    let status = datastore.status();
+    let Ok(Some(first)) = first else {
+        let error = status.last_error.map(|(_, error)| format!(": {error}")).unwrap_or_default();
+        return Err(invalid(format!("{}: {}{error}", status.source, status.state)));
+    };
+    let problems = status.problems.values().flat_map(|list| list.iter()).cloned().collect();
+    Ok(FolderContent { snapshot: (**first.snapshot()).clone(), places: BTreeMap::new(), problems })
 }
 
 /// All manifests of a directory.

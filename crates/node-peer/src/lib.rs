@@ -15,6 +15,7 @@ mod fib_report;
 mod forwarding;
 mod mapping;
 mod node_status;
+mod place;
 mod run;
 mod state;
 mod sysctls;
@@ -29,6 +30,7 @@ use tracing::error;
 
 pub use args::{Args, DEFAULT_SOCKET};
 pub use context::{ContextArgs, endpoints};
+pub use place::{DatastorePlace, KubernetesArgs, PlaceError};
 
 /// The exit code for a command line that is wrong, as that of the parser of command lines.
 const WRONG_USAGE: u8 = 2;

@@ -7,7 +7,9 @@ use std::time::Duration;
 use heddle_admin::{AdminServer, BindError};
 use heddle_config::Config;
 use heddle_config_gen::{Generated, NodeContext, generate};
-use heddle_datastore::{Datastore, EndpointStatusReport, EndpointStatuses, FileSource, StatusDir, StatusDirError};
+use heddle_datastore::{
+    Datastore, EndpointStatusReport, EndpointStatuses, FileSource, KubernetesError, StatusDir, StatusDirError,
+};
 use heddle_resources::Snapshot;
 use heddle_speaker::daemon::{Asked, Notice, SetLevel, Signals, notify};
 use heddle_speaker::{Role, Speaker, StartOptions};
@@ -23,6 +25,7 @@ use crate::context::endpoints;
 use crate::drain::Drained;
 use crate::forwarding::ForwardingTable;
 use crate::node_status::StatusWriter;
+use crate::place::DatastorePlace;
 use crate::state::{DrainRequest, News, NodeState, Runs};
 use crate::sysctls;
 use crate::waiting::Waiting;
@@ -44,6 +47,9 @@ pub(crate) enum RunError {
     /// The API socket.
     #[error(transparent)]
     Api(#[from] BindError),
+    /// The API server cannot be asked.
+    #[error(transparent)]
+    Kubernetes(#[from] KubernetesError),
     /// The status directory.
     #[error(transparent)]
     StatusDir(#[from] StatusDirError),
@@ -61,8 +67,11 @@ pub(crate) enum RunError {
 /// Runs until a signal ends it.
 pub(crate) async fn serve(args: &Args, context: &ContextArgs, set_level: &SetLevel) -> Result<(), RunError> {
     let mut signals = Signals::listen().ok_or(RunError::Signals)?;
-    let status_dir = args.status_dir.as_deref().map(|dir| StatusDir::open(dir, Some(&args.datastore))).transpose()?;
-    let datastore = Datastore::start(FileSource::of(&args.datastore));
+    let status_dir = args.status_dir.as_deref().map(|dir| StatusDir::open(dir, args.datastore.folder())).transpose()?;
+    let datastore = match &args.datastore {
+        DatastorePlace::Folder(folder) => Datastore::start(FileSource::of(folder)),
+        DatastorePlace::Kubernetes => Datastore::start(args.kubernetes.source(&args.node, context).await?),
+    };
     let mut watch = datastore.subscribe();
     let followed_endpoints = EndpointStatuses::follow(context.endpoint_folder());
     let mut workloads = followed_endpoints.subscribe();
@@ -74,7 +83,7 @@ pub(crate) async fn serve(args: &Args, context: &ContextArgs, set_level: &SetLev
     let state = Arc::new(NodeState::new(args.node.as_str().into(), datastore, requests));
     let mut node = Node::new(args, context.context(&args.node), Arc::clone(&state), set_level)?;
     notify(Notice::Ready);
-    info!(node = %args.node, datastore = %args.datastore.display(), "the node peer runs");
+    info!(node = %args.node, datastore = %args.datastore, "the node peer runs");
     let mut followed = true;
     let mut failed = None;
     loop {
