@@ -8,15 +8,22 @@
 //! - [`peers`] start the daemons and turn their answers into [`view::Route`] and [`view::Session`].
 //! - [`wait::wait_for`] is the only place that waits.
 //!
+//! - [`kubernetes::Cluster`] is a real API server with a real [`etcd`], for what reads its objects from there.
+//!
 //! The whole fabrics of `tests/fabric` are raised by `heddle-lab` instead; there, too, the program on every node is the real one.
 //!
 //! A test needs root (for namespaces) and the daemon that it is about. Where one is missing the test is skipped by name
 //! with the reason; with `CI=true` in the environment it fails instead.
 
+pub mod etcd;
+pub mod free_port;
+pub mod http;
+pub mod kubernetes;
 pub mod lab;
 pub mod netns;
 pub mod peers;
 pub mod process;
 pub mod require;
+pub mod tls;
 pub mod view;
 pub mod wait;

@@ -1,9 +1,11 @@
 //! One daemon under test: started in the foreground, its output in a file, killed by its process id.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, OnceLock, PoisonError, mpsc};
+use std::thread;
 use std::time::Duration;
 
 use crate::wait::wait_for;
@@ -58,6 +60,23 @@ impl Process {
             Err(error) => panic!("{name} could not be started with {command:?}: {error}"),
         };
         Self { name: name.to_owned(), child, log: log.to_owned() }
+    }
+
+    /// Starts a command of [`lasting`]; it may outlive the thread that asks for it.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[track_caller]
+    #[must_use]
+    pub fn spawn_lasting(name: &str, mut command: Command, log: &Path) -> Self {
+        let file = open_log(log);
+        let errors = file.try_clone().expect("a file handle can be cloned");
+        command.stdin(Stdio::null()).stdout(Stdio::from(file)).stderr(Stdio::from(errors));
+        let described = format!("{command:?}");
+        match spawn_from_lasting_thread(command) {
+            Ok(child) => Self { name: name.to_owned(), child, log: log.to_owned() },
+            Err(error) => panic!("{name} could not be started with {described}: {error}"),
+        }
     }
 
     /// The process id.
@@ -118,6 +137,32 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A command that will die with this process, for [`Process::spawn_lasting`].
+#[must_use]
+pub fn lasting(program: &Path) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "--"]).arg(program);
+    command
+}
+
+/// The kernel kills such a child when the thread that started it ends, so that one thread starts them which ends with the process.
+fn spawn_from_lasting_thread(command: Command) -> io::Result<Child> {
+    type Order = (Command, mpsc::Sender<io::Result<Child>>);
+    static ORDERS: OnceLock<Mutex<mpsc::Sender<Order>>> = OnceLock::new();
+    let orders = ORDERS.get_or_init(|| {
+        let (sender, receiver) = mpsc::channel::<Order>();
+        thread::spawn(move || {
+            for (mut command, answer) in receiver {
+                let _ = answer.send(command.spawn());
+            }
+        });
+        Mutex::new(sender)
+    });
+    let (answer, child) = mpsc::channel();
+    let sent = orders.lock().unwrap_or_else(PoisonError::into_inner).send((command, answer));
+    sent.ok().and_then(|()| child.recv().ok()).expect("the thread lasts as long as the process")
 }
 
 #[track_caller]

@@ -22,6 +22,8 @@ pub enum Need {
     Exabgp,
     /// `bgpdump`, which prints MRT files.
     Bgpdump,
+    /// The API server of Kubernetes and etcd, which `scripts/kubernetes` builds.
+    Kubernetes,
     /// The recorded tables of the shared data folder. They are too large for the repository, so their absence skips a case
     /// everywhere.
     SharedData,
@@ -38,6 +40,7 @@ impl Need {
             Need::Openbgpd => (&["/usr/sbin/bgpd", "/usr/sbin/bgpctl"], "openbgpd"),
             Need::Exabgp => (&["/usr/sbin/exabgp"], "exabgp"),
             Need::Bgpdump => (&["/usr/bin/bgpdump"], "bgpdump"),
+            Need::Kubernetes => (&["/usr/bin/setpriv"], "util-linux"),
             Need::SharedData => (&[], ""),
         }
     }
@@ -51,6 +54,7 @@ impl Need {
         }
         match self {
             Need::Namespaces => namespaces_refused().clone(),
+            Need::Kubernetes => crate::kubernetes::programs().err(),
             Need::SharedData => {
                 let file = shared_data("updates.et-header.2015.gz");
                 (!file.exists()).then(|| format!("{} is not there", file.display()))

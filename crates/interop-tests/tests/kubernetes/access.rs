@@ -1,0 +1,91 @@
+//! Who may do what, how often, and over which way.
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use heddle_interop_tests::kubernetes::Cluster;
+use heddle_interop_tests::kubernetes::client::Client;
+use heddle_interop_tests::kubernetes::door::Door;
+use heddle_interop_tests::wait::{PATIENCE, ensure, wait_for};
+use serde_json::json;
+
+/// A service account may read what its role says, and nothing else; without the role not even that.
+pub(crate) fn forbidden(cluster: &Cluster) {
+    let token = cluster.service_account("kube-system", "reader");
+    let reader = cluster.client(&token);
+    let status = |path: &str| reader.call("GET", path, None).map(|answer| answer.status);
+    assert_eq!(status("/api/v1/nodes"), Ok(403));
+    let roles = "
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: reader}
+rules: [{apiGroups: [''], resources: [nodes], verbs: [get, list, watch]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: reader}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: reader}
+subjects: [{kind: ServiceAccount, name: reader, namespace: kube-system}]
+";
+    cluster.admin().apply(roles).unwrap_or_else(|error| panic!("{error}"));
+    let answers = |path: &str, expected: u16| {
+        wait_for(&format!("{path} is answered with {expected}"), PATIENCE, || {
+            let seen = status(path)?;
+            ensure(seen == expected, || seen.to_string())
+        });
+    };
+    answers("/api/v1/nodes", 200);
+    answers("/api/v1/secrets", 403);
+    cluster.admin().delete("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/reader").expect("it is there");
+    answers("/api/v1/nodes", 403);
+    let stranger = cluster.client("nobody");
+    assert_eq!(stranger.call("GET", "/api/v1/nodes", None).map(|answer| answer.status), Ok(401));
+}
+
+/// An account that is throttled is told 429, and others are not.
+pub(crate) fn throttled(cluster: &Cluster) {
+    let token = cluster.service_account("kube-system", "busy");
+    let busy = cluster.client(&token);
+    let answers = |client: &Client, expected: u16| {
+        wait_for(&format!("an answer of {expected}"), PATIENCE, || {
+            let seen = client.call("GET", "/api/v1/nodes", None)?.status;
+            ensure(seen == expected, || seen.to_string())
+        });
+    };
+    answers(&busy, 403);
+    let throttle = cluster.throttle("kube-system", "busy");
+    for _ in 0..5 {
+        assert_eq!(busy.call("GET", "/api/v1/nodes", None).map(|answer| answer.status), Ok(429));
+    }
+    answers(cluster.admin(), 200);
+    drop(throttle);
+    answers(&busy, 403);
+}
+
+/// A door passes watches and requests on; shut, it ends them.
+pub(crate) fn through_a_door(cluster: &Cluster) {
+    let listener = TcpListener::bind("127.0.0.2:0").expect("the loopback interface has this address");
+    let door = Door::open(listener, cluster.port());
+    let token = cluster.service_account("kube-system", "visitor");
+    // The certificate is for `localhost` and what it stands for; the kubeconfig of a client behind a door says so.
+    let config = std::fs::read_to_string(cluster.kubeconfig(Some(&token), Some(&door.url()))).expect("it was written");
+    let config: serde_json::Value = serde_json::from_str(&config).expect("it is JSON");
+    assert_eq!(config["clusters"][0]["cluster"]["server"], json!(door.url()));
+    assert_eq!(config["clusters"][0]["cluster"]["tls-server-name"], "localhost");
+
+    let listener = TcpListener::bind("127.0.0.1:0").expect("the loopback interface has this address");
+    let door = Door::open(listener, cluster.port());
+    let visitor = Client::new(&door.url(), &token, cluster.authority());
+    let version = |client: &Client| client.get("/version").map(|version| version["major"].clone());
+    assert_eq!(version(&visitor), Ok(json!("1")));
+    assert!(door.octets() > 0 && door.connections() > 0);
+    door.slow_down(Duration::from_millis(1));
+    assert_eq!(version(&visitor), Ok(json!("1")));
+    door.shut();
+    assert!(version(&visitor).is_err());
+    assert!(version(cluster.admin()).is_ok());
+    door.reopen();
+    wait_for("the door is open", PATIENCE, || version(&visitor));
+    let admin = cluster.admin();
+    assert!(admin.get("/livez").is_ok());
+}
