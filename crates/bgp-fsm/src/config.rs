@@ -165,6 +165,8 @@ pub struct FamilyConfig {
     pub extended_next_hop: bool,
     /// Advertise long-lived graceful restart with this stale time in seconds (RFC 9494); needs graceful restart.
     pub long_lived_stale_time: Option<u32>,
+    /// F: whether we forward as before (RFC 4724 §3, RFC 9494 §3.1).
+    pub forwarding: ForwardingState,
     /// Whether a peer that does not have the family is refused (RFC 5492 §5).
     pub required: bool,
 }
@@ -173,7 +175,14 @@ impl FamilyConfig {
     /// The family with nothing besides.
     #[must_use]
     pub const fn new(family: Family) -> Self {
-        Self { family, add_path: None, extended_next_hop: false, long_lived_stale_time: None, required: false }
+        Self {
+            family,
+            add_path: None,
+            extended_next_hop: false,
+            long_lived_stale_time: None,
+            forwarding: ForwardingState::Lost,
+            required: false,
+        }
     }
 }
 
@@ -188,8 +197,6 @@ pub struct GracefulRestartConfig {
     pub restarted: bool,
     /// N: a NOTIFICATION does not end graceful restart (RFC 8538).
     pub notification: bool,
-    /// F of all our families.
-    pub forwarding: ForwardingState,
 }
 
 /// What we can do in graceful restart.
@@ -264,7 +271,6 @@ impl PeerConfig {
                 restart_time: 120,
                 restarted: false,
                 notification: true,
-                forwarding: ForwardingState::Lost,
             }),
             role: None,
             host_name: None,

@@ -36,7 +36,7 @@ pub(crate) fn build(config: &PeerConfig) -> Open {
     if config.enhanced_route_refresh {
         capabilities.push(Capability::EnhancedRouteRefresh);
     }
-    if let Some(long_lived) = config.graceful_restart.as_ref().and_then(|gr| long_lived(gr, &families)) {
+    if let Some(long_lived) = config.graceful_restart.and_then(|_| long_lived(&families)) {
         capabilities.push(long_lived);
     }
     if let Some(name) = &config.host_name {
@@ -59,7 +59,7 @@ fn advertised(config: &PeerConfig) -> Vec<FamilyConfig> {
 fn graceful_restart(gr: &GracefulRestartConfig, families: &[FamilyConfig]) -> GracefulRestart {
     let families = match gr.mode {
         GracefulRestartMode::Helper => Vec::new(),
-        GracefulRestartMode::Restarter => families.iter().map(|f| (f.family, gr.forwarding)).collect(),
+        GracefulRestartMode::Restarter => families.iter().map(|f| (f.family, f.forwarding)).collect(),
     };
     GracefulRestart {
         restarted: gr.restarted,
@@ -70,12 +70,12 @@ fn graceful_restart(gr: &GracefulRestartConfig, families: &[FamilyConfig]) -> Gr
 }
 
 /// RFC 9494 §3.1: the stale time has 24 bits.
-fn long_lived(gr: &GracefulRestartConfig, families: &[FamilyConfig]) -> Option<Capability> {
+fn long_lived(families: &[FamilyConfig]) -> Option<Capability> {
     let tuples: Vec<_> = families
         .iter()
         .filter_map(|f| {
             let stale_time = f.long_lived_stale_time?.min(0x00ff_ffff);
-            Some(LlgrFamily { family: f.family, forwarding: gr.forwarding, stale_time })
+            Some(LlgrFamily { family: f.family, forwarding: f.forwarding, stale_time })
         })
         .collect();
     if tuples.is_empty() { None } else { Some(Capability::LongLivedGracefulRestart(tuples)) }

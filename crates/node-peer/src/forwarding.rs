@@ -10,13 +10,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use heddle_bgp_core::attr::NextHop as WireNextHop;
-use heddle_bgp_core::{Prefix, Timestamp};
+use heddle_bgp_core::{Family, Prefix, Timestamp};
 use heddle_config::{Config, Fib};
 use heddle_fib_sync as fib;
 use heddle_fib_sync::sysctl::Ipv6;
 use heddle_fib_sync::{BestPathSource, Complete, FibSync, More, News, Output, Runner, StartError};
 use heddle_speaker::forwarding::{
-    Forwarding, KernelState, LocalChange, LocalRoute, NextHopEvent, NextHopState, Selection, Tables, Usage, Wake,
+    Forwarding, LocalChange, LocalRoute, NextHopEvent, NextHopState, Selection, Tables, Usage, Wake,
 };
 use tokio::sync::{Notify, oneshot, watch};
 use tracing::{info, warn};
@@ -33,8 +33,8 @@ pub(crate) struct ForwardingTable {
     link: Arc<Link>,
     /// Its sender ends with the thread.
     life: watch::Receiver<()>,
-    /// Whether the kernel had our routes at the start.
-    found: KernelState,
+    /// Families of which the kernel had routes of ours at the start.
+    found: Vec<Family>,
 }
 
 /// What the thread shares with whoever starts and changes it.
@@ -100,11 +100,9 @@ impl ForwardingTable {
         let runner = Runner::start(settings, clock, Some(source), sink)?;
         // An error: the thread has ended, which the speaker will show.
         let _ = read.await;
-        let mut table = Self { runner, link, life, found: KernelState::Lost };
+        let mut table = Self { runner, link, life, found: Vec::new() };
         // Before anything is written: a blackhole of now is no route that was preserved.
-        if table.look(|fib| fib.counters().installed).await.is_some_and(|found| found > 0) {
-            table.found = KernelState::Preserved;
-        }
+        table.found = table.look(|fib| fib.families_in_kernel()).await.unwrap_or_default();
         table.runner.set_blackholes(mapping::blackholes(config));
         Ok(table)
     }
@@ -120,7 +118,7 @@ impl ForwardingTable {
         Forwarding {
             wake: Wake::new(move || waker.wake()).or_here(move || here.work_here()),
             local_routes,
-            kernel: self.found,
+            preserved: self.found.clone(),
             selection: if passes_on { Selection::Deferred } else { Selection::AtOnce },
         }
     }

@@ -62,19 +62,10 @@ pub struct Forwarding {
     /// Routes of this machine that are known already: they are there before the first session, so that its initial
     /// update has them.
     pub local_routes: Vec<LocalRoute>,
-    /// Whether the kernel forwards by the routes of the run before.
-    pub kernel: KernelState,
+    /// Families in which the kernel forwards by the routes of the run before: the F bit after a restart (RFC 4724 §3).
+    pub preserved: Vec<Family>,
     /// When learned routes are selected after a restart.
     pub selection: Selection,
-}
-
-/// Whether the kernel forwards by the routes of the run before: the F bit after a restart (RFC 4724 §3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KernelState {
-    /// It does.
-    Preserved,
-    /// It has none of them.
-    Lost,
 }
 
 /// When learned routes are selected after a restart.

@@ -33,7 +33,6 @@ use std::hash::{BuildHasher, Hasher};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, RwLock};
 use std::time::SystemTime;
 
@@ -52,13 +51,13 @@ use tracing::{info, warn};
 
 use backend::Backend;
 use clock::Clock;
-use forwarding::{Forwarding, KernelState, Selection, Tables, TablesLink};
+use forwarding::{Forwarding, Selection, Tables, TablesLink};
 use interface::Interfaces;
 use last_words::LastWords;
 use manager::{Manager, NewManager, REQUESTS, Request, Returning, Running};
 use peer::Shared;
 use registry::Registry;
-use restart::{Deferral, Whom};
+use restart::{Deferral, HeldRoutes, Whom};
 use restart_marker::{Before, RestartMarker, Start};
 use rib_link::PeerLink;
 use rib_thread::{NewRib, RibHandle, Subscription};
@@ -166,7 +165,7 @@ impl Speaker {
             last_words: LastWords::default(),
             marker,
             interfaces: Interfaces::default(),
-            kernel_holds_routes: AtomicBool::new(holds_routes(&options, before.start)),
+            held_routes: held_routes(&options, before.start),
         });
         let (parts, backend) = Self::begin(config, &options, &shared, before).await?;
         if let Err(error) = shared.marker.set() {
@@ -279,11 +278,12 @@ struct Parts {
     tables: Option<Tables>,
 }
 
-/// Whether peers may be told that we forward as before.
-fn holds_routes(options: &StartOptions, start: Start) -> bool {
-    match (start, options.forwarding.as_ref().map(|f| f.kernel)) {
-        (Start::Restart, Some(KernelState::Lost)) => false,
-        (Start::Fresh | Start::Restart, _) => true,
+/// Of which families peers may be told that we forward as before: of all unless the kernel lost the routes of the run
+/// before. A reflector forwards nothing, so its forwarding state is always preserved.
+fn held_routes(options: &StartOptions, start: Start) -> HeldRoutes {
+    match (start, &options.forwarding) {
+        (Start::Restart, Some(forwarding)) => HeldRoutes::of(&forwarding.preserved),
+        (Start::Fresh, _) | (Start::Restart, None) => HeldRoutes::of(&Family::SUPPORTED),
     }
 }
 

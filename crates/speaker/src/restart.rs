@@ -9,7 +9,9 @@
 //! for, also those without graceful restart: what waits too long is an old route, what goes too early is lost packets.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use heddle_bgp_core::capability::ForwardingState;
 use heddle_bgp_core::{Family, Timestamp};
 use heddle_config::PeerAddress;
 use heddle_rib::PeerId;
@@ -129,6 +131,34 @@ impl Deferral {
     }
 }
 
+/// Whether what we forward by is what peers learned from us before: the F bit of each family (RFC 4724 §3).
+#[derive(Debug)]
+pub(crate) struct HeldRoutes([AtomicBool; Family::SUPPORTED.len()]);
+
+impl HeldRoutes {
+    /// It is so in these families.
+    pub(crate) fn of(families: &[Family]) -> Self {
+        Self(Family::SUPPORTED.map(|family| AtomicBool::new(families.contains(&family))))
+    }
+
+    /// From now on it is so in this family, too.
+    pub(crate) fn hold(&self, family: Family) {
+        if let Some(held) = family.index().and_then(|at| self.0.get(at)) {
+            held.store(true, Ordering::Release);
+        }
+    }
+
+    /// What peers are told of a family.
+    pub(crate) fn state(&self, family: Family) -> ForwardingState {
+        let held = family.index().and_then(|at| self.0.get(at));
+        if held.is_some_and(|held| held.load(Ordering::Acquire)) {
+            ForwardingState::Preserved
+        } else {
+            ForwardingState::Lost
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -189,5 +219,13 @@ mod tests {
         d.end_of_rib(PeerId(1), V4);
         d.down(PeerId(1));
         assert_eq!(d.opened(Timestamp::from_secs(4)), [V4], "its table had come");
+    }
+
+    #[test]
+    fn each_family_is_held_on_its_own() {
+        let kernel = HeldRoutes::of(&[V4]);
+        assert_eq!([V4, V6].map(|f| kernel.state(f)), [ForwardingState::Preserved, ForwardingState::Lost]);
+        kernel.hold(V6);
+        assert_eq!([V4, V6].map(|f| kernel.state(f)), [ForwardingState::Preserved; 2]);
     }
 }

@@ -601,8 +601,10 @@ impl Owner {
         if self.completing.is_empty() || !decided {
             return;
         }
-        self.shared.kernel_holds_routes.store(true, Ordering::Release);
-        self.completing.drain(..).for_each(|family| tables.complete(family));
+        for family in self.completing.drain(..) {
+            self.shared.held_routes.hold(family);
+            tables.complete(family);
+        }
         self.wake_table = true;
     }
 

@@ -173,8 +173,7 @@ fn what_both_must_have() {
 }
 
 fn gr(mode: GracefulRestartMode, notification: bool) -> Option<GracefulRestartConfig> {
-    let forwarding = ForwardingState::Preserved;
-    Some(GracefulRestartConfig { mode, restart_time: 60, restarted: true, notification, forwarding })
+    Some(GracefulRestartConfig { mode, restart_time: 60, restarted: true, notification })
 }
 
 /// RFC 4724 §3, RFC 8538 §2, RFC 9494 §3.1.
@@ -183,7 +182,11 @@ fn graceful_restart_of_both() {
     use GracefulRestartMode::{Helper, Restarter};
     let with = |base: PeerConfig, graceful_restart| PeerConfig {
         graceful_restart,
-        families: vec![FamilyConfig { long_lived_stale_time: Some(3600), ..FamilyConfig::new(V4) }],
+        families: vec![FamilyConfig {
+            long_lived_stale_time: Some(3600),
+            forwarding: ForwardingState::Preserved,
+            ..FamilyConfig::new(V4)
+        }],
         ..base
     };
     let agreed = |a, b| agree(&with(ours(), a), &with(theirs(), b)).unwrap();
@@ -203,6 +206,25 @@ fn graceful_restart_of_both() {
     lonely.capabilities.push(Capability::LongLivedGracefulRestart(vec![tuple]));
     let us = with(ours(), gr(Restarter, true));
     assert_eq!(negotiate(&us, &open::build(&us), &lonely).unwrap().families[0].long_lived, None);
+}
+
+/// RFC 4724 §3, RFC 9494 §3.1: F is told family by family.
+#[test]
+fn what_is_forwarded_of_each_family() {
+    let family = |family, forwarding| FamilyConfig {
+        forwarding,
+        long_lived_stale_time: Some(3600),
+        ..FamilyConfig::new(family)
+    };
+    let base = |base: PeerConfig| PeerConfig {
+        families: vec![family(V4, ForwardingState::Preserved), family(V6, ForwardingState::Lost)],
+        graceful_restart: gr(GracefulRestartMode::Restarter, true),
+        ..base
+    };
+    let n = agree(&base(ours()), &base(theirs())).unwrap();
+    let told: Vec<_> = n.families.iter().map(|f| (f.family, f.graceful_restart, f.long_lived)).collect();
+    let (kept, lost) = (ForwardingState::Preserved, ForwardingState::Lost);
+    assert_eq!(told, [(V4, Some(kept), Some((3600, kept))), (V6, Some(lost), Some((3600, lost)))]);
 }
 
 /// RFC 9234 §4.2: every pair; strict; iBGP; O34 to O36 of the list of bad input.

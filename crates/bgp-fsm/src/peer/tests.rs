@@ -10,6 +10,7 @@ mod timers;
 
 use std::time::Duration;
 
+use heddle_bgp_core::capability::ForwardingState;
 use heddle_bgp_core::{Asn, BgpId, Family, Open};
 
 use super::*;
@@ -37,13 +38,14 @@ pub(super) fn passive() -> PeerConfig {
 /// A configuration that restarts gracefully, with N.
 pub(super) fn restarting(base: PeerConfig) -> PeerConfig {
     PeerConfig {
-        families: vec![FamilyConfig::new(Family::IPV4_UNICAST), FamilyConfig::new(Family::IPV6_UNICAST)],
+        families: Family::SUPPORTED
+            .map(|family| FamilyConfig { forwarding: ForwardingState::Preserved, ..FamilyConfig::new(family) })
+            .to_vec(),
         graceful_restart: Some(GracefulRestartConfig {
             mode: GracefulRestartMode::Restarter,
             restart_time: 120,
             restarted: false,
             notification: true,
-            forwarding: heddle_bgp_core::capability::ForwardingState::Preserved,
         }),
         ..base
     }

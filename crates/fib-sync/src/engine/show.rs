@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use heddle_bgp_core::Prefix;
+use heddle_bgp_core::{Family, Prefix};
 
 use super::FibSync;
 use crate::input::LocalRoute;
@@ -34,6 +34,16 @@ impl FibSync {
     pub fn show_prefix(&self, prefix: Prefix) -> Option<Row> {
         let slot = self.table.find(prefix)?;
         Some(self.row(slot, self.table.entry(slot)))
+    }
+
+    /// Families of which the kernel has routes of ours.
+    #[must_use]
+    pub fn families_in_kernel(&self) -> Vec<Family> {
+        let present = |family: &Family| {
+            let mut entries = (0..self.table.slots()).filter_map(|slot| self.table.used(slot));
+            entries.any(|(_, entry)| entry.prefix.family() == *family && !entry.actual.is_empty())
+        };
+        Family::SUPPORTED.into_iter().filter(present).collect()
     }
 
     /// The next hops in use.

@@ -10,7 +10,7 @@ use heddle_interop_tests::wait::{PATIENCE, ensure, wait_for};
 use heddle_lab::addressing::Pair;
 use heddle_lab::pod::Borrow;
 use heddle_lab::topology::Topology;
-use heddle_netlink::Protocol;
+use heddle_netlink::{Family, Protocol};
 
 use crate::Case;
 use crate::listener::Listener;
@@ -34,7 +34,7 @@ const KILLS: usize = 12;
 const SEED: u64 = 0x0048_6564_646c_6521;
 
 /// What a node tells of its forwarding state is so (RFC 4724 §3, the bit F): a restart over a kernel that has the routes, and one
-/// over a kernel from which they were taken meanwhile.
+/// over a kernel from which those of a family, or all, were taken meanwhile.
 fn with_an_emptied_kernel() {
     let mut topology = Topology::full_mesh(2);
     topology.pods_per_node = 1;
@@ -42,28 +42,42 @@ fn with_an_emptied_kernel() {
     let nodes = world.nodes();
     world.await_sessions(&nodes);
     world.await_tables(&[]);
-    let [peer, _] = world.address("node1").addresses().map(|address| address.to_string());
-    let told = || -> Result<String, String> {
-        let answer = world.show("node2", &["show", "peer", &peer])?;
+    let peers = world.address("node1").addresses().map(|address| address.to_string());
+    let told = |peer: &str| -> Result<String, String> {
+        let answer = world.show("node2", &["show", "peer", peer])?;
         let all = answer["capabilities"].as_array().cloned().unwrap_or_default();
         let restart = all.iter().find(|capability| capability["name"] == "graceful_restart");
         Ok(restart.map(|capability| capability["remote"].to_string()).unwrap_or_default())
     };
-    for (empty, preserved) in [(false, true), (true, false)] {
+    let [v4, v6] = Family::BOTH;
+    // A session a family.
+    let families = [(v4, &peers[0]), (v6, &peers[1])];
+    for emptied in [&[][..], &[v6], &[v4], &[v4, v6]] {
         world.kill("node1");
-        if empty {
-            let host = world.fabric().host("node1").expect("it is there");
-            for route in world.routes_of("node1", Protocol::HEDDLE).expect("routes") {
-                host.kernel(|control| control.delete_route(&route)).unwrap_or_else(|error| panic!("{route}: {error}"));
-            }
+        let host = world.fabric().host("node1").expect("it is there");
+        let ours = world.routes_of("node1", Protocol::HEDDLE).expect("routes");
+        for route in ours.iter().filter(|route| emptied.contains(&route.family())) {
+            host.kernel(|control| control.delete_route(route)).unwrap_or_else(|error| panic!("{route}: {error}"));
         }
         world.await_down(&["node2".to_owned()], world.address("node1"));
         world.revive("node1");
         world.await_sessions(&nodes);
-        let what = told().unwrap_or_else(|error| panic!("{error}"));
-        assert!(what.contains("restarted"), "{}: {what}", world.case());
-        assert_eq!(what.contains("forwarding preserved"), preserved, "{}: emptied: {empty}: {what}", world.case());
+        for (family, peer) in families {
+            let what = told(peer).unwrap_or_else(|error| panic!("{error}"));
+            assert!(what.contains("restarted"), "{}: {what}", world.case());
+            let kept = what.contains("forwarding preserved");
+            assert_eq!(kept, !emptied.contains(&family), "{}: emptied: {emptied:?}: {peer}: {what}", world.case());
+        }
         world.await_tables(&[]);
+        // Of the next sessions it has the routes.
+        for (_, peer) in families {
+            world.show("node2", &["peer", peer, "clear"]).unwrap_or_else(|error| panic!("{error}"));
+            wait_for(&format!("{}: {peer} is back with its routes", world.case()), PATIENCE, || {
+                let what = told(peer)?;
+                ensure(!what.contains("restarted") && what.contains("forwarding preserved"), || what)
+            });
+        }
+        world.await_sessions(&nodes);
     }
     world.await_pings();
 }

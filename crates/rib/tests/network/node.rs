@@ -303,7 +303,9 @@ fn route(info: &RouteInfo) -> Route {
 fn peer_config(topology: &Topology, node: usize, to: usize) -> PeerConfig {
     let (ours, theirs) = (&topology.speakers[node], &topology.speakers[to]);
     let mut config = PeerConfig::new(Asn(ours.asn), BgpId(ours.bgp_id), PeerAsn::Exactly(Asn(theirs.asn)));
-    config.families = Family::SUPPORTED.into_iter().map(FamilyConfig::new).collect();
+    config.families = Family::SUPPORTED
+        .map(|family| FamilyConfig { forwarding: ForwardingState::Preserved, ..FamilyConfig::new(family) })
+        .to_vec();
     config.hold_time = 9;
     config.four_octet_as = !ours.two_octets;
     config.connect_retry = Duration::from_secs(5);
@@ -320,7 +322,6 @@ fn peer_config(topology: &Topology, node: usize, to: usize) -> PeerConfig {
         restart_time: RESTART_TIME,
         restarted: false,
         notification: node.is_multiple_of(2),
-        forwarding: ForwardingState::Preserved,
     });
     config
 }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use heddle_bgp_core::capability::{AddPathMode, ForwardingState};
+use heddle_bgp_core::capability::AddPathMode;
 use heddle_bgp_core::open::OptionalParameters;
 use heddle_bgp_core::update::{AigpSession, AsSets, AsZero, DecodeOptions};
 use heddle_bgp_core::{Asn, Negotiated, PeerType};
@@ -12,6 +12,7 @@ use heddle_bgp_fsm::{
 };
 use heddle_config::{AddPathSend, PeerAs, PeerSettings, Router, Seconds};
 
+use crate::restart::HeldRoutes;
 use crate::restart_marker::Start;
 
 /// Our AS toward a peer.
@@ -27,7 +28,7 @@ pub(crate) fn fsm_config(
     asn: PeerAs,
     settings: &PeerSettings,
     start: Start,
-    forwarding: ForwardingState,
+    kernel: &HeldRoutes,
 ) -> PeerConfig {
     let mut c = PeerConfig::new(local_asn(router, settings), router.router_id, peer_asn(asn));
     c.mode = match (settings.passive, start) {
@@ -51,10 +52,10 @@ pub(crate) fn fsm_config(
         Some(Seconds(0)) => SendHold::Off,
         Some(s) => SendHold::After(s.duration()),
     };
-    c.families = settings.families.iter().map(|f| family(router, settings, f)).collect();
+    c.families = settings.families.iter().map(|f| family(router, settings, f, kernel)).collect();
     c.extended_message = settings.extended_messages;
     c.four_octet_as = settings.four_octet_as;
-    c.graceful_restart = graceful_restart(router, settings, start, forwarding);
+    c.graceful_restart = graceful_restart(router, settings, start);
     c.role = settings.role.map(|role| RoleConfig { role, strict: settings.strict_role });
     c.host_name = router.hostname.clone().map(|host| HostName { host, domain: String::new() });
     c.open_form =
@@ -70,7 +71,12 @@ fn peer_asn(asn: PeerAs) -> PeerAsn {
     }
 }
 
-fn family(router: &Router, settings: &PeerSettings, f: &heddle_config::PeerFamily) -> FamilyConfig {
+fn family(
+    router: &Router,
+    settings: &PeerSettings,
+    f: &heddle_config::PeerFamily,
+    kernel: &HeldRoutes,
+) -> FamilyConfig {
     let add_path = match (f.settings.add_path.receive, f.settings.add_path.send) {
         (false, AddPathSend::Off) => None,
         (true, AddPathSend::Off) => Some(AddPathMode::Receive),
@@ -82,18 +88,13 @@ fn family(router: &Router, settings: &PeerSettings, f: &heddle_config::PeerFamil
         add_path,
         extended_next_hop: f.settings.extended_next_hop,
         long_lived_stale_time: settings.long_lived.then_some(router.long_lived.stale_time.0),
+        forwarding: kernel.state(f.family),
         required: false,
     }
 }
 
-/// R = 1 only after a restart. F = 1 unless the kernel lost the routes of the run before; a reflector forwards nothing,
-/// so its forwarding state is always preserved.
-fn graceful_restart(
-    router: &Router,
-    settings: &PeerSettings,
-    start: Start,
-    forwarding: ForwardingState,
-) -> Option<GracefulRestartConfig> {
+/// R = 1 only after a restart.
+fn graceful_restart(router: &Router, settings: &PeerSettings, start: Start) -> Option<GracefulRestartConfig> {
     let mode = match settings.graceful_restart {
         heddle_config::GracefulRestartMode::Off => return None,
         heddle_config::GracefulRestartMode::Helper => GracefulRestartMode::Helper,
@@ -104,7 +105,6 @@ fn graceful_restart(
         restart_time: seconds_u16(settings.restart_time.unwrap_or(router.graceful_restart.restart_time)),
         restarted: start == Start::Restart,
         notification: router.graceful_restart.notification,
-        forwarding,
     })
 }
 

@@ -179,6 +179,8 @@ impl PeerTask {
         let modes = self.stale.lost(now, &session.negotiated, reason, &self.runtime.router);
         self.rib.control(ToRib::Down(session.id, modes));
         self.status.lock().session = None;
+        // What the kernel has may be complete by now: F in the next OPEN (RFC 4724 §3).
+        let _ = self.fsm.set_config(now, self.runtime.fsm_config(&self.shared));
         self.shared.marker.peer_down(&self.runtime.address);
     }
 

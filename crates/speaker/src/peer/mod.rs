@@ -24,7 +24,6 @@ pub(crate) use runtime::Runtime;
 use std::future::{pending, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -42,6 +41,7 @@ use crate::connection::Connection;
 use crate::interface::Interfaces;
 use crate::last_words::LastWords;
 use crate::mailbox::{Inbox, Mail};
+use crate::restart::HeldRoutes;
 use crate::restart_marker::RestartMarker;
 use crate::rib_link::{PeerLink, RibSender, Seat};
 use session::Session;
@@ -70,8 +70,8 @@ pub(crate) struct Shared {
     pub marker: RestartMarker,
     /// The addresses of the interfaces.
     pub interfaces: Interfaces,
-    /// Whether what we forward by is what peers learned from us before: the F bit (RFC 4724 §3).
-    pub kernel_holds_routes: AtomicBool,
+    /// Whether what we forward by is what peers learned from us before.
+    pub held_routes: HeldRoutes,
 }
 
 /// The task of one peer.

@@ -2,9 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
-use heddle_bgp_core::capability::ForwardingState;
 use heddle_bgp_core::update::DecodeOptions;
 use heddle_bgp_core::{Asn, Family, Negotiated, PeerType};
 use heddle_bgp_fsm::PeerConfig;
@@ -63,12 +61,7 @@ impl Runtime {
     /// What the state machine has to know.
     #[must_use]
     pub(crate) fn fsm_config(&self, shared: &Shared) -> PeerConfig {
-        let forwarding = if shared.kernel_holds_routes.load(Ordering::Acquire) {
-            ForwardingState::Preserved
-        } else {
-            ForwardingState::Lost
-        };
-        mapping::session::fsm_config(&self.router, self.asn, &self.settings, self.start, forwarding)
+        mapping::session::fsm_config(&self.router, self.asn, &self.settings, self.start, &shared.held_routes)
     }
 
     /// TTL of what we send and least TTL of what we take.
