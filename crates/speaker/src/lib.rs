@@ -56,6 +56,7 @@ use interface::Interfaces;
 use last_words::LastWords;
 use manager::{Manager, NewManager, REQUESTS, Request, Returning, Running};
 use peer::Shared;
+use peer::transport::MissingAddresses;
 use registry::Registry;
 use restart::{Deferral, HeldRoutes, Whom};
 use restart_marker::{Before, RestartMarker, Start};
@@ -165,6 +166,7 @@ impl Speaker {
             last_words: LastWords::default(),
             marker,
             interfaces: Interfaces::default(),
+            missing_addresses: MissingAddresses::default(),
             held_routes: held_routes(&options, before.start),
         });
         let (parts, backend) = Self::begin(config, &options, &shared, before).await?;

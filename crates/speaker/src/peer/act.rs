@@ -19,7 +19,7 @@ use crate::report;
 use crate::restart::Restarts;
 use crate::rib_link::{SessionUp, ToRib};
 
-/// Attempts to connect that fail in a row before it is logged, once: with the shortest pauses that is after a second.
+/// Attempts to connect that fail in a row before it is logged: with the shortest pauses that is after a second.
 const FAILURES_BEFORE_TOLD: u32 = 5;
 
 impl PeerTask {
@@ -39,10 +39,24 @@ impl PeerTask {
     }
 
     fn connect(&mut self, id: ConnectionId) {
-        let dial = self.runtime.dial();
-        if let Some((_, old)) = self.dialing.replace((id, tokio::spawn(transport::dial(dial)))) {
+        // Attempts that nobody answers end without a word.
+        if self.is_time_to_tell() {
+            info!("cannot connect: no answer; tried again and again, and told once");
+        }
+        debug!("connecting");
+        let dial = transport::dial(self.runtime.dial(), Arc::clone(&self.shared));
+        if let Some((_, old)) = self.dialing.replace((id, tokio::spawn(dial))) {
             old.abort();
         }
+    }
+
+    /// Whether a peer has been out of reach for so long that it is worth a line: once, until it was reached.
+    fn is_time_to_tell(&mut self) -> bool {
+        if self.fsm.failed_attempts() < FAILURES_BEFORE_TOLD {
+            self.told_unreachable = false;
+            return false;
+        }
+        !std::mem::replace(&mut self.told_unreachable, true)
     }
 
     pub(super) fn dialed(&mut self, result: std::io::Result<tokio::net::TcpStream>) {
@@ -194,8 +208,11 @@ impl PeerTask {
                 warn!(to = to_name, by = ?r.by, reason = %r.reason, text = r.text, "session ended");
             }
             // A peer that is not up yet is tried again soon; only one that stays away is worth a line.
-            (StateKind::Connect, StateKind::Active, Some(r)) if self.fsm.failed_attempts() != FAILURES_BEFORE_TOLD => {
+            (StateKind::Connect, StateKind::Active, Some(r)) if !self.is_time_to_tell() => {
                 debug!(reason = %r.reason, "cannot connect");
+            }
+            (StateKind::Connect, StateKind::Active, Some(r)) => {
+                info!(reason = %r.reason, "cannot connect; tried again and again, and told once");
             }
             (_, _, Some(r)) => {
                 info!(from = from_name, to = to_name, by = ?r.by, reason = %r.reason, text = r.text, "connection ended");

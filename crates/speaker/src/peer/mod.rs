@@ -47,6 +47,7 @@ use crate::rib_link::{PeerLink, RibSender, Seat};
 use session::Session;
 use stale::StaleTimers;
 use status::{Blocked, PeerOrigin, PeerShared, Wish};
+use transport::MissingAddresses;
 
 /// How long a dynamic peer without a session is remembered: what it did wrong counts when it comes back.
 const LINGER: Duration = Duration::from_secs(60);
@@ -70,6 +71,8 @@ pub(crate) struct Shared {
     pub marker: RestartMarker,
     /// The addresses of the interfaces.
     pub interfaces: Interfaces,
+    /// Addresses to connect from that this machine does not have.
+    pub missing_addresses: MissingAddresses,
     /// Whether what we forward by is what peers learned from us before.
     pub held_routes: HeldRoutes,
 }
@@ -91,6 +94,8 @@ pub(crate) struct PeerTask {
     blocked: Option<Blocked>,
     /// What was in the way of the last attempt to connect.
     hindered: Option<Blocked>,
+    /// It was logged that the peer is out of reach.
+    told_unreachable: bool,
     rib: RibSender,
     link: Arc<PeerLink>,
     inbox: Inbox,
@@ -161,6 +166,7 @@ impl PeerTask {
             stale: StaleTimers::default(),
             blocked: None,
             hindered: None,
+            told_unreachable: false,
             rib: new.seat.rib.clone(),
             link: Arc::default(),
             inbox: new.inbox,

@@ -1,8 +1,10 @@
 //! Opening a connection: which address it comes from, which TTL and key it has.
 
+use std::collections::BTreeSet;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use heddle_bgp_core::PeerType;
 use heddle_config::{PeerAddress, PeerSettings};
@@ -10,8 +12,9 @@ use heddle_socket_options as options;
 use socket2::{Domain, Protocol, Socket, Type};
 use thiserror::Error;
 use tokio::net::{TcpSocket, TcpStream};
-use tracing::warn;
+use tracing::{info, warn};
 
+use super::Shared;
 use super::status::{Blocked, Obstacle};
 use crate::listener::socket_addr;
 
@@ -115,15 +118,41 @@ impl Hops {
     }
 }
 
+/// Addresses to connect from that this machine did not have at the last attempt. Peers have them in common, and try again
+/// and again: one is told when it is found missing and when it is there.
+#[derive(Debug, Default)]
+pub(crate) struct MissingAddresses(Mutex<BTreeSet<IpAddr>>);
+
+impl MissingAddresses {
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<IpAddr>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn missing(&self, address: IpAddr) {
+        if self.lock().insert(address) {
+            warn!(
+                local = %address,
+                "this machine does not have local_address yet; connecting from it anyway until it has, and told once"
+            );
+        }
+    }
+
+    fn there(&self, address: IpAddr) {
+        if self.lock().remove(&address) {
+            info!(local = %address, "this machine has local_address now");
+        }
+    }
+}
+
 /// Opens a connection.
 ///
 /// # Errors
 /// The system's, or an interface that does not exist.
-pub(crate) async fn dial(dial: Dial) -> io::Result<TcpStream> {
+pub(crate) async fn dial(dial: Dial, shared: Arc<Shared>) -> io::Result<TcpStream> {
     let remote = socket_addr(&dial.peer, dial.port).ok_or_else(|| missing_interface(&dial.peer))?;
     let socket = Socket::new(Domain::for_address(remote), Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
     if let Some(local) = &dial.local {
-        bind(&socket, local)?;
+        bind(&socket, local, &shared.missing_addresses)?;
     }
     if let Some(password) = &dial.password {
         options::md5::set_key(&socket, remote.ip(), None, password.octets())?;
@@ -139,14 +168,18 @@ pub(crate) async fn dial(dial: Dial) -> io::Result<TcpStream> {
     TcpSocket::from_std_stream(socket.into()).connect(remote).await
 }
 
-fn bind(socket: &Socket, local: &PeerAddress) -> io::Result<()> {
+fn bind(socket: &Socket, local: &PeerAddress, missing: &MissingAddresses) -> io::Result<()> {
     let at = socket_addr(local, 0).ok_or_else(|| missing_interface(local))?;
     options::bind::set_bind_address_no_port(socket)?;
     match socket.bind(&at.into()) {
         Err(e) if e.kind() == io::ErrorKind::AddrNotAvailable => {
-            warn!(local = %local, "this machine does not have local_address yet; connecting from it anyway");
+            missing.missing(at.ip());
             options::bind::set_freebind(socket, at.ip())?;
             socket.bind(&at.into())
+        }
+        Ok(()) => {
+            missing.there(at.ip());
+            Ok(())
         }
         other => other,
     }
@@ -181,4 +214,64 @@ pub(super) fn hindrance(error: &io::Error, peer: &PeerAddress) -> Option<Blocked
 fn missing_interface(address: &PeerAddress) -> io::Error {
     let zone = address.zone.as_deref().unwrap_or("?");
     io::Error::new(io::ErrorKind::AddrNotAvailable, format!("there is no interface {zone}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    /// What is logged.
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Log {
+        fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).write(octets)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Log {
+        fn count(&self, what: &str) -> usize {
+            let octets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            String::from_utf8_lossy(&octets).matches(what).count()
+        }
+    }
+
+    /// Peers have it in common, and each tries again and again.
+    #[test]
+    fn an_address_that_is_missing_is_told_once() {
+        let log = Log::default();
+        let to = log.clone();
+        let subscriber = tracing_subscriber::fmt().with_writer(move || to.clone()).with_ansi(false).finish();
+        tracing::subscriber::with_default(subscriber, || {
+            let missing = MissingAddresses::default();
+            // Documentation addresses (RFC 5737): no machine has them.
+            let [one, other, ours] = ["192.0.2.77", "192.0.2.78", "127.0.0.77"].map(|a| a.parse().expect("an address"));
+            let bind = |address: &PeerAddress| {
+                let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP)).expect("a socket");
+                bind(&socket, address, &missing).expect("it is connected from anyway");
+            };
+            for _ in 0..20 {
+                bind(&one);
+                bind(&ours);
+            }
+            assert_eq!(log.count("does not have local_address yet"), 1);
+            bind(&other);
+            assert_eq!(log.count("does not have local_address yet"), 2);
+            assert_eq!(log.count("has local_address now"), 0, "what was never missing is not told");
+
+            // It comes and goes again: both are told.
+            missing.there(one.ip);
+            missing.there(one.ip);
+            assert_eq!(log.count("has local_address now"), 1);
+            bind(&one);
+            assert_eq!(log.count("does not have local_address yet"), 3);
+        });
+    }
 }

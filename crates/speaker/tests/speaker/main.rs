@@ -7,6 +7,7 @@ mod changes;
 mod endings;
 mod isolation;
 mod lives;
+mod logged;
 mod raw_peer;
 mod start;
 mod world;
