@@ -111,6 +111,16 @@ impl Backend {
     }
 }
 
+/// Whether it is of a cluster: a node mostly is of none.
+fn reflects(role: Role, config: &Config) -> bool {
+    let peers = config.peers.iter().map(|p| &p.settings);
+    let mut all = peers.chain(config.listen_ranges.iter().map(|r| &r.settings));
+    match role {
+        Role::RouteReflector => true,
+        Role::NodePeer => all.any(|settings| settings.route_reflector_client),
+    }
+}
+
 fn invalid(errors: &ConfigErrors) -> ApiError {
     let details: Vec<ErrorDetail> = errors
         .0
@@ -172,7 +182,7 @@ impl AdminBackend for Backend {
             router: RouterIdentity {
                 asn: router.asn.0,
                 router_id: router.router_id.0.into(),
-                cluster_id: Some(router.cluster_id.0.into()),
+                cluster_id: reflects(self.role, &running.config).then(|| router.cluster_id.0.into()),
                 listen: running.listening,
             },
             uptime_seconds: self.shared.clock.now().since(self.started).as_secs(),
@@ -398,4 +408,22 @@ fn resident() -> Option<u64> {
     let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
     let pages: u64 = statm.split_ascii_whitespace().nth(1)?.parse().ok()?;
     Some(pages * 4096)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_is_of_a_cluster_where_it_reflects() {
+        let config = |more: &str| {
+            let head =
+                "router = { asn = 65001, router_id = \"10.0.0.1\" }\n[[peers]]\naddress = \"10.0.0.2\"\nasn = 65001\n";
+            crate::read_config(&format!("{head}{more}"), "test.toml").expect("valid")
+        };
+        let (plain, client) = (config(""), config("route_reflector_client = true\n"));
+        assert!(reflects(Role::RouteReflector, &plain));
+        assert!(!reflects(Role::NodePeer, &plain));
+        assert!(reflects(Role::NodePeer, &client));
+    }
 }
