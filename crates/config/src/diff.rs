@@ -155,7 +155,12 @@ pub fn diff(old: &Config, new: &Config) -> Vec<Change> {
     let one = |table: Table, subject: Subject, a: &Keys, b: &Keys, out: &mut Vec<Change>| {
         compare(out, &subject, table, "", a, b);
     };
-    let (a, b) = (encode::router_keys(&old.router, None), encode::router_keys(&new.router, None));
+    let (mut a, mut b) = (encode::router_keys(&old.router, None), encode::router_keys(&new.router, None));
+    // The cluster that nobody has named is the router id, of which is told already.
+    let named = |config: &Config| config.router.cluster_id.0 != config.router.router_id.0;
+    if !named(old) && !named(new) {
+        [&mut a, &mut b].into_iter().for_each(|keys| keys.remove("cluster_id"));
+    }
     one(Table::Router, Subject::Router, &a, &b, &mut changes);
     let (a, b) = (encode::api_keys(&old.api, None), encode::api_keys(&new.api, None));
     one(Table::Api, Subject::Api, &a, &b, &mut changes);

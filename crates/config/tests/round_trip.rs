@@ -242,6 +242,13 @@ fn the_lines_that_a_change_brings() {
     let table = [
         ("", "", ""),
         ("asn = 65001\nrouter_id", "asn = 65002\nrouter_id", "router: asn 65001 -> 65002 (reset)"),
+        // The cluster that nobody has named is the router id.
+        ("10.0.0.1", "10.0.0.9", "router: router_id \"10.0.0.1\" -> \"10.0.0.9\" (reset)"),
+        (
+            "router_id",
+            "cluster_id = \"10.0.0.9\"\nrouter_id",
+            "router: cluster_id \"10.0.0.1\" -> \"10.0.0.9\" (reset)",
+        ),
         ("[[policies]]", "hostname = \"rr\"\n[[policies]]", "router: hostname none -> \"rr\" (next session)"),
         (
             "[[policies]]",
