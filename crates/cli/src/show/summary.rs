@@ -2,13 +2,20 @@
 
 use std::io;
 
-use heddle_admin::types::Summary;
+use heddle_admin::types::{FamilySummary, Summary};
 
 use crate::screen::{Screen, Tone};
 use crate::table::{Align, Cell, Table};
 use crate::words::{self, count, printable};
 
 pub(super) fn write(summary: &Summary, screen: &mut Screen) -> io::Result<()> {
+    speaker(summary, screen)?;
+    writeln!(screen)?;
+    tables(&summary.families, screen)
+}
+
+/// Who it is, and how it is.
+fn speaker(summary: &Summary, screen: &mut Screen) -> io::Result<()> {
     let router = &summary.router;
     let cluster = router.cluster_id.map_or_else(String::new, |id| format!(", cluster {id}"));
     let title = format!(
@@ -45,17 +52,19 @@ pub(super) fn write(summary: &Summary, screen: &mut Screen) -> io::Result<()> {
     let resident = summary.memory_bytes.map_or_else(|| "unknown".to_owned(), words::octets);
     let attributes = words::octets(summary.attribute_bytes);
     let journals = words::octets(summary.journal_bytes);
-    writeln!(screen, "  Memory         {resident}: attribute sets {attributes}, journals {journals}")?;
-    writeln!(screen)?;
+    writeln!(screen, "  Memory         {resident}: attribute sets {attributes}, journals {journals}")
+}
 
+/// The tables, a family a column.
+fn tables(families: &[FamilySummary], screen: &mut Screen) -> io::Result<()> {
     let mut table = Table::new(
         &[("Table", Align::Left)]
             .into_iter()
-            .chain(summary.families.iter().map(|f| (f.family.as_str(), Align::Right)))
+            .chain(families.iter().map(|f| (f.family.as_str(), Align::Right)))
             .collect::<Vec<_>>(),
     )
     .indented(2);
-    type Read = fn(&heddle_admin::types::FamilySummary) -> u64;
+    type Read = fn(&FamilySummary) -> u64;
     let rows: [(&str, Read); 9] = [
         ("destinations", |f| f.destinations),
         ("with a best path", |f| f.best),
@@ -68,12 +77,10 @@ pub(super) fn write(summary: &Summary, screen: &mut Screen) -> io::Result<()> {
         ("update groups", |f| u64::from(f.update_groups)),
     ];
     for (name, read) in rows {
-        table.row(
-            std::iter::once(Cell::from(name)).chain(summary.families.iter().map(|f| Cell::from(read(f).to_string()))),
-        );
+        table.row(std::iter::once(Cell::from(name)).chain(families.iter().map(|f| Cell::from(read(f).to_string()))));
     }
     table.write(screen)?;
-    if summary.families.is_empty() {
+    if families.is_empty() {
         writeln!(screen, "  {}", count(0, "family", "families"))?;
     }
     Ok(())
