@@ -36,24 +36,28 @@ pub(crate) async fn render(args: &Render, screen: &Screen) -> Result<(Rendered, 
         DatastorePlace::Kubernetes => read_cluster(args).await?,
     };
     let (generated, mut wrong) = run(&manifests, &context, screen);
-    let config = configured(&generated, &args.datastore)?;
-    if let Some(other) = &args.diff {
-        let other_manifests = read(other)?;
-        let (other_generated, others) = run(&other_manifests, &context, screen);
-        wrong += others;
-        let new = configured(&other_generated, &other.display())?;
-        return Ok((Rendered::Change(Box::new(config.clone()), Box::new(new.clone())), wrong));
-    }
-    let text = match args.format {
-        RenderFormat::Toml if args.explain => annotated(&config.to_toml(), config, &generated, &manifests.places),
-        RenderFormat::Toml => config.to_toml(),
-        RenderFormat::Json => json(config, &generated, &manifests.places, args.explain)?,
+    let Some(other) = &args.diff else {
+        for warning in warnings(&generated) {
+            eprintln!("warning: {warning}");
+        }
+        let config = configured(&generated, &args.datastore)?;
+        let text = match args.format {
+            RenderFormat::Toml if args.explain => annotated(&config.to_toml(), config, &generated, &manifests.places),
+            RenderFormat::Toml => config.to_toml(),
+            RenderFormat::Json => json(config, &generated, &manifests.places, args.explain)?,
+        };
+        return Ok((Rendered::Text(text), wrong));
     };
-    Ok((Rendered::Text(text), wrong))
+    let other_manifests = read(other)?;
+    let (other_generated, others) = run(&other_manifests, &context, screen);
+    wrong += others;
+    warnings_of_two([(&args.datastore, warnings(&generated)), (&other.display(), warnings(&other_generated))]);
+    let config = configured(&generated, &args.datastore)?;
+    let new = configured(&other_generated, &other.display())?;
+    Ok((Rendered::Change(Box::new(config.clone()), Box::new(new.clone())), wrong))
 }
 
-/// Generates, and says on standard error what is wrong or most likely not meant; the second value is how much of it keeps
-/// objects out.
+/// Generates, and says on standard error what is wrong; the second value is how much of it keeps objects out.
 fn run(manifests: &FolderContent, context: &NodeContext, screen: &Screen) -> (Generated, usize) {
     let mut faults = 0;
     for problem in &manifests.problems {
@@ -70,11 +74,24 @@ fn run(manifests: &FolderContent, context: &NodeContext, screen: &Screen) -> (Ge
     for note in passed_over(&manifests.problems) {
         eprintln!("note: {note}");
     }
-    let generated = generate(&manifests.snapshot, context);
-    for warning in &generated.warnings {
-        eprintln!("warning: {warning}");
+    (generate(&manifests.snapshot, context), faults)
+}
+
+fn warnings(generated: &Generated) -> Vec<String> {
+    generated.warnings.iter().map(ToString::to_string).collect()
+}
+
+/// Says of which place a warning is; what both have is said once.
+fn warnings_of_two([(old_place, old), (new_place, new)]: [(&dyn Display, Vec<String>); 2]) {
+    for warning in old.iter().filter(|warning| new.contains(warning)) {
+        eprintln!("warning: {old_place}, {new_place}: {warning}");
     }
-    (generated, faults)
+    for warning in old.iter().filter(|warning| !new.contains(warning)) {
+        eprintln!("warning: {old_place}: {warning}");
+    }
+    for warning in new.iter().filter(|warning| !old.contains(warning)) {
+        eprintln!("warning: {new_place}: {warning}");
+    }
 }
 
 /// What lies in the folder and is not read, in a line for files and one for each kind.

@@ -115,6 +115,7 @@ fn files_are_checked_and_compared_without_a_daemon() {
         ("config-render-explain", "config render --node node-1 --datastore cluster --explain"),
         ("config-render-json", "config render --node node-2 --datastore cluster --format json --explain"),
         ("config-render-diff", "config render --node node-1 --datastore cluster --diff cluster-2"),
+        ("config-render-diff-warned", "config render --node node-1 --datastore cluster-warned --diff cluster-warned-2"),
         ("config-render-wrong", "config render --node node-1 --datastore cluster-wrong"),
         ("config-render-no-node", "config render --node node-3 --datastore cluster"),
         ("config-render-missing", "config render --node node-1 --datastore nowhere"),
