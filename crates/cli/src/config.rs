@@ -18,7 +18,7 @@ use crate::words::{count, printable};
 
 pub(crate) async fn run(args: Config, screen: &mut Screen) -> Result<(), Failure> {
     let connection = args.connection;
-    let client = Client::new(&connection.socket);
+    let client = Client::new(connection.socket());
     match args.command {
         ConfigCommand::Check { file } => check(&file, screen),
         ConfigCommand::Diff { file, against, exit_code } => {

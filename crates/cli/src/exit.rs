@@ -1,7 +1,7 @@
 //! How a command ends: what it says on standard error, and its exit code.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use heddle_admin::ClientError;
@@ -100,6 +100,15 @@ impl Failure {
     fn remedy(&self) -> Option<String> {
         let Self::Client(error) = self else { return None };
         match error {
+            ClientError::NoSocket { path } | ClientError::NotServed { path }
+                if path == Path::new(heddle_node_peer::DEFAULT_SOCKET) =>
+            {
+                Some(
+                    "Start the node with `heddle node-peer --node NAME --datastore DIR`, or name the socket of a running one\n\
+                     with --socket PATH or HEDDLE_SOCKET=PATH (of a lab: `heddle lab status` says where its files are)."
+                        .to_owned(),
+                )
+            }
             ClientError::NoSocket { .. } | ClientError::NotServed { .. } => Some(
                 "Start it with `heddle node-peer` or `heddle route-reflector`, or name the socket of a running one\n\
                  with --socket PATH or HEDDLE_SOCKET=PATH (of a lab: `heddle lab status` says where its files are)."
@@ -135,4 +144,22 @@ fn located(detail: &ErrorDetail) -> String {
         text.push_str(&format!("\n    {remedy}"));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn remedy(path: &str) -> String {
+        Failure::Client(ClientError::NoSocket { path: path.into() }).remedy().unwrap_or_default()
+    }
+
+    #[test]
+    fn a_node_that_is_missing_is_started_as_a_node() {
+        let node = remedy(heddle_node_peer::DEFAULT_SOCKET);
+        assert!(node.contains("`heddle node-peer --node NAME --datastore DIR`"), "{node}");
+        assert!(!node.contains("route-reflector"), "{node}");
+        let any = remedy(heddle_config::Api::DEFAULT_SOCKET);
+        assert!(any.contains("`heddle node-peer` or `heddle route-reflector`"), "{any}");
+    }
 }

@@ -10,7 +10,7 @@ use crate::words::{self, printable};
 
 pub(crate) async fn run(args: Monitor, screen: &mut Screen) -> Result<(), Failure> {
     let mut events =
-        Client::new(&args.connection.socket).events(&EventQuery { routes: args.routes, family: args.family }).await?;
+        Client::new(args.connection.socket()).events(&EventQuery { routes: args.routes, family: args.family }).await?;
     while let Some(event) = events.next().await? {
         // What is about no peer is about all of them.
         if args.peer.is_some() && event.peer.is_some() && args.peer != event.peer {

@@ -17,7 +17,7 @@ pub(crate) fn run(args: &heddle_node_peer::Args, context: &heddle_node_peer::Con
 /// Drains a running node, or undoes it.
 pub(crate) async fn drain(args: NodeDrain, screen: &mut Screen) -> Result<(), Failure> {
     let step = if args.undo { DrainStep::Undo } else { DrainStep::Drain };
-    let report = Client::new(&args.connection.socket).drain_node(step).await?;
+    let report = Client::new(args.connection.node_socket()).drain_node(step).await?;
     if args.connection.json {
         let text = serde_json::to_string(&report).map_err(std::io::Error::from)?;
         return Ok(writeln!(screen, "{text}")?);

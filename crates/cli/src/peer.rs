@@ -10,7 +10,7 @@ use crate::words;
 
 pub(crate) async fn run(args: Peer, screen: &mut Screen) -> Result<(), Failure> {
     let action = action(args.command);
-    let result = Client::new(&args.connection.socket).act(&args.address, &action).await?;
+    let result = Client::new(args.connection.socket()).act(&args.address, &action).await?;
     if args.connection.json {
         let text = serde_json::to_string(&result).map_err(std::io::Error::from)?;
         return Ok(writeln!(screen, "{text}")?);

@@ -17,7 +17,8 @@ struct Versions {
 }
 
 pub(crate) async fn run(args: Version, screen: &mut Screen) -> Result<(), Failure> {
-    let daemon = Client::new(&args.connection.socket).version().await.ok();
+    let socket = args.connection.socket();
+    let daemon = Client::new(&socket).version().await.ok();
     if args.connection.json {
         let versions = Versions { program: "heddle", version: env!("CARGO_PKG_VERSION"), daemon };
         let text = serde_json::to_string(&versions).map_err(std::io::Error::from)?;
@@ -25,7 +26,7 @@ pub(crate) async fn run(args: Version, screen: &mut Screen) -> Result<(), Failur
     }
     writeln!(screen, "heddle {}", env!("CARGO_PKG_VERSION"))?;
     if let Some(daemon) = daemon {
-        let socket = args.connection.socket.display();
+        let socket = socket.display();
         let started = if daemon.started_at == WallTime::default() {
             String::new()
         } else {

@@ -20,12 +20,6 @@ pub(crate) use show::{Fib, Routes, Show, ShowCommand};
 
 use crate::screen::Color;
 
-/// Where a daemon listens when nothing else is said: that of a node where there is one, else that of a reflector.
-fn default_socket() -> PathBuf {
-    let node = PathBuf::from(heddle_node_peer::DEFAULT_SOCKET);
-    if node.exists() { node } else { PathBuf::from(heddle_config::Api::DEFAULT_SOCKET) }
-}
-
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Yellow.on_default().bold())
     .usage(AnsiColor::Yellow.on_default().bold())
@@ -129,14 +123,27 @@ pub(crate) fn missing_node() -> ! {
 /// How to reach a daemon.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Connection {
-    /// Admin socket of the daemon; without it /run/heddle/node-peer.sock where that is there, else
-    /// /run/heddle/route-reflector.sock
-    #[arg(long, value_name = "PATH", env = "HEDDLE_SOCKET", default_value_os_t = default_socket(), global = true)]
-    #[arg(help_heading = GENERAL, hide_env_values = true, hide_default_value = true)]
-    pub(crate) socket: PathBuf,
+    /// Admin socket of the daemon; without it /run/heddle/node-peer.sock where that is there or only a
+    /// node can answer, else /run/heddle/route-reflector.sock
+    #[arg(long, value_name = "PATH", env = "HEDDLE_SOCKET", global = true)]
+    #[arg(help_heading = GENERAL, hide_env_values = true)]
+    socket: Option<PathBuf>,
     /// Print JSON, as docs/api.md describes it
     #[arg(long, global = true, help_heading = GENERAL)]
     pub(crate) json: bool,
+}
+
+impl Connection {
+    /// The socket that was named, else that of a node where there is one, else that of a reflector.
+    pub(crate) fn socket(&self) -> PathBuf {
+        let node = self.node_socket();
+        if self.socket.is_some() || node.exists() { node } else { heddle_config::Api::DEFAULT_SOCKET.into() }
+    }
+
+    /// The socket that was named, else that of a node: for what nobody else answers.
+    pub(crate) fn node_socket(&self) -> PathBuf {
+        self.socket.clone().unwrap_or_else(|| heddle_node_peer::DEFAULT_SOCKET.into())
+    }
 }
 
 #[derive(Debug, Args)]
@@ -192,6 +199,28 @@ mod tests {
         assert_eq!(context.context("n1").kubernetes_node.as_deref(), Some("k1"));
         let drain = parses("heddle node-peer drain").unwrap().command;
         assert!(matches!(drain, Command::NodePeer(NodePeer { run: None, command: Some(_), .. })), "{drain:?}");
+    }
+
+    /// Without a daemon, and without a word about where one is.
+    #[test]
+    fn what_only_a_node_answers_is_asked_of_the_node() {
+        // The environment of whoever runs this may name a socket.
+        let named = std::env::var_os("HEDDLE_SOCKET").map(PathBuf::from);
+        let node = named.unwrap_or_else(|| heddle_node_peer::DEFAULT_SOCKET.into());
+        for line in ["heddle show node", "heddle show fib --diff", "heddle show fib 10.0.0.0/8"] {
+            let Command::Tool(Tool::Show(show)) = parses(line).unwrap().command else { panic!("{line}") };
+            assert_eq!(show.socket(), node, "{line}");
+        }
+        let Command::NodePeer(NodePeer { command: Some(NodePeerCommand::Drain(drain)), .. }) =
+            parses("heddle node-peer drain").unwrap().command
+        else {
+            panic!("it drains");
+        };
+        assert_eq!(drain.connection.node_socket(), node);
+        for line in ["heddle show node --socket /tmp/x", "heddle show peers --socket /tmp/x"] {
+            let Command::Tool(Tool::Show(show)) = parses(line).unwrap().command else { panic!("{line}") };
+            assert_eq!(show.socket(), PathBuf::from("/tmp/x"), "{line}");
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! `heddle show`.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 use heddle_admin::types::{Family, InvalidAddress, PeerAddress, prefix_of};
 use ipnetwork::IpNetwork;
@@ -13,6 +15,18 @@ pub(crate) struct Show {
     pub(crate) connection: Connection,
     #[command(subcommand)]
     pub(crate) command: ShowCommand,
+}
+
+impl Show {
+    /// Where it is asked.
+    pub(crate) fn socket(&self) -> PathBuf {
+        match self.command {
+            ShowCommand::Fib(_) | ShowCommand::Node => self.connection.node_socket(),
+            ShowCommand::Summary | ShowCommand::Peers { .. } | ShowCommand::Peer { .. } | ShowCommand::Routes(_) => {
+                self.connection.socket()
+            }
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]

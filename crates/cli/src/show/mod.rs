@@ -17,7 +17,7 @@ use crate::exit::Failure;
 use crate::screen::Screen;
 
 pub(crate) async fn run(args: Show, screen: &mut Screen) -> Result<(), Failure> {
-    let client = Client::new(&args.connection.socket);
+    let client = Client::new(args.socket());
     match (args.command, args.connection.json) {
         (ShowCommand::Summary, true) => copy(client.get_raw("/v1/summary").await?, screen).await,
         (ShowCommand::Summary, false) => Ok(summary::write(&client.summary().await?, screen)?),
