@@ -30,7 +30,7 @@ const BACKLOG: i32 = 64;
 pub enum BindError {
     /// Another process serves on it.
     #[error(
-        "another instance already serves on {}{}; stop it, or give this one its own socket with `[api] socket`",
+        "another instance already serves on {}{}; stop it, or give this one its own with --socket PATH",
         path.display(),
         pid.map_or_else(String::new, |pid| format!(" (process {pid})"))
     )]
@@ -41,7 +41,7 @@ pub enum BindError {
         pid: Option<u32>,
     },
     /// There is something else at the path.
-    #[error("{} is there and is no socket; remove it, or name another path in `[api] socket`", path.display())]
+    #[error("{} is there and is no socket; remove it, or name another path with --socket PATH", path.display())]
     NotASocket {
         /// The path.
         path: PathBuf,
