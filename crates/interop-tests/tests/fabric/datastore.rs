@@ -21,88 +21,100 @@ fn empty_half_written_doubled() {
     let mut topology = Topology::full_mesh(2);
     topology.pods_per_node = 1;
     let world = World::build("datastore::empty_half_written_doubled", &topology);
+    empty(&world);
+    half_written(&world);
+    gone(&world);
+    doubled(&world);
+    world.await_sessions(&world.nodes());
+    world.await_tables(&[]);
+    world.await_pings();
+}
+
+/// It waits, and says for what. So it does while its own resource is missing.
+fn empty(world: &World) {
     let nodes = world.nodes();
     let directory = world.fabric().datastore();
-    let read = |name: &str| fs::read_to_string(directory.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
-    let files = FILES.map(|name| (name, read(name)));
+    let files = FILES.map(|name| (name, read(world, name)));
     for file in fs::read_dir(&directory).expect("the datastore").flatten() {
         fs::remove_file(file.path()).expect("it can be removed");
     }
     world.start();
-
-    // Empty: it waits, and says for what. So it does while its own resource is missing.
     let (others, own): (Vec<_>, Vec<_>) = files.iter().partition(|(name, _)| *name != "nodes.yaml");
-    nodes.iter().for_each(|node| await_waiting(&world, node, &directory.display().to_string()));
+    nodes.iter().for_each(|node| await_waiting(world, node, &directory.display().to_string()));
     for (name, text) in others {
         world.put(name, text);
     }
-    nodes.iter().for_each(|node| await_waiting(&world, node, node));
+    nodes.iter().for_each(|node| await_waiting(world, node, node));
     for (name, text) in own {
         world.put(name, text);
     }
     world.await_sessions(&nodes);
     world.await_tables(&[]);
     world.await_pings();
+}
 
-    // Half a file: everything stays, and it is said where it breaks off.
-    let established = counts(&world, &nodes);
-    let whole = read("nodes.yaml");
+/// Everything stays, and it is said where it breaks off.
+fn half_written(world: &World) {
+    let nodes = world.nodes();
+    let established = counts(world, &nodes);
+    let whole = read(world, "nodes.yaml");
     let half = whole.rfind("ipv4Address: ").map(|at| at + "ipv4Addr".len()).and_then(|end| whole.get(..end));
-    fs::write(directory.join("nodes.yaml"), half.expect("the file has addresses")).expect("it can be written");
-    for node in &nodes {
-        wait_for(&format!("{}: {node} names the half file", world.case()), PATIENCE, || {
-            let report = world.show(node, &["show", "node"])?;
-            let store = &report["datastore"];
-            let said = format!("{} {}", store["last_error"], store["invalid"]);
-            ensure(said.contains("nodes.yaml"), || report.to_string())
-        });
-    }
+    let path = world.fabric().datastore().join("nodes.yaml");
+    fs::write(path, half.expect("the file has addresses")).expect("it can be written");
+    await_reports(world, "names the half file", |report| {
+        let store = &report["datastore"];
+        format!("{} {}", store["last_error"], store["invalid"]).contains("nodes.yaml")
+    });
     world.await_tables(&[]);
-    assert_eq!(counts(&world, &nodes), established, "{}: no session was touched", world.case());
+    assert_eq!(counts(world, &nodes), established, "{}: no session was touched", world.case());
     world.put("nodes.yaml", &whole);
-    for node in &nodes {
-        wait_for(&format!("{}: {node} is content again", world.case()), PATIENCE, || {
-            let report = world.show(node, &["show", "node"])?;
-            ensure(!report["datastore"].to_string().contains("nodes.yaml:"), || report.to_string())
-        });
-    }
-    assert_eq!(counts(&world, &nodes), established, "{}: no session was touched", world.case());
+    await_reports(world, "is content again", |report| !report["datastore"].to_string().contains("nodes.yaml:"));
+    assert_eq!(counts(world, &nodes), established, "{}: no session was touched", world.case());
+}
 
-    // The whole directory goes away, and comes back.
+/// The whole directory goes away, and comes back.
+fn gone(world: &World) {
+    let established = counts(world, &world.nodes());
+    let directory = world.fabric().datastore();
     let away = directory.with_extension("away");
     fs::rename(&directory, &away).expect("it can be renamed");
-    for node in &nodes {
-        wait_for(&format!("{}: {node} misses its datastore", world.case()), PATIENCE, || {
-            let report = world.show(node, &["show", "node"])?;
-            ensure(report["datastore"]["state"] == "lost", || report["datastore"].to_string())
-        });
-    }
+    await_reports(world, "misses its datastore", |report| report["datastore"]["state"] == "lost");
     world.await_tables(&[]);
     fs::rename(&away, &directory).expect("it can be renamed");
-    for node in &nodes {
-        wait_for(&format!("{}: {node} has its datastore again", world.case()), PATIENCE, || {
-            let report = world.show(node, &["show", "node"])?;
-            ensure(report["datastore"]["state"] == "in_sync", || report["datastore"].to_string())
-        });
-    }
-    assert_eq!(counts(&world, &nodes), established, "{}: no session was touched", world.case());
+    await_reports(world, "has its datastore again", |report| report["datastore"]["state"] == "in_sync");
+    assert_eq!(counts(world, &world.nodes()), established, "{}: no session was touched", world.case());
+}
 
-    // One address twice: both are named.
+/// One address twice: both are named.
+fn doubled(world: &World) {
+    let whole = read(world, "nodes.yaml");
     let [one, two] = ["node1", "node2"].map(|node| world.address(node).v4.to_string());
     world.edit("nodes.yaml", |text| text.replace(&format!(": {two}\n"), &format!(": {one}\n")));
-    for node in &nodes {
-        wait_for(&format!("{}: {node} warns of both", world.case()), PATIENCE, || {
-            let report = world.show(node, &["show", "node"])?;
-            let warnings = report["warnings"].as_array().cloned().unwrap_or_default();
-            let names_both =
-                |warning: &Value| warning.as_str().is_some_and(|text| text.contains("node1") && text.contains("node2"));
-            ensure(warnings.iter().any(names_both), || report.to_string())
+    await_reports(world, "warns of both", |report| {
+        let warnings = report["warnings"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let names_both =
+            |warning: &Value| warning.as_str().is_some_and(|text| text.contains("node1") && text.contains("node2"));
+        warnings.iter().any(names_both)
+    });
+    world.put("nodes.yaml", &whole);
+}
+
+/// A file of the datastore.
+#[track_caller]
+fn read(world: &World, name: &str) -> String {
+    let path = world.fabric().datastore().join(name);
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// Waits until `heddle show node --json` of every node is as wanted.
+#[track_caller]
+fn await_reports(world: &World, what: &str, wanted: impl Fn(&Value) -> bool) {
+    for node in world.nodes() {
+        wait_for(&format!("{}: {node} {what}", world.case()), PATIENCE, || {
+            let report = world.show(&node, &["show", "node"])?;
+            ensure(wanted(&report), || report.to_string())
         });
     }
-    world.put("nodes.yaml", &whole);
-    world.await_sessions(&nodes);
-    world.await_tables(&[]);
-    world.await_pings();
 }
 
 /// A `CalicoNodeStatus` of one node: written by that node alone, as its sessions and its kernel are; gone with the wish.

@@ -3,7 +3,7 @@
 use heddle_interop_tests::wait::{PATIENCE, ensure, wait_for};
 use heddle_lab::pod::Borrow;
 use heddle_lab::topology::Topology;
-use heddle_netlink::{Leg, Protocol, Route};
+use heddle_netlink::{Control, ControlError, Leg, Protocol, Route};
 use ipnetwork::IpNetwork;
 use serde_json::Value;
 
@@ -23,101 +23,140 @@ const OUR_METRIC: u32 = 1024;
 /// A stranger's routes to the same prefixes with other metrics, to other prefixes, and one on our exact key: all of them are
 /// there, unchanged, whatever happens; the last one is shown as a conflict until he takes it away. Ours are repaired.
 fn untouched_and_repaired() {
-    let mut topology = Topology::full_mesh(4);
-    topology.pods_per_node = 1;
-    let world = World::build("foreign::untouched_and_repaired", &topology);
-    let nodes = world.nodes();
-    let taken = world.blocks("node2").networks();
-    let host = world.fabric().host("node1").expect("it is there");
-    let link = host.link("eth0").expect("it has a link");
-    // The way that the fabric's own routes would have: packets do not miss what is missing.
-    let via = |prefix: IpNetwork, through: &str| {
-        let [v4, v6] = world.address(through).addresses();
-        Leg::via(if prefix.is_ipv4() { v4 } else { v6 }, link)
-    };
-    let mut strangers = Vec::new();
-    for prefix in world.blocks("node3").networks() {
-        strangers.push(Route::new(prefix, STRANGER).metric(OUR_METRIC + 4000).leg(via(prefix, "node3")));
-        strangers.push(Route::new(prefix, STRANGER).metric(OUR_METRIC - 1).leg(via(prefix, "node3")));
-    }
-    for prefix in ["10.99.0.0/16", "fd00:99::/48"].map(|text| text.parse().expect("a prefix")) {
-        strangers.push(Route::new(prefix, STRANGER).metric(OUR_METRIC).leg(via(prefix, "node4")));
-    }
-    let on_our_key = taken.map(|prefix| Route::new(prefix, STRANGER).metric(OUR_METRIC).leg(via(prefix, "node2")));
-    for route in strangers.iter().chain(&on_our_key) {
-        host.kernel(|control| control.add_route(route)).unwrap_or_else(|error| panic!("{route}: {error}"));
-    }
-    let before = |extra: &[Route]| {
-        let mut all: Vec<Route> = strangers.iter().chain(extra).cloned().map(Route::canonical).collect();
-        all.sort_by_key(Route::key);
-        all
-    };
-    let untouched = |extra: &[Route]| {
-        let mut found: Vec<Route> =
-            world.routes_of("node1", STRANGER).expect("routes").into_iter().map(Route::canonical).collect();
-        found.sort_by_key(Route::key);
-        let (found, before) = (texts(&found), texts(&before(extra)));
-        assert_eq!(found, before, "{}: the stranger's routes", world.case());
-    };
-
-    world.start();
-    world.await_tables_of(&nodes[1..], &[]);
-    let traffic = Traffic::start(&world, &world.fabric().probe_pairs());
-    // Ours but for the two whose place is taken.
-    let mut ours = world.expected("node1", &[]);
-    taken.iter().for_each(|prefix| drop(ours.remove(prefix)));
-    wait_for(&format!("{}: node1 has its other routes", world.case()), PATIENCE, || {
-        let found = world.table("node1")?;
-        ensure(found == ours, || crate::table::difference(&ours, &found))
-    });
-    await_states(&world, &taken, "conflict");
-    world.await_fib("node1", |fib| fib["conflicts"] == 2);
-    untouched(&on_our_key);
-
-    // Everything that makes the node write: routes that come and go, a restart, a crash.
-    let (pod, address) = world.add_pod("node4", Borrow::From("node3"));
-    world.await_tables_of(&nodes[1..], &borrowed(address, "node4"));
-    untouched(&on_our_key);
-    world.stop("node1");
-    world.revive("node1");
-    world.kill("node1");
-    world.remove_pod(&pod);
-    world.await_tables_of(&nodes[1..], &[]);
-    world.revive("node1");
-    world.await_sessions(&nodes);
-    wait_for(&format!("{}: node1 has its other routes again", world.case()), PATIENCE, || {
-        let found = world.table("node1")?;
-        ensure(found == ours, || crate::table::difference(&ours, &found))
-    });
-    await_states(&world, &taken, "conflict");
-    untouched(&on_our_key);
-    traffic.lossless();
-
-    // He goes: the place is ours.
-    for route in &on_our_key {
-        host.kernel(|control| control.delete_route(route)).unwrap_or_else(|error| panic!("{route}: {error}"));
-    }
-    world.await_tables(&[]);
-    await_states(&world, &taken, "installed");
-    untouched(&[]);
-
-    // Somebody deletes what is ours, and changes what is ours.
-    let ours = world.routes_of("node1", Protocol::HEDDLE).expect("routes");
-    for route in ours.iter().filter(|route| taken.contains(&route.prefix)) {
-        host.kernel(|control| control.delete_route(route)).unwrap_or_else(|error| panic!("{route}: {error}"));
-    }
-    world.await_tables(&[]);
-    for prefix in taken {
-        let wrong = Route::new(prefix, Protocol::HEDDLE).metric(OUR_METRIC).leg(via(prefix, "node4"));
-        host.kernel(|control| control.replace_route(&wrong)).unwrap_or_else(|error| panic!("{wrong}: {error}"));
-    }
-    world.await_tables(&[]);
-    world.await_fib("node1", |fib| fib["repairs"].as_u64().is_some_and(|repairs| repairs >= 4));
-    world.await_pings();
-    untouched(&[]);
+    let scene = Scene::build();
+    scene.world.start();
+    scene.in_conflict();
+    scene.he_goes();
+    scene.ours_are_repaired();
+    scene.world.await_pings();
+    scene.untouched(&[]);
 }
 
-fn texts(routes: &[Route]) -> Vec<String> {
+/// A mesh with strangers' routes on its first node.
+struct Scene {
+    world: World,
+    nodes: Vec<String>,
+    /// Routes under keys that are not ours.
+    strangers: Vec<Route>,
+    /// The destinations whose place he has.
+    taken: [IpNetwork; 2],
+    on_our_key: [Route; 2],
+}
+
+impl Scene {
+    fn build() -> Self {
+        let mut topology = Topology::full_mesh(4);
+        topology.pods_per_node = 1;
+        let world = World::build("foreign::untouched_and_repaired", &topology);
+        let nodes = world.nodes();
+        let mut strangers = Vec::new();
+        for prefix in world.blocks("node3").networks() {
+            strangers.push(Route::new(prefix, STRANGER).metric(OUR_METRIC + 4000).leg(via(&world, prefix, "node3")));
+            strangers.push(Route::new(prefix, STRANGER).metric(OUR_METRIC - 1).leg(via(&world, prefix, "node3")));
+        }
+        for prefix in ["10.99.0.0/16", "fd00:99::/48"].map(|text| text.parse().expect("a prefix")) {
+            strangers.push(Route::new(prefix, STRANGER).metric(OUR_METRIC).leg(via(&world, prefix, "node4")));
+        }
+        let taken = world.blocks("node2").networks();
+        let on_our_key =
+            taken.map(|prefix| Route::new(prefix, STRANGER).metric(OUR_METRIC).leg(via(&world, prefix, "node2")));
+        let scene = Self { world, nodes, strangers, taken, on_our_key };
+        for route in scene.strangers.iter().chain(&scene.on_our_key) {
+            scene.kernel(route, |control| control.add_route(route));
+        }
+        scene
+    }
+
+    /// He has our place, whatever we do beside.
+    fn in_conflict(&self) {
+        let (world, others) = (&self.world, &self.nodes[1..]);
+        world.await_tables_of(others, &[]);
+        let traffic = Traffic::start(world, &world.fabric().probe_pairs());
+        self.await_all_but_taken();
+        world.await_fib("node1", |fib| fib["conflicts"] == 2);
+        self.untouched(&self.on_our_key);
+
+        // Everything that makes the node write: routes that come and go, a restart, a crash.
+        let (pod, address) = world.add_pod("node4", Borrow::From("node3"));
+        world.await_tables_of(others, &borrowed(address, "node4"));
+        self.untouched(&self.on_our_key);
+        world.stop("node1");
+        world.revive("node1");
+        world.kill("node1");
+        world.remove_pod(&pod);
+        world.await_tables_of(others, &[]);
+        world.revive("node1");
+        world.await_sessions(&self.nodes);
+        self.await_all_but_taken();
+        self.untouched(&self.on_our_key);
+        traffic.lossless();
+    }
+
+    /// The place is ours.
+    fn he_goes(&self) {
+        for route in &self.on_our_key {
+            self.kernel(route, |control| control.delete_route(route));
+        }
+        self.world.await_tables(&[]);
+        await_states(&self.world, &self.taken, "installed");
+        self.untouched(&[]);
+    }
+
+    /// Somebody deletes what is ours, and changes what is ours.
+    fn ours_are_repaired(&self) {
+        let ours = self.world.routes_of("node1", Protocol::HEDDLE).expect("routes");
+        for route in ours.iter().filter(|route| self.taken.contains(&route.prefix)) {
+            self.kernel(route, |control| control.delete_route(route));
+        }
+        self.world.await_tables(&[]);
+        for prefix in self.taken {
+            let leg = via(&self.world, prefix, "node4");
+            let wrong = Route::new(prefix, Protocol::HEDDLE).metric(OUR_METRIC).leg(leg);
+            self.kernel(&wrong, |control| control.replace_route(&wrong));
+        }
+        self.world.await_tables(&[]);
+        self.world.await_fib("node1", |fib| fib["repairs"].as_u64().is_some_and(|repairs| repairs >= 4));
+    }
+
+    /// Does something to a route of the first node.
+    #[track_caller]
+    fn kernel(&self, route: &Route, work: impl FnOnce(&mut Control) -> Result<(), ControlError>) {
+        let host = self.world.fabric().host("node1").expect("it is there");
+        host.kernel(work).unwrap_or_else(|error| panic!("{route}: {error}"));
+    }
+
+    /// Waits until the first node has all routes but the two whose place is taken, and says so of these.
+    #[track_caller]
+    fn await_all_but_taken(&self) {
+        let mut ours = self.world.expected("node1", &[]);
+        self.taken.iter().for_each(|prefix| drop(ours.remove(prefix)));
+        wait_for(&format!("{}: node1 has its other routes", self.world.case()), PATIENCE, || {
+            let found = self.world.table("node1")?;
+            ensure(found == ours, || crate::table::difference(&ours, &found))
+        });
+        await_states(&self.world, &self.taken, "conflict");
+    }
+
+    /// What the stranger has is what he wrote, and these.
+    #[track_caller]
+    fn untouched(&self, extra: &[Route]) {
+        let found = self.world.routes_of("node1", STRANGER).expect("routes");
+        let wrote: Vec<Route> = self.strangers.iter().chain(extra).cloned().collect();
+        assert_eq!(texts(found), texts(wrote), "{}: the stranger's routes", self.world.case());
+    }
+}
+
+/// The way that the fabric's own routes would have: packets do not miss what is missing.
+fn via(world: &World, prefix: IpNetwork, through: &str) -> Leg {
+    let link = world.fabric().host("node1").and_then(|host| Ok(host.link("eth0")?)).expect("it has a link");
+    let [v4, v6] = world.address(through).addresses();
+    Leg::via(if prefix.is_ipv4() { v4 } else { v6 }, link)
+}
+
+/// In the canonical form, sorted.
+fn texts(routes: Vec<Route>) -> Vec<String> {
+    let mut routes: Vec<Route> = routes.into_iter().map(Route::canonical).collect();
+    routes.sort_by_key(Route::key);
     routes.iter().map(|route| format!("{route} proto {}", route.protocol.0)).collect()
 }
 
