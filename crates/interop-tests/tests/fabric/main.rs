@@ -2,7 +2,8 @@
 //!
 //! Each case raises a fabric of `heddle-lab` in network namespaces, with the real `heddle` program on every node, and a prober
 //! that sends 1,000 packets a second on each of its flows, IPv4 and IPv6, through the kernels' forwarding tables. One lost
-//! packet fails a case, unless the case names the loss that it allows; docs/testing.md lists them.
+//! packet fails a case, unless the case names the loss that it allows; docs/testing.md lists them. Every node has routes of
+//! strangers in its table, and at the end of every case they have to be there as they were.
 //!
 //! Arguments are those of any Rust test program: a part of a name, `--list`, `--test-threads N`.
 
@@ -21,6 +22,7 @@ mod racks;
 mod random;
 mod reflectors;
 mod restarts;
+mod strangers;
 mod table;
 mod traffic;
 mod world;

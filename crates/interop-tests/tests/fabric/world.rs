@@ -18,6 +18,8 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::strangers::Strangers;
+
 /// The process of a node.
 pub(crate) const NODE_PEER: &str = "node-peer";
 
@@ -28,17 +30,19 @@ pub(crate) struct World {
     fabric: Option<Fabric>,
     directory: TempDir,
     case: &'static str,
+    strangers: Strangers,
 }
 
 impl World {
-    /// Builds a fabric; nothing runs yet.
+    /// Builds a fabric with strangers' routes on its nodes; nothing runs yet.
     #[track_caller]
     pub(crate) fn build(case: &'static str, topology: &Topology) -> Self {
         let directory = tempfile::Builder::new().prefix("hd-fabric-").tempdir().expect("a temporary directory");
         let options = Options { program: program().to_owned(), directory: directory.path().join("lab") };
         let built = Fabric::build(topology, &options, &mut |_| {}, &|| false);
         let fabric = built.unwrap_or_else(|error| panic!("{case}: the fabric cannot be built: {error}"));
-        Self { fabric: Some(fabric), directory, case }
+        let strangers = Strangers::lay(&fabric);
+        Self { fabric: Some(fabric), directory, case, strangers }
     }
 
     /// Builds a fabric, starts all processes, and waits until every kernel has the routes that it has to have.
@@ -246,20 +250,22 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
-        let errors = if std::thread::panicking() {
+        let (mut errors, mut touched) = (None, Vec::new());
+        if std::thread::panicking() {
             self.report();
-            None
         } else {
             if let Some(fabric) = &self.fabric {
                 end(fabric);
+                touched = self.strangers.touched(fabric);
             }
-            self.logs().iter().find_map(|(name, path)| fault(path).map(|line| format!("{name}: {line}")))
-        };
+            errors = self.logs().iter().find_map(|(name, path)| fault(path).map(|line| format!("{name}: {line}")));
+        }
         if std::env::var_os("HEDDLE_INTEROP_KEEP").is_some() {
             self.directory.disable_cleanup(true);
             eprintln!("kept: {}", self.directory.path().display());
         }
         drop(self.fabric.take());
+        assert!(touched.is_empty(), "{}: strangers' routes were touched: {touched:#?}", self.case);
         assert!(
             errors.is_none(),
             "{}: a daemon of ours has an error in its log: {}",
