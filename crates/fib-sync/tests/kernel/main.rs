@@ -10,6 +10,7 @@ mod learned;
 mod links;
 mod local;
 mod objects;
+mod overrun;
 mod ownership;
 
 use std::env;
@@ -28,7 +29,8 @@ fn main() {
     let arguments = Arguments::from_iter(ours);
     let missing =
         namespace::create().err().map(|error| format!("network namespaces cannot be made, run as root: {error}"));
-    let cases = [here::CASES, learned::CASES, links::CASES, local::CASES, objects::CASES, ownership::CASES];
+    let cases =
+        [here::CASES, learned::CASES, links::CASES, local::CASES, objects::CASES, overrun::CASES, ownership::CASES];
     let trials = cases.into_iter().flatten().map(|case| trial(case, missing.clone())).collect();
     libtest_mimic::run(&arguments, trials).exit();
 }
