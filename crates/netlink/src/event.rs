@@ -2,11 +2,12 @@
 
 use crate::address::{self, Address};
 use crate::link::{self, Link};
-use crate::message::Message;
+use crate::message::{Answer, Message, Messages};
 use crate::nexthop::{self, NexthopObject};
 use crate::route::{self, Route};
 use crate::wire::{
-    RTM_DELADDR, RTM_DELLINK, RTM_DELNEXTHOP, RTM_DELROUTE, RTM_NEWADDR, RTM_NEWLINK, RTM_NEWNEXTHOP, RTM_NEWROUTE,
+    NLMSG_DONE, NLMSG_ERROR, RTM_DELADDR, RTM_DELLINK, RTM_DELNEXTHOP, RTM_DELROUTE, RTM_NEWADDR, RTM_NEWLINK,
+    RTM_NEWNEXTHOP, RTM_NEWROUTE,
 };
 
 /// A message of the kernel cannot be read.
@@ -51,6 +52,17 @@ pub enum Event {
     Nexthop(Change, NexthopObject),
     /// Events were lost: the socket's buffer was full, or a message could not be read. All must be dumped again.
     Overrun,
+}
+
+/// What a datagram of the kernel tells, message by message, without a socket; answers to requests are read and tell nothing here.
+pub fn events(datagram: &[u8]) -> impl Iterator<Item = Result<Event, Malformed>> + use<'_> {
+    Messages(datagram).filter_map(|message| {
+        if matches!(message.kind, NLMSG_ERROR | NLMSG_DONE) {
+            let _ = Answer::decode(&message);
+            return None;
+        }
+        Event::decode(&message).transpose()
+    })
 }
 
 impl Event {
