@@ -13,6 +13,9 @@ use crate::record::{MalformedRecord, Record};
 /// The longest record that is read: a table entry of 65535 peers with large attributes stays below.
 pub const MAX_RECORD_LEN: u32 = 32 << 20;
 
+/// What is read ahead of a file, and of what is uncompressed.
+const READ_AHEAD: usize = 32 << 10;
+
 /// Why a file cannot be read on. Offsets count octets of the uncompressed content.
 #[derive(Debug, Error)]
 pub enum MrtError {
@@ -123,11 +126,11 @@ impl<R: Read> Reader<R> {
         inner.by_ref().take(3).read_to_end(&mut magic).map_err(|source| MrtError::Io { offset: 0, source })?;
         let gzip = magic.starts_with(&[0x1f, 0x8b]);
         let bzip2 = magic.starts_with(b"BZh");
-        let source = BufReader::with_capacity(64 << 10, Cursor::new(magic).chain(inner));
+        let source = BufReader::with_capacity(READ_AHEAD, Cursor::new(magic).chain(inner));
         let stream = if gzip {
-            Stream::Gzip(Box::new(BufReader::with_capacity(64 << 10, MultiGzDecoder::new(source))))
+            Stream::Gzip(Box::new(BufReader::with_capacity(READ_AHEAD, MultiGzDecoder::new(source))))
         } else if bzip2 {
-            Stream::Bzip2(Box::new(BufReader::with_capacity(64 << 10, MultiBzDecoder::new(source))))
+            Stream::Bzip2(Box::new(BufReader::with_capacity(READ_AHEAD, MultiBzDecoder::new(source))))
         } else {
             Stream::Plain(source)
         };

@@ -12,8 +12,10 @@ use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span, Tag};
 use super::tree::{Data, Entry, MAX_DEPTH, Mark, Tree};
 use crate::error::{FieldError, InvalidObject, Location, ObjectName, Problem, ValueType};
 
-/// How many values anchors and aliases may copy in a document.
+/// How many values anchors and aliases may copy in a document, whatever its length.
 const MAX_COPIED: usize = 100_000;
+/// How many they may copy in a short document; one more for each of its octets.
+const FEW_COPIED: usize = 500;
 
 /// Calls `with` for every document that has a value.
 pub(super) fn each_document(text: &str, file: &Arc<str>, with: &mut impl FnMut(Result<Tree, InvalidObject>)) {
@@ -73,6 +75,8 @@ struct Reader<'t> {
     lines_before: u32,
     anchors: HashMap<usize, Tree>,
     copied: usize,
+    /// What `copied` may be.
+    most_copied: usize,
 }
 
 /// A list or map that is not complete.
@@ -90,7 +94,8 @@ enum OpenKind {
 
 impl<'t> Reader<'t> {
     fn new(text: &'t str, lines_before: u32) -> Self {
-        Self { parser: Parser::new_from_str(text), lines_before, anchors: HashMap::new(), copied: 0 }
+        let most_copied = MAX_COPIED.min(FEW_COPIED.saturating_add(text.len()));
+        Self { parser: Parser::new_from_str(text), lines_before, anchors: HashMap::new(), copied: 0, most_copied }
     }
 
     fn mark(&self, marker: &Marker) -> Mark {
@@ -175,7 +180,7 @@ impl<'t> Reader<'t> {
 
     fn count_copy(&mut self, tree: &Tree, mark: Mark) -> Result<(), ReadError> {
         self.copied = self.copied.saturating_add(tree.size());
-        if self.copied > MAX_COPIED { Err((mark, Problem::Size(MAX_COPIED))) } else { Ok(()) }
+        if self.copied > self.most_copied { Err((mark, Problem::Size(self.most_copied))) } else { Ok(()) }
     }
 }
 
