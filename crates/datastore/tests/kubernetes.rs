@@ -371,7 +371,8 @@ async fn a_kind_that_sessions_need_is_waited_for() {
     // What is taken away later costs nothing but news.
     server.fault("bgpfilters", Fault::Code(403, None), usize::MAX);
     server.cut_connections();
-    until(&datastore, "lost", |d| matches!(d.status().state, State::Lost(_))).await;
+    let lost = |d: &Datastore| matches!(&d.status().state, State::Lost(e) if e.to_string().contains("not permitted"));
+    until(&datastore, "lost", |d| lost(d) && problems(d, "BGPFilter").len() == 1).await;
     assert!(problems(&datastore, "BGPFilter")[0].contains("last good state"));
     server.set(peer("rack2"));
     until(&datastore, "a peer", |d| has(d, "BGPPeer/rack2")).await;
@@ -587,4 +588,20 @@ async fn with_the_datastore_its_connections_end() {
     server.until("all watch", |s| s.requests(&["watch"]).len() >= 7).await;
     drop(datastore);
     server.until("no connections", |s| s.connections() == 0).await;
+}
+
+/// TLS is there, with what it needs.
+#[tokio::test]
+async fn a_server_that_speaks_no_tls_is_not_believed() {
+    let server = ApiServer::start().await;
+    server.down(true);
+    let mut config = server.config();
+    config.cluster_url = config.cluster_url.to_string().replace("http:", "https:").parse().expect("an address");
+    config.root_cert = Some(Vec::new());
+    let source = KubernetesSource::connect(&config, KubernetesOptions::of("n1")).expect("a client");
+    let datastore = Datastore::start(source);
+    until(&datastore, "errors", |d| d.counters().errors > 2).await;
+    let error = datastore.status().last_error.map(|(_, e)| e.to_string()).expect("there were some");
+    assert!(error.contains("no answer of the API server"), "{error}");
+    assert!(datastore.snapshot().is_none() && server.requests(&[]).is_empty());
 }

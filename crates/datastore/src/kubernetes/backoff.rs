@@ -27,6 +27,11 @@ impl Backoff {
         }
     }
 
+    /// Whether there was no pause yet since all was well.
+    pub(super) const fn is_fresh(&self) -> bool {
+        self.attempts == 0
+    }
+
     /// All is well.
     pub(super) fn reset(&mut self) {
         self.attempts = 0;

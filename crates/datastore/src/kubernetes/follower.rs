@@ -139,7 +139,17 @@ impl Follower {
                 asked = *retry_after;
                 self.hub.trouble(&self.of.what, error);
             }
-            _ => self.hub.trouble(&self.of.what, error),
+            // A connection that ended while nobody looked costs one request, and is worth no word.
+            KubernetesError::Unreachable { .. } | KubernetesError::CutOff { .. } if self.errors.is_fresh() => {}
+            KubernetesError::Unreachable { .. }
+            | KubernetesError::CutOff { .. }
+            | KubernetesError::Silent { .. }
+            | KubernetesError::Form { .. }
+            | KubernetesError::TooLarge { .. }
+            | KubernetesError::NoCalico { .. }
+            | KubernetesError::Kubeconfig { .. }
+            | KubernetesError::InCluster { .. }
+            | KubernetesError::Client { .. } => self.hub.trouble(&self.of.what, error),
         }
         tokio::time::sleep(self.errors.next(asked)).await;
     }

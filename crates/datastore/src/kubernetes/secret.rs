@@ -107,10 +107,7 @@ impl SecretFollower {
     }
 
     async fn failed(&mut self, error: KubernetesError) {
-        let asked = match &error {
-            KubernetesError::Refused { retry_after, .. } => *retry_after,
-            _ => None,
-        };
+        let asked = if let KubernetesError::Refused { retry_after, .. } = &error { *retry_after } else { None };
         if matches!(error, KubernetesError::Forbidden { .. }) {
             let in_force = if self.hub.has(&self.key) { InForce::LastGood } else { InForce::Nothing };
             self.denials = self.denials.saturating_add(1);
@@ -118,7 +115,7 @@ impl SecretFollower {
                 self.refused(error, in_force);
                 let _ = self.answered.send(Arc::clone(&self.key.name));
             }
-        } else {
+        } else if asked.is_some() || !self.errors.is_fresh() {
             self.hub.trouble(&self.what, error);
         }
         tokio::time::sleep(self.errors.next(asked)).await;
@@ -192,6 +189,7 @@ impl SecretFollower {
                     "ADDED" | "MODIFIED" => events.extend(self.object(event.object)),
                     "DELETED" => events.extend(self.gone()),
                     "BOOKMARK" => {}
+                    // `ERROR`, or something new.
                     _ => wrong = true,
                 },
                 Err(_) => wrong = true,

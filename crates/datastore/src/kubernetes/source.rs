@@ -30,6 +30,8 @@ const SERVICES: [Kind; 2] = [Kind::Service, Kind::EndpointSlice];
 
 /// How often is looked whether an API came that was not there.
 const LOOK_AGAIN: Duration = Duration::from_secs(600);
+/// An API that goes is not believed to have gone before it is still so after this: servers that start have none at first.
+const CONFIRM: Duration = Duration::from_secs(10);
 
 /// What is wanted of an API server.
 #[derive(Clone, Debug)]
@@ -202,11 +204,19 @@ impl Run {
         self.tasks.spawn(async move {
             let what: Arc<str> = "APIs".into();
             let (mut errors, mut missing) = (Backoff::default(), Backoff::default());
+            let mut doubted = None;
             loop {
                 match discover(&server, wanted, &CALICO).await {
                     Ok(found) => {
                         errors.reset();
                         hub.well(&what);
+                        let other = tell.borrow().as_ref().is_some_and(|now: &Discovered| now.calico != found.calico);
+                        if other && doubted != Some(found.calico) {
+                            doubted = Some(found.calico);
+                            tokio::time::sleep(cut(CONFIRM)).await;
+                            continue;
+                        }
+                        doubted = None;
                         // What is there may be joined by what is not, or by the API that comes before it.
                         let more = !found.lacking.is_empty() || (wanted.is_none() && found.calico == CalicoApi::Native);
                         tell.send_if_modified(|now| {
