@@ -143,7 +143,7 @@ const CLUSTER: Duration = Duration::from_secs(30);
 /// All resources of a cluster, as a node of it reads them.
 async fn read_cluster(args: &Render) -> Result<FolderContent, Failure> {
     let invalid = |text: String| Failure::Invalid { text };
-    let source = args.kubernetes.source(&args.node, &args.context).await.map_err(|e| invalid(e.to_string()))?;
+    let source = args.context.kubernetes.source(&args.node, &args.context).await.map_err(|e| invalid(e.to_string()))?;
     let datastore = Datastore::start(source);
     let first = tokio::time::timeout(CLUSTER, datastore.subscribe().next()).await;
     let status = datastore.status();

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use heddle_config::PROTOCOL_NAMES;
 
-use crate::place::{DatastorePlace, KubernetesArgs};
+use crate::place::DatastorePlace;
 
 /// What the command line says.
 #[derive(Clone, Debug, clap::Args)]
@@ -15,9 +15,6 @@ pub struct Args {
     /// A directory of manifests, or `kubernetes`: where resources come from (docs/datastore.md)
     #[arg(long, value_name = "DIR|kubernetes", env = "DATASTORE_TYPE", hide_env_values = true)]
     pub datastore: DatastorePlace,
-    /// How to reach the API server
-    #[command(flatten)]
-    pub kubernetes: KubernetesArgs,
     /// Directory for the node's status (CalicoNodeStatus), where it is asked for; not inside the datastore
     #[arg(long, value_name = "DIR")]
     pub status_dir: Option<PathBuf>,

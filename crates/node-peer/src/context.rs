@@ -14,6 +14,8 @@ use heddle_resources::bgp_configuration::LogSeverity;
 use heddle_resources::value::{Cidr, InterfaceAddress};
 use thiserror::Error;
 
+use crate::place::KubernetesArgs;
+
 /// What is said of the node beside its name.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ContextArgs {
@@ -44,6 +46,9 @@ pub struct ContextArgs {
     #[arg(long, value_name = "NAMESPACE", env = "NAMESPACE", hide_env_values = true)]
     #[arg(default_value = NodeContext::DEFAULT_SECRETS_NAMESPACE)]
     pub secrets_namespace: String,
+    /// How to reach the API server
+    #[command(flatten)]
+    pub kubernetes: KubernetesArgs,
 }
 
 impl ContextArgs {

@@ -128,8 +128,6 @@ mod tests {
         #[arg(long)]
         datastore: DatastorePlace,
         #[command(flatten)]
-        kubernetes: KubernetesArgs,
-        #[command(flatten)]
         context: ContextArgs,
     }
 
@@ -150,12 +148,12 @@ mod tests {
         let words = "--datastore kubernetes --kubeconfig /k --calico-api-group projectcalico.org/v3 \
                      --kubernetes-node k1 --secrets-namespace calico --cluster-ips 10.96.0.0/12";
         let program = parses(words).expect("options");
-        assert_eq!(program.kubernetes.kubeconfig.0.as_deref(), Some(Path::new("/k")));
-        let options = program.kubernetes.options("n1", &program.context);
+        assert_eq!(program.context.kubernetes.kubeconfig.0.as_deref(), Some(Path::new("/k")));
+        let options = program.context.kubernetes.options("n1", &program.context);
         assert_eq!((options.calico, options.services), (Some(CalicoApi::Native), ServiceUse::Always));
         assert_eq!((options.kubernetes_node.as_deref(), &*options.secrets_namespace), (Some("k1"), "calico"));
         let plain = parses("--datastore kubernetes --calico-api-group= --kubeconfig=").expect("options");
-        let options = plain.kubernetes.options("n1", &plain.context);
+        let options = plain.context.kubernetes.options("n1", &plain.context);
         assert_eq!((options.calico, options.services, &*options.node), (None, ServiceUse::AsConfigured, "n1"));
         assert!(parses("--datastore kubernetes --calico-api-group v3").is_none());
     }
@@ -163,7 +161,7 @@ mod tests {
     #[tokio::test]
     async fn a_kubeconfig_that_is_not_there_is_named() {
         let program = parses("--datastore kubernetes --kubeconfig /does/not/exist").expect("options");
-        let error = program.kubernetes.source("n1", &program.context).await.expect_err("no file").to_string();
+        let error = program.context.kubernetes.source("n1", &program.context).await.expect_err("no file").to_string();
         assert!(error.contains("/does/not/exist") && error.contains("--kubeconfig"), "{error}");
     }
 }

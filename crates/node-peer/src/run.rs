@@ -70,7 +70,7 @@ pub(crate) async fn serve(args: &Args, context: &ContextArgs, set_level: &SetLev
     let status_dir = args.status_dir.as_deref().map(|dir| StatusDir::open(dir, args.datastore.folder())).transpose()?;
     let datastore = match &args.datastore {
         DatastorePlace::Folder(folder) => Datastore::start(FileSource::of(folder)),
-        DatastorePlace::Kubernetes => Datastore::start(args.kubernetes.source(&args.node, context).await?),
+        DatastorePlace::Kubernetes => Datastore::start(context.kubernetes.source(&args.node, context).await?),
     };
     let mut watch = datastore.subscribe();
     let followed_endpoints = EndpointStatuses::follow(context.endpoint_folder());

@@ -73,8 +73,6 @@ pub(crate) struct Render {
     /// A directory of manifests, or `kubernetes`: where resources come from (docs/datastore.md)
     #[arg(long, value_name = "DIR|kubernetes", env = "DATASTORE_TYPE", hide_env_values = true)]
     pub(crate) datastore: heddle_node_peer::DatastorePlace,
-    #[command(flatten)]
-    pub(crate) kubernetes: heddle_node_peer::KubernetesArgs,
     /// How to print it
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: RenderFormat,
