@@ -3,8 +3,6 @@
 //! [`Open::decode`] judges all that can be judged without configuration. What depends on it (the AS that the peer should
 //! have, our own identifier, which roles fit) is for the state machine; `Notification` has the constructors.
 
-use std::collections::BTreeSet;
-
 use bytes::{BufMut, BytesMut};
 use thiserror::Error;
 
@@ -229,8 +227,10 @@ fn decode_parameters(mut r: Reader<'_>) -> Result<Vec<Capability>, OpenError> {
     if len != r.len() {
         return Err(OpenError::Malformed);
     }
+    let parameters = r.rest();
     let mut capabilities = Vec::new();
-    let mut seen = BTreeSet::new();
+    // Where those begin that were there, ordered by what they say: two octets each, as there may be more than a thousand.
+    let mut seen: Vec<u16> = Vec::new();
     while !r.is_empty() {
         let kind = r.u8()?;
         let len = if extended { usize::from(r.u16()?) } else { usize::from(r.u8()?) };
@@ -238,16 +238,42 @@ fn decode_parameters(mut r: Reader<'_>) -> Result<Vec<Capability>, OpenError> {
         if kind != PARAMETER_CAPABILITIES {
             return Err(OpenError::Parameter(kind));
         }
+        // Doubled again and again, the list would take more than all the rest.
+        capabilities.reserve(count(value.clone()));
         while !value.is_empty() {
+            let at = u16::try_from(parameters.len() - r.len() - value.len()).map_err(|_| OpenError::Malformed)?;
             let [code, len] = value.array()?;
             let value = value.take(usize::from(len))?;
             // RFC 5492 §4: a capability may be repeated, which says nothing new.
-            if seen.insert((code, value)) {
+            let place = seen.binary_search_by(|other| capability_at(parameters, *other).cmp(&Some((code, value))));
+            if let Err(place) = place {
+                seen.insert(place, at);
                 capabilities.push(Capability::decode(code, value).map_err(OpenError::Capability)?);
             }
         }
     }
+    // Most of them may have been the same.
+    capabilities.shrink_to_fit();
     Ok(capabilities)
+}
+
+/// The capability that begins at a place: its code and its value.
+fn capability_at(parameters: &[u8], at: u16) -> Option<(u8, &[u8])> {
+    let mut r = Reader::new(parameters.get(usize::from(at)..)?);
+    let [code, len] = r.array().ok()?;
+    Some((code, r.take(usize::from(len)).ok()?))
+}
+
+/// How many capabilities begin in a parameter, the same ones and malformed ones among them.
+fn count(mut value: Reader<'_>) -> usize {
+    let mut count = 0;
+    while let Ok([_, len]) = value.array() {
+        count += 1;
+        if value.take(usize::from(len)).is_err() {
+            break;
+        }
+    }
+    count
 }
 
 /// The AS number of the sender, from the two places in which it stands.
