@@ -7,11 +7,11 @@ use std::time::{Instant, SystemTime};
 use heddle_resources::Snapshot;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::counters::Counters;
 use crate::error::SourceError;
-use crate::event::{Held, SourceEvent};
+use crate::event::{Held, SourceEvent, WaitingFor};
 use crate::kinds::Kinds;
 use crate::status::{State, Status};
 use crate::store::{MOST_LOGGED, Now, Store};
@@ -101,17 +101,22 @@ impl Feed {
     pub fn tell_heard_at(&self, events: impl IntoIterator<Item = SourceEvent>, heard: Instant) -> Vec<Held> {
         let now = Now { wall: SystemTime::now(), monotonic: Instant::now() };
         let mut store = self.shared.store();
-        let before = store.state().to_string();
+        let lists = |store: &Store| matches!(store.state(), State::Waiting(WaitingFor::Kinds(_)));
+        let (before, was_listing) = (store.state().to_string(), lists(&store));
         let held = store.handle(events, now);
         store.heard(now.monotonic.saturating_duration_since(heard));
         let fresh = store.take_fresh();
         let after = store.state().to_string();
         let (source, lost) = (Arc::clone(store.source()), matches!(store.state(), State::Lost(_)));
+        let listing = lists(&store);
         drop(store);
         self.shared.tell();
         if before != after {
             if lost {
                 warn!(%source, "datastore {after}");
+            } else if listing && was_listing {
+                // Kind by kind on the way to the first snapshot.
+                debug!(%source, "datastore {after}");
             } else {
                 info!(%source, "datastore {after}");
             }

@@ -13,7 +13,7 @@ use crate::error::SourceError;
 #[derive(Clone, Debug, Error)]
 pub enum KubernetesError {
     /// No answer.
-    #[error("{what}: no answer of the API server: {}", chain(&**error))]
+    #[error("{what}: no answer of the API server: {}", unanswered(error))]
     Unreachable {
         /// What was asked for.
         what: Arc<str>,
@@ -102,6 +102,11 @@ impl From<KubernetesError> for SourceError {
     fn from(error: KubernetesError) -> Self {
         Self::Other(Arc::new(error))
     }
+}
+
+/// Why there is no answer, without the layers that it came through.
+fn unanswered(error: &kube::Error) -> String {
+    if let kube::Error::Service(cause) = error { chain(&**cause) } else { chain(error) }
 }
 
 /// An error and what led to it; what an error says of its cause itself is not said twice.
