@@ -152,6 +152,14 @@ pub struct NlriIter<'a> {
     rest: &'a [u8],
 }
 
+impl NlriIter<'_> {
+    /// Octets of the prefixes that are still to come.
+    #[must_use]
+    pub const fn octets_left(&self) -> usize {
+        self.rest.len()
+    }
+}
+
 impl Iterator for NlriIter<'_> {
     type Item = Nlri;
 
