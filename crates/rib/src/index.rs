@@ -2,9 +2,15 @@
 //! the way to a million entries, a shard for two.
 
 use hashbrown::HashTable;
-use hashbrown::hash_table::Entry;
 
 const SHARDS: usize = 64;
+/// Room that an empty shard keeps.
+const KEPT: usize = 64;
+/// So many of the low bits of a prefix say where it stands among its neighbours.
+pub(crate) const NEAR_BITS: u32 = 3;
+const NEAR: u64 = (1 << NEAR_BITS) - 1;
+/// hashbrown's tag is the hash from here on.
+const TAG_SHIFT: u32 = 57;
 
 /// Numbers by the hash of what they stand for.
 #[derive(Debug)]
@@ -31,32 +37,32 @@ impl Index {
         self.shards[Self::shard(hash)].insert_unique(hash, number, rehash);
     }
 
-    /// The number that `eq` finds, or else `new`, which is added: `Err` with it.
-    pub(crate) fn find_or_insert(
-        &mut self,
-        hash: u64,
-        new: u32,
-        eq: impl FnMut(&u32) -> bool,
-        rehash: impl Fn(&u32) -> u64,
-    ) -> Result<u32, u32> {
-        match self.shards[Self::shard(hash)].entry(hash, eq, rehash) {
-            Entry::Occupied(e) => Ok(*e.get()),
-            Entry::Vacant(e) => {
-                e.insert(new);
-                Err(new)
-            }
-        }
-    }
-
     pub(crate) fn remove(&mut self, hash: u64, number: u32) {
-        if let Ok(entry) = self.shards[Self::shard(hash)].find_entry(hash, |&n| n == number) {
+        let shard = &mut self.shards[Self::shard(hash)];
+        if let Ok(entry) = shard.find_entry(hash, |&n| n == number) {
             entry.remove();
+            // What a large table leaves is given back; besides, places of what was removed are not all free at once.
+            if shard.is_empty() && shard.capacity() > KEPT {
+                *shard = HashTable::new();
+            }
         }
     }
 
     pub(crate) fn bytes(&self) -> usize {
         self.shards.iter().map(HashTable::allocation_size).sum()
     }
+}
+
+/// The hash of something with neighbours: `far` is the hash of what they have in common, and `near` tells them apart.
+/// Those that differ in the low bits of `near` only get places beside each other, so that tables, where one prefix follows
+/// the other, are looked up in one cache line after the other; their tags differ, so that none is taken for another.
+///
+/// Nobody without the seed can fill a place with more than one such handful, which a group of places takes as well as
+/// others would.
+#[inline]
+pub(crate) const fn near(far: u64, near: u64) -> u64 {
+    let near = near & NEAR;
+    (far & !NEAR | near) ^ near << TAG_SHIFT
 }
 
 /// Mixes two words with a seed into a hash: a folded multiplication, secret by its seed.

@@ -2,6 +2,11 @@
 //!
 //! A slot is the stable number of a destination; a walk over slots is a walk in order of arrival, which packs well.
 //! Nothing is doubled when it grows: slots, further paths and extras come in boxed blocks, the index in shards.
+//!
+//! Tables come in the same order again and again, from other peers, after a refresh, when they are withdrawn: the slot
+//! behind the last one is looked at first, which costs next to nothing, as one slot lies behind the other in memory. For
+//! the same reason a slot that becomes free stays in the index with its prefix, until another prefix needs it: the one
+//! that has been free for longest.
 
 mod addr;
 mod paths;
@@ -24,6 +29,8 @@ pub(crate) const MAX_PATHS: usize = 2048;
 /// The Path Identifier that we send has 12 bits; this one says that none was free.
 pub(crate) const NO_TX: u16 = 0xffe;
 const NONE: u32 = u32::MAX;
+/// No prefix is that long.
+const NO_LEN: u8 = u8::MAX;
 
 /// A destination: 24 octets for IPv4, 36 for IPv6.
 #[derive(Clone, Copy, Debug)]
@@ -34,8 +41,9 @@ pub(crate) struct Dest<A> {
     pub(crate) attr: AttrId,
     /// Batch of its last flushed change.
     pub(crate) generation: u32,
-    /// When the inline path arrived, in seconds since the start; in a free slot the next free one.
+    /// When the inline path arrived, in seconds since the start; in a free slot the one that became free after it.
     time: u32,
+    /// In a free slot the one that became free before it.
     more: u32,
     pub(crate) source: SourceId,
     pub(crate) len: u8,
@@ -119,7 +127,10 @@ pub(crate) struct Table<A> {
     blocks: Vec<Box<[Dest<A>]>>,
     /// Slots handed out so far.
     slots: u32,
-    free: u32,
+    /// The slots that have been free for longest and for shortest.
+    free: (u32, u32),
+    /// The slot that was asked for last.
+    last: u32,
     live: u32,
     paths: u32,
     index: Index,
@@ -139,7 +150,8 @@ impl<A: Addr> Table<A> {
         Self {
             blocks: Vec::new(),
             slots: 0,
-            free: NONE,
+            free: (NONE, NONE),
+            last: NONE,
             live: 0,
             paths: 0,
             index: Index::new(),
@@ -185,24 +197,48 @@ impl<A: Addr> Table<A> {
     }
 
     pub(crate) fn find(&self, addr: A, len: u8) -> Option<u32> {
-        self.index.find(addr.hash(len, self.seed), |&s| {
-            let d = self.dest(s);
-            d.addr == addr && d.len == len
-        })
+        self.look_up(addr.hash(len, self.seed), addr, len).filter(|&slot| self.dest(slot).is_used())
+    }
+
+    /// The same where one prefix is asked for after the other.
+    pub(crate) fn find_next(&mut self, addr: A, len: u8) -> Option<u32> {
+        let slot = self.guess(addr, len).or_else(|| self.look_up(addr.hash(len, self.seed), addr, len))?;
+        self.last = slot;
+        self.dest(slot).is_used().then_some(slot)
+    }
+
+    /// The slot of a prefix, in use or free.
+    fn look_up(&self, hash: u64, addr: A, len: u8) -> Option<u32> {
+        self.index.find(hash, |&slot| self.is_of(slot, addr, len))
+    }
+
+    /// The slot behind the last one, if it is that of the prefix.
+    fn guess(&self, addr: A, len: u8) -> Option<u32> {
+        let next = self.last.wrapping_add(1);
+        (next < self.slots && self.is_of(next, addr, len)).then_some(next)
+    }
+
+    fn is_of(&self, slot: u32, addr: A, len: u8) -> bool {
+        let d = self.dest(slot);
+        d.addr == addr && d.len == len
     }
 
     /// The slot of a prefix, a new one without paths if need be.
     pub(crate) fn slot(&mut self, addr: A, len: u8) -> u32 {
-        let hash = addr.hash(len, self.seed);
-        let next = if self.free == NONE { self.slots } else { self.free };
-        let (blocks, seed) = (&self.blocks, self.seed);
-        let at = |s: u32| &blocks[s as usize / BLOCK][s as usize % BLOCK];
-        let same = |&s: &u32| at(s).addr == addr && at(s).len == len;
-        let rehash = |&s: &u32| at(s).addr.hash(at(s).len, seed);
-        let slot = match self.index.find_or_insert(hash, next, same, rehash) {
-            Ok(slot) => return slot,
-            Err(_) => self.allot(),
+        let slot = if let Some(slot) = self.guess(addr, len) {
+            slot
+        } else {
+            let hash = addr.hash(len, self.seed);
+            match self.look_up(hash, addr, len) {
+                Some(slot) => slot,
+                None => self.allot(hash),
+            }
         };
+        self.last = slot;
+        if self.dest(slot).is_used() {
+            return slot;
+        }
+        self.unlink(slot);
         *self.dest_mut(slot) = Dest {
             addr,
             attr: AttrId::NONE,
@@ -217,12 +253,45 @@ impl<A: Addr> Table<A> {
         slot
     }
 
-    fn allot(&mut self) -> u32 {
-        if self.free != NONE {
-            let slot = self.free;
-            self.free = self.dest(slot).time;
-            return slot;
+    /// A free slot that the index knows by `hash` from now on.
+    fn allot(&mut self, hash: u64) -> u32 {
+        let slot = if self.free.0 == NONE { self.add() } else { self.free.0 };
+        let d = *self.dest(slot);
+        if d.len != NO_LEN {
+            self.index.remove(d.addr.hash(d.len, self.seed), slot);
         }
+        let (blocks, seed) = (&self.blocks, self.seed);
+        let at = |s: u32| &blocks[s as usize / BLOCK][s as usize % BLOCK];
+        self.index.insert(hash, slot, |&s| at(s).addr.hash(at(s).len, seed));
+        slot
+    }
+
+    /// Takes a free slot out of the list of free ones.
+    fn unlink(&mut self, slot: u32) {
+        let Dest { more: before, time: after, .. } = *self.dest(slot);
+        match before {
+            NONE => self.free.0 = after,
+            _ => self.dest_mut(before).time = after,
+        }
+        match after {
+            NONE => self.free.1 = before,
+            _ => self.dest_mut(after).more = before,
+        }
+    }
+
+    /// Puts a slot behind all free ones.
+    fn link(&mut self, slot: u32) {
+        let before = std::mem::replace(&mut self.free.1, slot);
+        let d = self.dest_mut(slot);
+        (d.more, d.time) = (before, NONE);
+        match before {
+            NONE => self.free.0 = slot,
+            _ => self.dest_mut(before).time = slot,
+        }
+    }
+
+    /// One slot more, which is free and of no prefix.
+    fn add(&mut self) -> u32 {
         let slot = self.slots;
         if slot as usize / BLOCK == self.blocks.len() {
             let vacant = Dest {
@@ -232,27 +301,24 @@ impl<A: Addr> Table<A> {
                 time: 0,
                 more: NONE,
                 source: SourceId::LOCAL,
-                len: 0,
+                len: NO_LEN,
                 bits: 0,
             };
             self.blocks.push(vec![vacant; BLOCK].into_boxed_slice());
             self.block_generation.push(0);
         }
         self.slots += 1;
+        self.link(slot);
         slot
     }
 
     /// Frees the slot of a destination without paths.
     pub(crate) fn remove(&mut self, slot: u32) {
-        let d = *self.dest(slot);
-        self.index.remove(d.addr.hash(d.len, self.seed), slot);
         self.drop_more(slot);
-        let free = self.free;
         let d = self.dest_mut(slot);
         d.bits = 0;
         d.generation = 0;
-        d.time = free;
-        self.free = slot;
+        self.link(slot);
         self.live -= 1;
     }
 
@@ -289,6 +355,14 @@ impl<A: Addr> Table<A> {
         if !had {
             self.paths += 1;
         }
+    }
+
+    /// Removes the only path of a simple destination.
+    pub(crate) fn clear_simple(&mut self, slot: u32) {
+        let d = self.dest_mut(slot);
+        d.attr = AttrId::NONE;
+        d.bits &= Dest::<A>::KEPT;
+        self.paths -= 1;
     }
 
     fn more(&self, index: u32) -> &More {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use heddle_bgp_core::{Family, Prefix, Prefix4, Prefix6};
 
-use crate::index::mix;
+use crate::index::{NEAR_BITS, mix, near};
 
 /// An address of a family.
 pub(crate) trait Addr: Copy + Eq + fmt::Debug {
@@ -40,7 +40,8 @@ impl Addr for Addr4 {
     }
     #[inline]
     fn hash(self, len: u8, seed: u64) -> u64 {
-        mix(u64::from(self.0), u64::from(len), seed)
+        let network = u64::from(self.0) >> 32_u8.saturating_sub(len);
+        near(mix(network >> NEAR_BITS, u64::from(len), seed), network)
     }
 }
 
@@ -66,6 +67,12 @@ impl Addr for Addr6 {
     #[inline]
     fn hash(self, len: u8, seed: u64) -> u64 {
         let [a, b, c, d] = self.0.map(u64::from);
-        mix(mix(a << 32 | b, u64::from(len), seed), c << 32 | d, seed)
+        let (high, low) = (a << 32 | b, c << 32 | d);
+        // The last word of the network, and what is before it.
+        let (before, last) = match len {
+            0..=64 => (0, high.checked_shr(64 - u32::from(len)).unwrap_or(0)),
+            65.. => (high, low.checked_shr(128_u32.saturating_sub(u32::from(len))).unwrap_or(0)),
+        };
+        near(mix(mix(before, u64::from(len), seed), last >> NEAR_BITS, seed), last)
     }
 }

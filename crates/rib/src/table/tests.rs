@@ -102,6 +102,51 @@ fn many_destinations_keep_their_slots() {
     assert_eq!(t.destinations(), 13_333);
 }
 
+/// Against a map: slots that are free are found again by their prefix, and given to others from the oldest on.
+#[test]
+fn free_slots_wait_for_their_prefix_until_another_one_needs_them() {
+    let mut t = Table::<Addr4>::new(3);
+    let key = |n: u32| {
+        let prefix = Prefix::new(std::net::Ipv4Addr::from(n << 8).into(), 24).expect("a prefix");
+        Addr4::of(prefix).expect("IPv4")
+    };
+    let slot = |t: &mut Table<Addr4>, n: u32| t.slot(key(n).0, key(n).1);
+    assert_eq!((0..5).map(|n| slot(&mut t, n)).collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
+    for free in [3, 1, 0, 4] {
+        t.remove(free);
+    }
+    assert_eq!(slot(&mut t, 1), 1, "its own");
+    assert_eq!(slot(&mut t, 10), 3, "the one that has been free for longest");
+    assert_eq!(slot(&mut t, 3), 0);
+    assert_eq!(slot(&mut t, 4), 4);
+    assert_eq!(slot(&mut t, 5), 5);
+    assert_eq!(t.destinations(), 6);
+
+    let mut known: std::collections::BTreeMap<u32, u32> = [(1, 1), (2, 2), (10, 3), (3, 0), (4, 4), (5, 5)].into();
+    let mut random = 1_u32;
+    let mut most = known.len();
+    for _ in 0..20_000 {
+        random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let n = random >> 16 & 0x3f;
+        match known.remove(&n) {
+            Some(at) if random >> 30 == 0 => {
+                assert_eq!(t.find_next(key(n).0, key(n).1), Some(at));
+                known.insert(n, at);
+            }
+            Some(at) => t.remove(at),
+            None => {
+                assert_eq!(t.find(key(n).0, key(n).1), None);
+                let new = slot(&mut t, n);
+                assert!(known.values().all(|&at| at != new), "slot {new} is in use");
+                known.insert(n, new);
+            }
+        }
+        most = most.max(known.len());
+        assert_eq!((t.destinations() as usize, t.slots() as usize), (known.len(), most));
+    }
+    assert!(known.iter().all(|(&n, &at)| t.find(key(n).0, key(n).1) == Some(at)));
+}
+
 /// B.1: after the renumbering only the order toward the floor is left.
 #[test]
 fn renumbered_generations_keep_their_side_of_the_floor() {
@@ -113,4 +158,81 @@ fn renumbered_generations_keep_their_side_of_the_floor() {
     let g: Vec<u32> = slots.iter().map(|&s| t.dest(s).generation).collect();
     assert_eq!(g, [1, 2, 0]);
     assert_eq!(t.block_generation(0), 2);
+}
+
+/// Groups of places that are looked at until each of these is found, one after the other put into the emptiest table that
+/// would take them, as hashbrown does it: sixteen places at once, then so many more further on each time.
+fn probes(hashes: &[u64]) -> (f64, usize) {
+    let places = (hashes.len() * 8 / 7).next_power_of_two();
+    let mut taken = vec![false; places];
+    let (mut all, mut longest) = (0, 0);
+    for hash in hashes {
+        let mut at = usize::try_from(hash & 0xffff_ffff).expect("32 bits");
+        let mut groups = 1;
+        let free = loop {
+            match (at..at + 16).map(|place| place % places).find(|&place| !taken[place]) {
+                Some(free) => break free,
+                None => at += 16 * groups,
+            }
+            groups += 1;
+        };
+        taken[free] = true;
+        all += groups;
+        longest = longest.max(groups);
+    }
+    (all as f64 / hashes.len() as f64, longest)
+}
+
+/// Whoever knows all but the seed chooses prefixes; the table is as full as it gets before it grows.
+#[test]
+fn chosen_neighbours_are_found_soon() {
+    const MANY: u32 = (1 << 14) / 8 * 7;
+    type Choice = (&'static str, u8, fn(u32) -> u32);
+    let choices: [Choice; 5] = [
+        ("one behind the other", 24, |n| n << 8),
+        ("runs of eight far apart", 32, |n| ((n / 8) << 16) | (n % 8)),
+        ("runs of sixteen far apart", 32, |n| ((n / 16) << 16) | (n % 16)),
+        ("of each eight the first", 32, |n| n << 3),
+        ("of each eight the last two", 32, |n| (n / 2) << 3 | 6 | (n % 2)),
+    ];
+    for seed in 1..20 {
+        for (what, len, address) in choices {
+            let hashes: Vec<u64> = (0..MANY)
+                .map(|n| {
+                    let ip = std::net::Ipv4Addr::from(address(n));
+                    let (addr, len) = Addr4::of(Prefix::new(ip.into(), len).expect("a prefix")).expect("IPv4");
+                    addr.hash(len, seed)
+                })
+                .collect();
+            let (mean, longest) = probes(&hashes);
+            assert!(mean < 2.2 && longest < 64, "{what}, seed {seed}: {mean:.2} groups, at most {longest}");
+        }
+    }
+}
+
+#[test]
+fn neighbours_lie_beside_each_other_and_are_told_apart_by_their_tags() {
+    for (base, len) in
+        [("10.1.2.0/29", 32), ("10.1.0.0/21", 24), ("2001:db8::/125", 128), ("2001:db8::/61", 64), ("::/0", 3)]
+    {
+        let base: Prefix = base.parse().expect("a prefix");
+        let hash = |n: u32| match base {
+            Prefix::V4(p) => {
+                let ip = std::net::Ipv4Addr::from(p.addr() | n << (32 - len));
+                let (addr, len) = Addr4::of(Prefix::new(ip.into(), len).expect("a prefix")).expect("IPv4");
+                addr.hash(len, 5)
+            }
+            Prefix::V6(p) => {
+                let ip = std::net::Ipv6Addr::from(p.addr() | u128::from(n) << (128 - len));
+                let (addr, len) = Addr6::of(Prefix::new(ip.into(), len).expect("a prefix")).expect("IPv6");
+                addr.hash(len, 5)
+            }
+        };
+        let tags: std::collections::BTreeSet<u64> = (0..8).map(|n| hash(n) >> 57).collect();
+        assert_eq!(tags.len(), 8, "{base}");
+        for n in 0..8 {
+            assert_eq!(hash(n) << 7 >> 10, hash(0) << 7 >> 10, "{base}: the same shard and group");
+            assert_eq!(hash(n) % 8, u64::from(n), "{base}");
+        }
+    }
 }
