@@ -1,5 +1,6 @@
 //! Adj-RIB-In (RFC 4271 §3.2): what peers sent, before and after import policy, in the paths of destinations.
 
+use heddle_bgp_core::nlri::NlriIter;
 use heddle_bgp_core::{Nlri, Prefix};
 
 use crate::counters::Row;
@@ -67,47 +68,80 @@ pub(crate) struct Sender {
     pub(crate) urgency: Urgency,
 }
 
+/// Routes of a batch, until as many were taken as there is time for.
+struct Counted<'a, 'b> {
+    routes: &'a mut NlriIter<'b>,
+    most: &'a mut usize,
+}
+
+impl Iterator for Counted<'_, '_> {
+    type Item = Nlri;
+
+    #[inline]
+    fn next(&mut self) -> Option<Nlri> {
+        *self.most = self.most.checked_sub(1)?;
+        self.routes.next()
+    }
+}
+
 impl<A: Addr> FamilyRib<A> {
-    /// Stores what a session sent.
-    pub(crate) fn ingest(&mut self, shared: &mut Shared, peer: PeerId, batch: &Batch) {
-        for entry in batch.entries().iter().filter(|e| e.family == A::FAMILY) {
-            // A refresh that begins changes the source.
-            let Some(source) = self.peer(peer).and_then(|p| p.source) else { return };
-            let complete = self.peer(peer).is_some_and(|p| p.complete);
-            let urgency = if complete && batch.nlri_bytes() <= SMALL_BATCH { Urgency::Urgent } else { Urgency::Bulk };
-            let sender = Sender { peer, source, urgency };
-            match entry.action {
-                Action::Advertise => self.ingest_adverts(shared, sender, batch, entry),
-                Action::Withdraw => {
-                    let mut row = Row::default();
-                    for nlri in batch.nlri(entry) {
-                        row.received += 1;
-                        match self.withdraw(shared, sender, nlri) {
-                            Stored::Taken => row.accepted += 1,
-                            Stored::Same | Stored::Refused => row.ignored += 1,
-                        }
-                    }
-                    self.peer_mut(peer).into_iter().for_each(|p| p.withdraws += row);
-                }
-                Action::EndOfRib => self.end_of_rib(shared, peer),
-                Action::BeginRefresh => self.begin_refresh(shared, peer),
-                Action::EndRefresh => self.end_refresh(shared, peer),
+    /// Stores at most `most` prefixes of an entry of what a session sent, from octet `taken` on; says how many octets are
+    /// left of the entry then.
+    pub(crate) fn ingest(
+        &mut self,
+        shared: &mut Shared,
+        peer: PeerId,
+        (batch, entry): (&Batch, &Entry),
+        taken: usize,
+        most: &mut usize,
+    ) -> usize {
+        // A refresh that begins changes the source.
+        let Some(source) = self.peer(peer).and_then(|p| p.source) else { return 0 };
+        let complete = self.peer(peer).is_some_and(|p| p.complete);
+        let urgency = if complete && batch.nlri_bytes() <= SMALL_BATCH { Urgency::Urgent } else { Urgency::Bulk };
+        let sender = Sender { peer, source, urgency };
+        let mut routes = batch.nlri(entry, taken).iter();
+        match entry.action {
+            Action::Advertise => {
+                let routes = &mut Counted { routes: &mut routes, most };
+                self.ingest_adverts(shared, sender, (batch.block(entry), entry), routes);
             }
+            Action::Withdraw => {
+                let mut row = Row::default();
+                for nlri in (Counted { routes: &mut routes, most }) {
+                    row.received += 1;
+                    match self.withdraw(shared, sender, nlri) {
+                        Stored::Taken => row.accepted += 1,
+                        Stored::Same | Stored::Refused => row.ignored += 1,
+                    }
+                }
+                self.peer_mut(peer).into_iter().for_each(|p| p.withdraws += row);
+            }
+            Action::EndOfRib => self.end_of_rib(shared, peer),
+            Action::BeginRefresh => self.begin_refresh(shared, peer),
+            Action::EndRefresh => self.end_refresh(shared, peer),
         }
+        routes.octets_left()
     }
 
-    fn ingest_adverts(&mut self, shared: &mut Shared, sender: Sender, batch: &Batch, entry: &Entry) {
-        let Ok(received) = shared.attrs.intern(batch.block(entry), entry.hash, sender.peer) else { return };
+    fn ingest_adverts(
+        &mut self,
+        shared: &mut Shared,
+        sender: Sender,
+        (block, entry): (&[u8], &Entry),
+        routes: &mut Counted<'_, '_>,
+    ) {
+        let Ok(received) = shared.attrs.intern(block, entry.hash, sender.peer) else { return };
         if !Self::affordable(shared, sender.peer) {
             shared.attrs.release(received);
-            let count = batch.nlri(entry).iter().map(|_| 1).sum();
+            let count = routes.map(|_| 1).sum();
             let row = Row { received: count, rejected: count, ..Row::default() };
             return self.peer_mut(sender.peer).into_iter().for_each(|p| p.updates += row);
         }
         let by_prefix = self.peer(sender.peer).is_some_and(|p| p.import.depends_on_prefix());
         let mut known: Option<Incoming> = None;
         let mut row = Row::default();
-        for nlri in batch.nlri(entry) {
+        for nlri in routes {
             if by_prefix && let Some(k) = known.take() {
                 release(shared, k);
             }
@@ -295,12 +329,25 @@ impl<A: Addr> FamilyRib<A> {
 
     /// Removes a route; what the peer never sent is ignored.
     pub(crate) fn withdraw(&mut self, shared: &mut Shared, sender: Sender, nlri: Nlri) -> Stored {
-        let Some(slot) = A::of(nlri.prefix).and_then(|(addr, len)| self.table.find(addr, len)) else {
+        let Some(slot) = A::of(nlri.prefix).and_then(|(addr, len)| self.table.find_next(addr, len)) else {
             return Stored::Same;
         };
         let peer = self.peer(sender.peer);
-        let paths = self.table.paths(slot);
         let rx = nlri.path_id.0;
+        let d = self.table.dest(slot);
+        if d.is_simple() {
+            if !d.has_paths() || rx != 0 || !Self::belongs(peer, sender, d.source) {
+                return Stored::Same;
+            }
+            let (attr, source, flags) = (d.attr, d.source, d.flags());
+            let urgency = self.urgency(slot, sender);
+            self.touch(shared, slot, urgency);
+            self.table.clear_simple(slot);
+            self.count_removed(source, flags);
+            shared.attrs.release(attr);
+            return Stored::Taken;
+        }
+        let paths = self.table.paths(slot);
         if let Some(at) = paths.iter().position(|p| p.rx == rx && Self::belongs(peer, sender, p.source)) {
             let urgency = self.urgency(slot, sender);
             self.touch(shared, slot, urgency);

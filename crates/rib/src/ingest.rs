@@ -122,15 +122,44 @@ impl Batch {
     pub(crate) fn nlri_bytes(&self) -> usize {
         self.nlri.len()
     }
-    pub(crate) fn entries(&self) -> &[Entry] {
-        &self.entries
+    /// The entry that a position is in.
+    pub(crate) fn entry(&self, at: BatchPosition) -> Option<&Entry> {
+        self.entries.get(at.entry as usize)
     }
     pub(crate) fn block(&self, entry: &Entry) -> &[u8] {
         self.blocks.get(entry.block.clone()).unwrap_or_default()
     }
-    pub(crate) fn nlri(&self, entry: &Entry) -> NlriSlice<'_> {
-        let bytes = self.nlri.get(entry.nlri.clone()).unwrap_or_default();
+    /// Octets of an entry's prefixes.
+    pub(crate) fn octets(&self, entry: &Entry) -> usize {
+        entry.nlri.len()
+    }
+    /// The prefixes of an entry without those in its first `taken` octets.
+    pub(crate) fn nlri(&self, entry: &Entry, taken: usize) -> NlriSlice<'_> {
+        let bytes = self.nlri.get(entry.nlri.clone()).and_then(|all| all.get(taken..)).unwrap_or_default();
         NlriSlice::trusted(entry.family, entry.path_ids, bytes)
+    }
+}
+
+/// How much of a batch the RIB has taken in; at first nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BatchPosition {
+    entry: u32,
+    /// Octets of the entry's NLRI that are taken.
+    octets: u32,
+}
+
+impl BatchPosition {
+    /// Octets of the present entry's NLRI that are taken.
+    pub(crate) const fn octets(self) -> usize {
+        self.octets as usize
+    }
+    /// Behind the present entry.
+    pub(crate) const fn next_entry(self) -> Self {
+        Self { entry: self.entry.saturating_add(1), octets: 0 }
+    }
+    /// In the present entry, with so many octets taken: a session's messages are far shorter than 4 GiB.
+    pub(crate) fn within_entry(self, octets: usize) -> Self {
+        Self { octets: u32::try_from(octets).unwrap_or(u32::MAX), ..self }
     }
 }
 

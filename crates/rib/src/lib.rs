@@ -41,9 +41,9 @@ mod test_route;
 mod update_group;
 mod walk;
 
-pub use ingest::{Batch, BatchBuilder, IngestContext};
+pub use ingest::{Batch, BatchBuilder, BatchPosition, IngestContext};
 pub use journal::{JournalReader, Progress, TakeStatus};
-pub use rib::{Output, Rib, RibConfig, RunStatus};
+pub use rib::{Ingested, Output, Rib, RibConfig, RunStatus};
 pub use route::{
     AttrId, AttrMeta, Candidate, Ineligible, NextHopId, NextHopState, PathFlags, PeerId, RouteView, SourceId,
     SourceInfo, SourceKind, Staleness,

@@ -14,7 +14,7 @@ use crate::decision::DecisionOptions;
 use crate::family::{FamilyRib, Gate, PeerFamily, Shared};
 use crate::feed::Paths;
 use crate::flush::FLUSH_SLOTS;
-use crate::ingest::Batch;
+use crate::ingest::{Batch, BatchPosition};
 use crate::journal::JournalReader;
 use crate::nexthop::{NextHopEvent, Resolve};
 use crate::policy::{EvalContext, GracefulShutdown, ImportScratch, ImportSettings, PolicyChain};
@@ -106,6 +106,15 @@ pub enum RunStatus {
     More,
     /// Nothing until something comes in, a reader asks for the owner, or this time.
     Idle(Option<Timestamp>),
+}
+
+/// How much of a batch is taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ingested {
+    /// All of it.
+    All,
+    /// There is more.
+    Some,
 }
 
 /// Why a session could not begin.
@@ -331,10 +340,37 @@ impl Rib {
 
     /// Routes of a session. Those of an older one are ignored.
     pub fn ingest(&mut self, now: Timestamp, id: SessionId, batch: &Batch) {
+        let mut at = BatchPosition::default();
+        while self.ingest_some(now, id, batch, &mut at, usize::MAX) == Ingested::Some {}
+    }
+
+    /// About `most` routes of a session's batch from `at` on, which is moved: a large batch is taken in pieces, so that
+    /// what others sent does not wait for all of it. Between the pieces, nothing else that the session did may be told.
+    pub fn ingest_some(
+        &mut self,
+        now: Timestamp,
+        id: SessionId,
+        batch: &Batch,
+        at: &mut BatchPosition,
+        most: usize,
+    ) -> Ingested {
         self.shared.now = now;
-        if self.is_current(id) {
-            both!(self, rib, shared => rib.ingest(shared, id.peer, batch));
+        if !self.is_current(id) {
+            return Ingested::All;
         }
+        let mut most = most;
+        while let Some(entry) = batch.entry(*at) {
+            if most == 0 {
+                return Ingested::Some;
+            }
+            let (of, taken, left) = ((batch, entry), at.octets(), &mut most);
+            let rest = by_family!(self, entry.family, rib, shared => rib.ingest(shared, id.peer, of, taken, left));
+            match rest {
+                Some(rest) if most == 0 && rest > 0 => *at = at.within_entry(batch.octets(entry) - rest),
+                Some(_) | None => *at = at.next_entry(),
+            }
+        }
+        Ingested::All
     }
 
     /// The peer, or an operator, asks for all routes to be sent again (RFC 2918).

@@ -1,7 +1,8 @@
 //! The way from sessions to the RIB: one bounded queue a peer and a list of the peers that have something.
 //!
 //! A session waits for room inside its own `select!`, so its timers and its writer go on; the RIB never waits. Peers
-//! take turns, one message a turn, so that a route of a quiet peer waits for one batch of a busy one, not for its table.
+//! take turns, one message a turn, or a piece of a large one, so that a route of a quiet peer waits for a piece of a busy
+//! one's batch, not for its table.
 //!
 //! | bound | number |
 //! |---|---|
@@ -145,31 +146,38 @@ impl<M> IngestQueues<M> {
         }
     }
 
-    /// The next message of the peer whose turn it is.
-    pub(crate) fn pop(&self) -> Option<M> {
-        let peer = lock(&self.ready).pop_front()?;
-        let (message, bytes, more) = {
+    /// Gives the next message of the peer whose turn it is to `take`, which returns what it leaves of it: that is the
+    /// peer's next. False when nothing waited. For one thread at a time.
+    pub(crate) fn take(&self, take: impl FnOnce(M) -> Option<M>) -> bool {
+        let Some(peer) = lock(&self.ready).pop_front() else { return false };
+        // The peer counts as listed meanwhile, so that its order stays.
+        let next = lock(&peer.state).messages.pop_front();
+        let (rest, bytes) = next.map_or((None, 0), |(message, bytes)| (take(message), bytes));
+        let done = rest.is_none();
+        let more = {
             let mut s = lock(&peer.state);
-            let Some((message, bytes)) = s.messages.pop_front() else {
-                s.listed = false;
-                return None;
-            };
-            s.batches -= usize::from(bytes > 0);
+            if let Some(rest) = rest {
+                s.messages.push_front((rest, bytes));
+            } else {
+                s.batches -= usize::from(bytes > 0);
+            }
             s.listed = !s.messages.is_empty();
             if !s.listed {
                 // There are thousands of queues, and hardly ever anything in one of them.
                 s.messages = VecDeque::new();
             }
-            (message, bytes, s.listed)
+            s.listed
         };
-        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
-        if bytes > 0 {
-            peer.room.notify_one();
+        if done {
+            self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+            if bytes > 0 {
+                peer.room.notify_one();
+            }
         }
         if more {
             lock(&self.ready).push_back(peer);
         }
-        Some(message)
+        true
     }
 
     /// Whether nothing waits.
@@ -193,9 +201,37 @@ mod tests {
         assert!(!queues.has_room(&busy));
         queues.push_batch(&quiet, "quiet", 1);
         queues.push_control(&busy, "down");
-        let order: Vec<_> = std::iter::from_fn(|| queues.pop()).collect();
+        let mut order = Vec::new();
+        while queues.take(|message| {
+            order.push(message);
+            None
+        }) {}
         assert_eq!(order, ["busy", "quiet", "busy", "busy", "busy", "down"]);
         assert!(queues.is_empty() && queues.has_room(&busy));
+    }
+
+    #[test]
+    fn what_is_left_of_a_message_waits_behind_other_peers_and_before_the_peers_next() {
+        let queues = IngestQueues::default();
+        let (busy, quiet) = (Arc::new(PeerQueue::default()), Arc::new(PeerQueue::default()));
+        queues.push_batch(&busy, ("busy", 3), 1000);
+        queues.push_batch(&quiet, ("quiet", 1), 1);
+        queues.push_control(&busy, ("down", 1));
+        let mut order = Vec::new();
+        while queues.take(|(name, pieces)| {
+            order.push((name, pieces));
+            if order.len() == 1 {
+                // What comes meanwhile is behind what is left.
+                queues.push_control(&busy, ("late", 1));
+                assert!(!lock(&busy.state).messages.is_empty() && queues.has_room(&quiet));
+            }
+            (pieces > 1).then(|| (name, pieces - 1))
+        }) {
+            let left = order.iter().filter(|o| o.0 == "busy").count() < 3;
+            assert_eq!(queues.bytes.load(Ordering::Relaxed) >= 1000, left, "its bytes count until all of it is taken");
+        }
+        assert_eq!(order, [("busy", 3), ("quiet", 1), ("busy", 2), ("busy", 1), ("down", 1), ("late", 1)]);
+        assert!(queues.is_empty() && queues.bytes.load(Ordering::Relaxed) == 0);
     }
 
     #[test]

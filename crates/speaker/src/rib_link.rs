@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use heddle_bgp_core::Family;
-use heddle_rib::ingest::Batch;
+use heddle_rib::ingest::{Batch, BatchPosition};
 use heddle_rib::session::{DownMode, SessionHandles, SessionId, SessionParams};
 use tokio::sync::{Notify, oneshot};
 
@@ -14,8 +14,8 @@ use crate::ingest_queue::{IngestQueues, PeerQueue};
 pub(crate) enum ToRib {
     /// A session is established.
     Up(Box<SessionUp>),
-    /// What one read of its socket brought.
-    Batch(SessionId, Batch),
+    /// What one read of its socket brought, and how much of that is taken in.
+    Batch(SessionId, Batch, BatchPosition),
     /// The peer asks for our routes again (RFC 2918), or an operator does.
     Refresh(SessionId, Family, Arc<RefreshAsked>),
     /// The policies or limits of a running session changed.
@@ -192,7 +192,7 @@ impl RibSender {
     /// Sends a batch.
     pub(crate) fn batch(&self, id: SessionId, batch: Batch) {
         let bytes = batch.bytes();
-        self.queues.push_batch(&self.queue, ToRib::Batch(id, batch), bytes);
+        self.queues.push_batch(&self.queue, ToRib::Batch(id, batch, BatchPosition::default()), bytes);
     }
 }
 

@@ -17,7 +17,7 @@ use heddle_rib::decision::DecisionOptions;
 use heddle_rib::feed::Paths;
 use heddle_rib::nexthop::{NextHopEvent, Resolve};
 use heddle_rib::rib::{Begin, Bounds, Output, Rib, RibConfig, RunStatus, Usage};
-use heddle_rib::{JournalReader, PeerId};
+use heddle_rib::{Ingested, JournalReader, PeerId};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, error, info, warn};
@@ -35,8 +35,11 @@ use crate::rib_link::{LimitDirection, LimitReached, PeerLink, RibSender, Seat, S
 const REQUESTS: usize = 64;
 /// How long messages of peers are handled at a stretch.
 const QUANTUM: Duration = Duration::from_millis(1);
-/// Destinations flushed at a stretch.
+/// Destinations flushed at a stretch, and about the most routes of peers that are taken in before: more that changed would
+/// wait, and what is known of it would leave the caches.
 const SLOTS: usize = 4096;
+/// Routes of a peer that are taken in before it is another one's turn.
+const PIECE: usize = 1024;
 /// How soon it is looked again whether the forwarding table has taken all there was.
 const LEVEL: Duration = Duration::from_millis(10);
 /// The longest rest: work is always announced, so this is for the case of a mistake.
@@ -482,18 +485,26 @@ impl Owner {
 
     fn messages(&mut self) {
         let began = Instant::now();
-        while let Some(message) = self.queues.pop() {
-            self.message(message);
-            if began.elapsed() >= QUANTUM {
-                break;
-            }
-        }
+        let queues = Arc::clone(&self.queues);
+        let mut pieces = 0;
+        while began.elapsed() < QUANTUM
+            && pieces < SLOTS / PIECE
+            && queues.take(|message| {
+                let rest = self.message(message);
+                pieces += usize::from(rest.is_some());
+                rest
+            })
+        {}
     }
 
-    fn message(&mut self, message: ToRib) {
+    /// Handles a message, or a piece of it; what is left.
+    fn message(&mut self, message: ToRib) -> Option<ToRib> {
         let now = self.shared.clock.now();
         match message {
-            ToRib::Batch(id, batch) => self.rib.ingest(now, id, &batch),
+            ToRib::Batch(id, batch, mut at) => match self.rib.ingest_some(now, id, &batch, &mut at, PIECE) {
+                Ingested::All => {}
+                Ingested::Some => return Some(ToRib::Batch(id, batch, at)),
+            },
             ToRib::Up(up) => self.up(now, *up),
             ToRib::Refresh(id, family, asked) => {
                 asked.taken();
@@ -508,6 +519,7 @@ impl Owner {
             ToRib::Stale(peer, family, StaleStep::BecomeLongLived) => self.rib.become_long_lived(now, peer, family),
             ToRib::Remove(peer) => self.remove(now, peer),
         }
+        None
     }
 
     fn up(&mut self, now: Timestamp, up: SessionUp) {

@@ -17,7 +17,7 @@ use crate::decision::{DecisionOptions, Reason};
 use crate::export::{AddPathSend, ExportKey, Receiver as ExportReceiver};
 use crate::family::{FamilyRib, Shared};
 use crate::feed::Paths;
-use crate::ingest::{BatchBuilder, IngestContext};
+use crate::ingest::{BatchBuilder, BatchPosition, IngestContext};
 use crate::journal::{Progress, TakeStatus};
 use crate::nexthop::Resolve;
 use crate::policy::{
@@ -25,7 +25,7 @@ use crate::policy::{
     PolicyChain, Quantifier, Rule, Then,
 };
 use crate::query::{Cursor, Reading, Scope, Standing, View};
-use crate::rib::{Begin, Bounds, Output, Rib, RibConfig, RunStatus, Start, Usage};
+use crate::rib::{Begin, Bounds, Ingested, Output, Rib, RibConfig, RunStatus, Start, Usage};
 use crate::route::{PeerId, SourceId, SourceKind};
 
 use crate::session::{DefaultOriginate, DownMode, FamilyParams, RefreshMode, Retained, SessionId, SessionParams};
@@ -359,7 +359,9 @@ impl<A: Side> World<A> {
         let mut builder = self.peers[i].builder();
         fill(&mut builder);
         let batch = builder.take();
-        self.rib.ingest(self.now, self.peers[i].session(), &batch);
+        // In pieces of one to three routes.
+        let (session, mut at) = (self.peers[i].session(), BatchPosition::default());
+        while self.rib.ingest_some(self.now, session, &batch, &mut at, 1 + i % 3) == Ingested::Some {}
     }
 
     fn wire(i: usize, rx: u32, path_ids: PathIds) -> BytesMut {
