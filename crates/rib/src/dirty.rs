@@ -37,13 +37,25 @@ pub(crate) enum Urgency {
 
 /// The most destinations that wait urgently.
 pub(crate) const URGENT_MAX: usize = 4096;
+/// Slots that share a page: those of one word of bits.
+const PAGE_SLOTS: usize = 64;
+/// Pages that are kept for the next use: those of a flush of neighbours.
+const SPARE_PAGES: usize = 128;
+
+/// The best paths that were announced of neighbouring slots, where their attributes are not [`AttrId::NONE`]. Of clean
+/// ones anything may stand there.
+type Page = Box<[Announced; PAGE_SLOTS]>;
+
+const NOTHING: Announced = Announced { attr: AttrId::NONE, source: SourceId::LOCAL, tx: 0, flags: PathFlags::NONE };
 
 #[derive(Debug, Default)]
 pub(crate) struct Dirty {
     bits: Vec<u64>,
     count: u32,
     urgent: VecDeque<u32>,
-    before: HashMap<u32, Announced>,
+    /// By word of `bits`: there while one of its destinations is dirty and had announced something.
+    before: Vec<Option<Page>>,
+    spare: Vec<Page>,
     /// Only where ADD-PATH groups exist.
     all_before: HashMap<u32, Box<[Announced]>>,
     /// Where the search for the next bulk destination goes on.
@@ -71,12 +83,20 @@ impl Dirty {
         let word = slot as usize / 64;
         if word >= self.bits.len() {
             self.bits.resize(word + 64, 0);
+            self.before.resize_with(word + 64, || None);
         }
         self.bits[word] |= 1 << (slot % 64);
         self.count += 1;
         self.since.get_or_insert(now);
-        if let Some(best) = before.best {
-            self.before.insert(slot, best);
+        let page = &mut self.before[word];
+        if page.is_none() && before.best.is_some() {
+            // The page has something of clean destinations, and of one that is dirty and had announced nothing.
+            let mut fresh = self.spare.pop().unwrap_or_else(|| Box::new([NOTHING; PAGE_SLOTS]));
+            fresh.fill(NOTHING);
+            *page = Some(fresh);
+        }
+        if let Some(page) = page {
+            page[slot as usize % PAGE_SLOTS] = before.best.unwrap_or(NOTHING);
         }
         if !before.all.is_empty() {
             self.all_before.insert(slot, before.all);
@@ -101,17 +121,28 @@ impl Dirty {
         if !self.is_set(slot) {
             return None;
         }
-        self.bits[slot as usize / 64] &= !(1 << (slot % 64));
+        let best = self.before(slot);
+        let word = slot as usize / 64;
+        self.bits[word] &= !(1 << (slot % 64));
         self.count -= 1;
         if self.count == 0 {
             self.since = None;
         }
-        Some(Before { best: self.before.remove(&slot), all: self.all_before.remove(&slot).unwrap_or_default() })
+        if self.bits[word] == 0
+            && let Some(page) = self.before[word].take()
+            && self.spare.len() < SPARE_PAGES
+        {
+            self.spare.push(page);
+        }
+        let all = if self.all_before.is_empty() { None } else { self.all_before.remove(&slot) };
+        Some(Before { best, all: all.unwrap_or_default() })
     }
 
     /// What a dirty destination had announced.
     pub(crate) fn before(&self, slot: u32) -> Option<Announced> {
-        self.before.get(&slot).copied()
+        let page = self.before.get(slot as usize / 64)?.as_ref()?;
+        let best = page[slot as usize % PAGE_SLOTS];
+        (best.attr != AttrId::NONE).then_some(best)
     }
     /// The same of all paths.
     pub(crate) fn all_before(&self, slot: u32) -> &[Announced] {
@@ -132,7 +163,7 @@ impl Dirty {
     pub(crate) fn next(&mut self, max: usize, out: &mut Vec<u32>) {
         let words = self.bits.len();
         let mut seen = 0;
-        while seen < words && out.len() < max {
+        while seen < words && out.len() < max.min(self.count as usize) {
             let at = self.rotor % words;
             let mut word = self.bits[at];
             if word != 0 && out.len() + word.count_ones() as usize > max && !out.is_empty() {
@@ -164,6 +195,8 @@ impl Dirty {
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        self.bits.len() * 8 + self.before.allocation_size() + self.all_before.allocation_size()
+        let pages = self.before.iter().flatten().count() + self.spare.len();
+        let words = size_of::<u64>() + size_of::<Option<Page>>();
+        self.bits.len() * words + pages * size_of::<[Announced; PAGE_SLOTS]>() + self.all_before.allocation_size()
     }
 }

@@ -206,11 +206,10 @@ impl<A: Addr> FamilyRib<A> {
         self.dirty.set(slot, urgency, Before { best, all }, shared.now);
     }
 
-    pub(crate) fn forget(&mut self, shared: &mut Shared, before: &Before) {
-        for a in before.best.iter().chain(&before.all) {
-            shared.attrs.release(a.attr);
-            self.sources.release(a.source);
-        }
+    /// What a flushed destination had announced is needed no more.
+    pub(crate) fn forget(&mut self, shared: &mut Shared, announced: Announced) {
+        shared.attrs.release(announced.attr);
+        self.sources.release(announced.source);
     }
 
     pub(crate) fn candidate<'a>(&'a self, shared: &'a Shared, p: &PathRec) -> Candidate<'a> {

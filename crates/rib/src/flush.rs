@@ -93,7 +93,7 @@ impl<A: Addr> FamilyRib<A> {
             self.renumber();
         }
         self.generation += 1;
-        let mut flushed: Vec<Before> = Vec::with_capacity(slots.len());
+        let mut flushed: Vec<Announced> = Vec::with_capacity(slots.len());
         let (mut done, mut bytes) = (0, 0);
         for &slot in slots {
             if bytes > FLUSH_BYTES {
@@ -103,7 +103,7 @@ impl<A: Addr> FamilyRib<A> {
             self.bury(shared, slot);
             if let Some(before) = self.dirty.clear(slot) {
                 bytes += self.decide(shared, slot, &before);
-                flushed.push(before);
+                flushed.extend(before.best.iter().chain(&before.all));
             }
         }
         // Long runs, and one export for each.
@@ -114,8 +114,8 @@ impl<A: Addr> FamilyRib<A> {
         self.changes.clear();
         self.id_changes.clear();
         self.leg_changes.clear();
-        for before in &flushed {
-            self.forget(shared, before);
+        for announced in flushed {
+            self.forget(shared, announced);
         }
         self.dirty.restart_clock(shared.now);
         self.check_bounds(shared);
