@@ -70,6 +70,10 @@ impl Dirty {
     pub(crate) const fn len(&self) -> u32 {
         self.count
     }
+    /// Whether any may wait urgently.
+    pub(crate) fn has_urgent(&self) -> bool {
+        !self.urgent.is_empty()
+    }
     /// Since when the oldest waits, about.
     pub(crate) const fn since(&self) -> Option<Timestamp> {
         self.since

@@ -19,7 +19,7 @@ use crate::session::PrefixLimit;
 use crate::source::Sources;
 use crate::stale::Passes;
 use crate::table::{Addr, PathRec, Table};
-use crate::update_group::{Change, Group};
+use crate::update_group::{Change, Draft, Group};
 
 /// What the families of a RIB share.
 #[derive(Debug)]
@@ -114,6 +114,8 @@ pub(crate) struct FamilyRib<A> {
     /// What was said of paths beside the best.
     pub(crate) legs: Legs,
     pub(crate) leg_changes: Vec<LegChange>,
+    /// For whichever group is about to say something.
+    pub(crate) draft: Draft,
     /// Adverts that were refused.
     pub(crate) refused: u64,
     /// Destinations with a best path.
@@ -155,6 +157,7 @@ impl<A: Addr> FamilyRib<A> {
             id_changes: Vec::new(),
             legs: Legs::default(),
             leg_changes: Vec::new(),
+            draft: Draft::default(),
             refused: 0,
             best: 0,
         }

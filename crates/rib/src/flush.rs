@@ -209,6 +209,7 @@ impl<A: Addr> FamilyRib<A> {
                 continue;
             }
             let me = u32::try_from(g).unwrap_or(u32::MAX);
+            std::mem::swap(&mut group.draft, &mut self.draft);
             let cx = Context {
                 table: &self.table,
                 sources: &self.sources,
@@ -223,6 +224,7 @@ impl<A: Addr> FamilyRib<A> {
                 changes.iter().for_each(|c| group.change(&cx, me, c));
             }
             group.encode(&cx, Audience::Except);
+            std::mem::swap(&mut group.draft, &mut self.draft);
             self.groups[g] = Some(group);
             self.append(shared, me);
         }

@@ -28,6 +28,7 @@ impl<A: Addr> FamilyRib<A> {
             group_of: &self.group_of,
             default_slot: self.default_slot,
         };
+        std::mem::swap(&mut g.draft, &mut self.draft);
         let from = g.exported.counted_to;
         let to = from.saturating_add(COUNT_SLOTS).min(slots);
         for slot in from..to {
@@ -56,6 +57,7 @@ impl<A: Addr> FamilyRib<A> {
         }
         g.exported.counted_to = to;
         g.forget_said();
+        std::mem::swap(&mut g.draft, &mut self.draft);
         self.groups[group as usize] = Some(g);
         true
     }

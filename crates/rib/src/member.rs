@@ -534,6 +534,33 @@ impl<A: Addr> FamilyRib<A> {
         self.free_tombstones(shared);
     }
 
+    /// Whether all journals together take more than `full`, but for what all members have passed.
+    pub(crate) fn journals_are_full(&mut self, full: usize) -> bool {
+        if self.journals_bytes() <= full {
+            return false;
+        }
+        (0..u32::try_from(self.groups.len()).unwrap_or(u32::MAX)).for_each(|group| self.trim(group));
+        self.journals_bytes() > full
+    }
+
+    fn journals_bytes(&self) -> usize {
+        // Those of calm groups are empty.
+        self.groups.iter().flatten().filter(|g| !g.calm).map(|g| lock(&g.journal).bytes()).sum()
+    }
+
+    /// Asks the slowest member of the largest journal to wake the owner as soon as it passes anything; true when it has
+    /// since it was looked at.
+    pub(crate) fn await_room(&self) -> bool {
+        let largest = self.groups.iter().flatten().max_by_key(|g| lock(&g.journal).bytes());
+        let members = largest.into_iter().flat_map(|g| &g.members).filter_map(|&m| self.member(m));
+        let slowest = members.filter(|m| m.attached).map(|m| &m.link).min_by_key(|link| link.position());
+        slowest.is_some_and(|link| {
+            let at = link.position();
+            link.wake_at(at + 1);
+            link.position() > at
+        })
+    }
+
     fn journal_bytes(&self, group: u32) -> usize {
         self.group(group).map_or(0, |g| lock(&g.journal).bytes())
     }

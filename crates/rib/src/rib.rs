@@ -34,6 +34,9 @@ pub struct Bounds {
     pub journal_bytes: usize,
     /// The most that all journals of a family take together.
     pub journals_bytes: usize,
+    /// Tables wait for a while when all journals of a family take more than this: several groups have no need of as much
+    /// as one.
+    pub journals_full: usize,
     /// The most destinations without paths that are kept for slow members; an eighth of all slots if that is more.
     pub tombstones: usize,
     /// How long a change waits for members to keep up.
@@ -53,6 +56,7 @@ impl Default for Bounds {
         Self {
             journal_bytes: 2 * 1024 * 1024,
             journals_bytes: 16 * 1024 * 1024,
+            journals_full: 3 * 1024 * 1024,
             tombstones: 65_536,
             patience: std::time::Duration::from_millis(50),
             low: 256 * 1024,
@@ -680,8 +684,11 @@ impl<A: Addr> FamilyRib<A> {
         self.end_late_refreshes(shared);
         let mut worked = false;
         let waited = self.dirty.since().is_some_and(|s| shared.now.since(s) >= shared.limits.patience);
-        let may_flush = waited || self.half_keeps_up(shared.limits.low);
-        if self.dirty.len() > 0 && may_flush {
+        let may_flush = |rib: &mut Self| {
+            let full = !rib.dirty.has_urgent() && rib.journals_are_full(shared.limits.journals_full);
+            waited || (!full && rib.half_keeps_up(shared.limits.low))
+        };
+        if self.dirty.len() > 0 && may_flush(self) {
             worked |= self.flush_some(shared, max) > 0;
         }
         let groups = self.groups.len();
@@ -704,6 +711,10 @@ impl<A: Addr> FamilyRib<A> {
             return RunStatus::More;
         }
         self.check_bounds(shared);
+        if self.dirty.len() > 0 && self.journals_are_full(shared.limits.journals_full) && self.await_room() {
+            self.look_at_members = true;
+            return RunStatus::More;
+        }
         let patience = self.dirty.since().filter(|_| self.gate != Gate::Closed).map(|s| s + shared.limits.patience);
         let deadlines = [patience, self.refresh_deadline()];
         RunStatus::Idle(deadlines.into_iter().flatten().min())

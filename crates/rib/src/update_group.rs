@@ -71,6 +71,19 @@ pub(crate) struct Context<'a, A> {
     pub(crate) default_slot: Option<u32>,
 }
 
+impl<A: Addr> Context<'_, A> {
+    /// A path as export reads it.
+    fn route(&self, slot: u32, p: Announced) -> RouteView<'_> {
+        RouteView {
+            prefix: self.table.prefix(slot),
+            meta: self.attrs.meta(p.attr),
+            block: self.attrs.block(p.attr),
+            source: self.sources.info(p.source),
+            flags: p.flags,
+        }
+    }
+}
+
 /// What a group says of a (prefix, path id): a block of its memo, and the peer that must not get it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Said {
@@ -78,10 +91,17 @@ pub(crate) struct Said {
     pub(crate) peer: PeerId,
 }
 
+/// What export depends on beside the prefix: attributes, source, flags.
+type Asked = (AttrId, SourceId, u8);
+
 /// Exported blocks of one batch, by what they were made of, each once.
 #[derive(Debug, Default)]
 struct Memo {
-    known: HashMap<(AttrId, SourceId, u8), Option<u32>>,
+    known: HashMap<Asked, Option<u32>>,
+    /// What was looked up in it last: neighbours have the same attributes as a rule.
+    last: Option<(Asked, Option<u32>)>,
+    /// Whether what was asked last is exported at all.
+    last_says: Option<(Asked, bool)>,
     /// Blocks by content.
     index: HashTable<u32>,
     hasher: DefaultHashBuilder,
@@ -93,9 +113,20 @@ struct Memo {
 impl Memo {
     fn clear(&mut self) {
         self.known.clear();
+        self.last = None;
+        self.last_says = None;
         self.index.clear();
         self.bytes.clear();
         self.ends.clear();
+    }
+    /// What was found out of a path; none if it was not asked for.
+    fn known(&mut self, asked: Asked) -> Option<Option<u32>> {
+        if let Some((_, said)) = self.last.filter(|last| last.0 == asked) {
+            return Some(said);
+        }
+        let said = *self.known.get(&asked)?;
+        self.last = Some((asked, said));
+        Some(said)
     }
     fn block(&self, n: u32) -> &[u8] {
         piece(&self.bytes, &self.ends, n)
@@ -183,8 +214,14 @@ pub(crate) struct Group {
     /// What its attached members were told.
     pub(crate) told: Tallies,
     encoder: Encoder,
-    memo: Memo,
+    pub(crate) draft: Draft,
     out: Out,
+}
+
+/// What a group is about to say. Groups have it one after the other, so that its room is that of one.
+#[derive(Debug, Default)]
+pub(crate) struct Draft {
+    memo: Memo,
     adverts: Vec<(Said, u32, u16)>,
     withdrawals: Vec<(Audience, u32, u16)>,
 }
@@ -251,10 +288,8 @@ impl Group {
             exported: Exported::default(),
             told: Tallies::default(),
             encoder: Encoder::new(encode),
-            memo: Memo::default(),
+            draft: Draft::default(),
             out: Out::new(),
-            adverts: Vec::new(),
-            withdrawals: Vec::new(),
         }
     }
 
@@ -298,12 +333,12 @@ impl Group {
         let key = match &self.kind {
             GroupKind::Peers { key, default_originate } => {
                 if cx.default_slot == Some(slot) && *default_originate == DefaultOriginate::On {
-                    let mut scratch = std::mem::take(&mut self.memo.scratch);
+                    let mut scratch = std::mem::take(&mut self.draft.memo.scratch);
                     let block = match export_default(key, &mut scratch) {
-                        Export::Changed(block) if tx == 0 => Some(self.memo.push(block)),
+                        Export::Changed(block) if tx == 0 => Some(self.draft.memo.push(block)),
                         Export::Changed(_) | Export::Unchanged | Export::Withheld(_) => None,
                     };
-                    self.memo.scratch = scratch;
+                    self.draft.memo.scratch = scratch;
                     return block.map(|block| Said { block, peer: PeerId::LOCAL });
                 }
                 key
@@ -317,27 +352,46 @@ impl Group {
         let peer = cx.sources.peer(p.source);
         let id = (p.attr, p.source, p.flags.0);
         let memoise = !key.depends_on_prefix();
-        if memoise && let Some(known) = self.memo.known.get(&id) {
+        if memoise && let Some(known) = self.draft.memo.known(id) {
             return known.map(|block| Said { block, peer });
         }
-        let route = RouteView {
-            prefix: cx.table.prefix(slot),
-            meta: cx.attrs.meta(p.attr),
-            block: cx.attrs.block(p.attr),
-            source: cx.sources.info(p.source),
-            flags: p.flags,
-        };
-        let mut scratch = std::mem::take(&mut self.memo.scratch);
+        let route = cx.route(slot, p);
+        let mut scratch = std::mem::take(&mut self.draft.memo.scratch);
         let exported = export(key, &route, &mut scratch);
         if exported == Export::Withheld(Withheld::TooLong) {
             self.too_long += 1;
         }
-        let said = exported.attributes(route.block).map(|b| self.memo.push(b));
-        self.memo.scratch = scratch;
+        let said = exported.attributes(route.block).map(|b| self.draft.memo.push(b));
+        self.draft.memo.scratch = scratch;
         if memoise {
-            self.memo.known.insert(id, said);
+            self.draft.memo.known.insert(id, said);
+            self.draft.memo.last = Some((id, said));
         }
         said.map(|block| Said { block, peer })
+    }
+
+    /// Whether the group says anything of a path, where what does not matter: the peer that must not get it.
+    fn says<A: Addr>(&mut self, cx: &Context<'_, A>, slot: u32, tx: u16, path: Option<Announced>) -> Option<PeerId> {
+        let key = match &self.kind {
+            GroupKind::Peers { key, .. } if cx.default_slot != Some(slot) && !key.depends_on_prefix() => key,
+            GroupKind::Peers { .. } | GroupKind::Feed(_) => return self.say(cx, slot, tx, path).map(|said| said.peer),
+        };
+        let p = path?;
+        if tx == NO_TX && self.paths().is_some() {
+            return None;
+        }
+        let peer = cx.sources.peer(p.source);
+        let id = (p.attr, p.source, p.flags.0);
+        let known = self.draft.memo.last_says.filter(|last| last.0 == id).map(|last| last.1);
+        if let Some(says) = known.or_else(|| self.draft.memo.known(id).map(|said| said.is_some())) {
+            return says.then_some(peer);
+        }
+        let route = cx.route(slot, p);
+        let mut scratch = std::mem::take(&mut self.draft.memo.scratch);
+        let says = !matches!(export(key, &route, &mut scratch), Export::Withheld(_));
+        self.draft.memo.scratch = scratch;
+        self.draft.memo.last_says = Some((id, says));
+        says.then_some(peer)
     }
 
     /// What a group of records says of a destination's paths; nothing when there is none.
@@ -350,7 +404,7 @@ impl Group {
             feed::push_path(&mut record, cx.attrs.block(p.attr), p.flags, cx.sources.info(p.source));
         }
         // The source of a path is no receiver of records.
-        Some(Said { block: self.memo.push(&record), peer: PeerId::LOCAL })
+        Some(Said { block: self.draft.memo.push(&record), peer: PeerId::LOCAL })
     }
 
     /// Notes what follows from a change of the paths that share traffic.
@@ -364,27 +418,31 @@ impl Group {
 
     /// Forgets what was said without writing it.
     pub(crate) fn forget_said(&mut self) {
-        self.memo.clear();
+        self.draft.memo.clear();
     }
 
     /// The block of something said since the last [`encode`](Self::encode).
     pub(crate) fn block(&self, said: Said) -> &[u8] {
-        self.memo.block(said.block)
+        self.draft.memo.block(said.block)
     }
 
     /// Notes an advert for [`encode`](Self::encode).
     pub(crate) fn advertise(&mut self, said: Said, slot: u32, tx: u16) {
-        self.adverts.push((said, slot, tx));
+        self.draft.adverts.push((said, slot, tx));
     }
     /// Notes a withdrawal.
     pub(crate) fn withdraw(&mut self, to: Audience, slot: u32, tx: u16) {
-        self.withdrawals.push((to, slot, tx));
+        self.draft.withdrawals.push((to, slot, tx));
     }
 
     /// Notes what follows from a change (B.6, flush), and counts.
     pub(crate) fn change<A: Addr>(&mut self, cx: &Context<'_, A>, me: u32, c: &Change) {
         let max = self.paths().unwrap_or(u16::MAX);
         let (was, is) = (c.old.filter(|_| c.old_rank < max), c.new.filter(|_| c.new_rank < max));
+        // The default route may be said without a path.
+        if is.is_none() && cx.default_slot != Some(c.slot) {
+            return self.retract(cx, c, was);
+        }
         let old = self.say(cx, c.slot, c.tx, was);
         let new = self.say(cx, c.slot, c.tx, is);
         let repeats = matches!((old, new), (Some(o), Some(n)) if o.peer == n.peer && self.block(o) == self.block(n));
@@ -422,6 +480,18 @@ impl Group {
         }
     }
 
+    /// The same of a path that is gone.
+    fn retract<A: Addr>(&mut self, cx: &Context<'_, A>, c: &Change, was: Option<Announced>) {
+        let Some(gone) = was else { return };
+        self.told.count(cx.sources.peer(gone.source), |t| t.gone += 1);
+        let Some(peer) = self.says(cx, c.slot, c.tx, was) else { return };
+        if c.slot < self.exported.counted_to {
+            self.exported.remove(peer);
+        }
+        self.told.count(peer, |t| t.withdrawn += 1);
+        self.withdraw(Audience::Except(peer), c.slot, c.tx);
+    }
+
     /// Encodes what was noted, each advert for what `audience` says of its source. Octets of messages.
     pub(crate) fn encode<A: Addr>(&mut self, cx: &Context<'_, A>, audience: impl Fn(PeerId) -> Audience) -> usize {
         let ids = self.paths().is_some();
@@ -429,7 +499,7 @@ impl Group {
             prefix: cx.table.prefix(slot),
             path_id: if ids { PathId(u32::from(tx) + 1) } else { PathId(0) },
         };
-        let mut withdrawals = std::mem::take(&mut self.withdrawals);
+        let mut withdrawals = std::mem::take(&mut self.draft.withdrawals);
         withdrawals.sort_by_key(|w| audience_key(w.0));
         for run in withdrawals.chunk_by(|a, b| a.0 == b.0) {
             let Some(&(to, ..)) = run.first() else { continue };
@@ -443,14 +513,14 @@ impl Group {
             }
         }
         withdrawals.clear();
-        self.withdrawals = withdrawals;
-        let mut adverts = std::mem::take(&mut self.adverts);
+        self.draft.withdrawals = withdrawals;
+        let mut adverts = std::mem::take(&mut self.draft.adverts);
         adverts.sort_by_key(|(said, ..)| (said.peer, said.block));
         for run in adverts.chunk_by(|a, b| a.0 == b.0) {
             let Some(&(said, ..)) = run.first() else { continue };
             let mut items = run.iter().map(|&(_, slot, tx)| nlri(slot, tx)).peekable();
             while items.peek().is_some() {
-                let block = self.memo.block(said.block);
+                let block = self.draft.memo.block(said.block);
                 match self.kind {
                     GroupKind::Peers { .. } => {
                         if self.encoder.advertise(&mut self.out.buffer, block, &mut items, SEGMENT_BYTES).is_err() {
@@ -465,8 +535,8 @@ impl Group {
             }
         }
         adverts.clear();
-        self.adverts = adverts;
-        self.memo.clear();
+        self.draft.adverts = adverts;
+        self.draft.memo.clear();
         self.out.bytes + self.out.buffer.len()
     }
 

@@ -46,6 +46,7 @@ impl<A: Addr> FamilyRib<A> {
         self.flush_range(shared, from, to);
         let Some(walkers) = self.walkers(group, from) else { return true };
         let Some(Some(mut g)) = self.groups.get_mut(group as usize).map(Option::take) else { return false };
+        std::mem::swap(&mut g.draft, &mut self.draft);
         let (set, first) = {
             let mut journal = lock(&g.journal);
             (if walkers.all { None } else { Some(journal.set(&walkers.peers)) }, journal.head())
@@ -75,6 +76,7 @@ impl<A: Addr> FamilyRib<A> {
             Some(set) => Audience::SetExcept(set, source),
             None => Audience::Except(source),
         });
+        std::mem::swap(&mut g.draft, &mut self.draft);
         let to = if slot < slots_end { slot } else { to };
         g.rotor = if to == u32::MAX { 0 } else { to };
         self.groups[group as usize] = Some(g);

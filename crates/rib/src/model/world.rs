@@ -257,6 +257,7 @@ impl<A: Side> World<A> {
             bounds: Bounds {
                 journal_bytes,
                 journals_bytes: journal_bytes * 3,
+                journals_full: [journal_bytes / 2, journal_bytes * 3 / 2][random.below(2)],
                 tombstones: 1000,
                 patience: std::time::Duration::from_millis(50),
                 low: [300, 1500, 100_000][random.below(3)],
