@@ -47,7 +47,7 @@ impl Etcd {
     #[track_caller]
     #[must_use]
     pub fn start(directory: &Path, options: &Options<'_>) -> Self {
-        let built = || crate::kubernetes::programs().unwrap_or_else(|missing| panic!("{missing}")).join("etcd");
+        let built = || crate::kubernetes::program("etcd").unwrap_or_else(|missing| panic!("{missing}"));
         let program = options.program.clone().unwrap_or_else(built);
         let scheme = if options.tls.is_some() { "https" } else { "http" };
         let url = format!("{scheme}://127.0.0.1:{}", free_port());

@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 pub use calico::CalicoApi;
-pub use programs::programs;
+pub use programs::program;
 
 use self::client::{Client, parse};
 use self::throttle::Throttle;
@@ -83,7 +83,7 @@ impl Cluster {
         let mut arguments = arguments(path, &authority, port, &options.names);
         arguments.push(format!("--etcd-servers={}", etcd.url()));
         arguments.extend(options.arguments.iter().cloned());
-        let program = programs().unwrap_or_else(|missing| panic!("{missing}")).join("kube-apiserver");
+        let program = program("kube-apiserver").unwrap_or_else(|missing| panic!("{missing}"));
         let admin = Client::new(&format!("https://127.0.0.1:{port}"), ADMIN_TOKEN, &authority);
         let mut cluster = Self {
             server: None,

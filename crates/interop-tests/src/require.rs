@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+use crate::kubernetes::program;
+
 /// Something that must be there before a test can run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
@@ -24,6 +26,10 @@ pub enum Need {
     Bgpdump,
     /// The API server of Kubernetes and etcd, which `scripts/kubernetes` builds.
     Kubernetes,
+    /// `kubectl`, which the same builds.
+    Kubectl,
+    /// `helm`, which the same builds.
+    Helm,
     /// The recorded tables of the shared data folder. They are too large for the repository, so their absence skips a case
     /// everywhere.
     SharedData,
@@ -41,6 +47,7 @@ impl Need {
             Need::Exabgp => (&["/usr/sbin/exabgp"], "exabgp"),
             Need::Bgpdump => (&["/usr/bin/bgpdump"], "bgpdump"),
             Need::Kubernetes => (&["/usr/bin/setpriv"], "util-linux"),
+            Need::Kubectl | Need::Helm => (&[], ""),
             Need::SharedData => (&[], ""),
         }
     }
@@ -54,7 +61,9 @@ impl Need {
         }
         match self {
             Need::Namespaces => namespaces_refused().clone(),
-            Need::Kubernetes => crate::kubernetes::programs().err(),
+            Need::Kubernetes => ["kube-apiserver", "etcd"].into_iter().find_map(|name| program(name).err()),
+            Need::Kubectl => program("kubectl").err(),
+            Need::Helm => program("helm").err(),
             Need::SharedData => {
                 let file = shared_data("updates.et-header.2015.gz");
                 (!file.exists()).then(|| format!("{} is not there", file.display()))

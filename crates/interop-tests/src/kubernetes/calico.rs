@@ -99,7 +99,9 @@ fn node(object: &Value) -> Value {
     }
     let mut metadata = Map::new();
     metadata.insert("name".to_owned(), object["metadata"]["name"].clone());
-    metadata.insert("annotations".to_owned(), Value::Object(annotations));
+    if !annotations.is_empty() {
+        metadata.insert("annotations".to_owned(), Value::Object(annotations));
+    }
     if let Some(labels) = object.pointer("/metadata/labels").and_then(Value::as_object) {
         // Calico's own tools take `true` and numbers for text.
         let words = labels.iter().map(|(name, value)| {

@@ -1,9 +1,10 @@
 //! Where the programs are, and where their data is while they run.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use tempfile::TempDir;
 
@@ -11,31 +12,32 @@ use crate::require::strict;
 
 const PREFIX: &str = "heddle-kubernetes-";
 
-/// The directory of `kube-apiserver` and `etcd`: `HEDDLE_KUBERNETES_BIN`, or where `scripts/kubernetes` put them. They are built now, with
-/// what that prints on standard error, if nothing may be skipped (`CI=true`) or `HEDDLE_KUBERNETES_BUILD` is set.
+/// A program of a control plane: in `HEDDLE_KUBERNETES_BIN`, or where `scripts/kubernetes` put it. It is built now, with what that prints
+/// on standard error, if nothing may be skipped (`CI=true`) or `HEDDLE_KUBERNETES_BUILD` is set.
 ///
 /// # Errors
-/// Why there are none.
-pub fn programs() -> Result<PathBuf, String> {
-    static PROGRAMS: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    PROGRAMS.get_or_init(find).clone()
+/// Why there is none.
+pub fn program(name: &str) -> Result<PathBuf, String> {
+    static FOUND: Mutex<BTreeMap<String, Result<PathBuf, String>>> = Mutex::new(BTreeMap::new());
+    let mut found = FOUND.lock().unwrap_or_else(PoisonError::into_inner);
+    found.entry(name.to_owned()).or_insert_with(|| find(name)).clone()
 }
 
-fn find() -> Result<PathBuf, String> {
+fn find(name: &str) -> Result<PathBuf, String> {
     if let Some(directory) = std::env::var_os("HEDDLE_KUBERNETES_BIN") {
-        return Ok(PathBuf::from(directory));
+        let program = PathBuf::from(directory).join(name);
+        return if program.exists() { Ok(program) } else { Err(format!("{} is not there", program.display())) };
     }
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/kubernetes");
-    let build = strict() || std::env::var_os("HEDDLE_KUBERNETES_BUILD").is_some();
     let mut command = Command::new(&script);
-    if build {
+    if strict() || std::env::var_os("HEDDLE_KUBERNETES_BUILD").is_some() {
         command.stderr(Stdio::inherit());
     } else {
         command.arg("--find");
     }
-    let output = command.output().map_err(|error| format!("{}: {error}", script.display()))?;
+    let output = command.arg(name).output().map_err(|error| format!("{}: {error}", script.display()))?;
     if output.status.success() {
-        return Ok(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()));
+        return Ok(Path::new(String::from_utf8_lossy(&output.stdout).trim()).join(name));
     }
     let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
     Err(if said.is_empty() { format!("{}: {}", script.display(), output.status) } else { said })

@@ -1,12 +1,17 @@
 //! Who may do what, how often, and over which way.
 
+use std::fs::File;
 use std::net::TcpListener;
+use std::process::Command;
+use std::thread;
 use std::time::Duration;
 
-use heddle_interop_tests::kubernetes::Cluster;
 use heddle_interop_tests::kubernetes::client::Client;
 use heddle_interop_tests::kubernetes::door::Door;
+use heddle_interop_tests::kubernetes::{Cluster, program};
+use heddle_interop_tests::netns::Netns;
 use heddle_interop_tests::wait::{PATIENCE, ensure, wait_for};
+use nix::sched::{CloneFlags, setns};
 use serde_json::json;
 
 /// A service account may read what its role says, and nothing else; without the role not even that.
@@ -88,4 +93,52 @@ pub(crate) fn through_a_door(cluster: &Cluster) {
     wait_for("the door is open", PATIENCE, || version(&visitor));
     let admin = cluster.admin();
     assert!(admin.get("/livez").is_ok());
+}
+
+/// A door whose listener was made in a namespace leads out of it, and nothing else does.
+pub(crate) fn from_a_namespace(cluster: &Cluster) {
+    let netns = Netns::new("door");
+    let file = File::open(format!("/run/netns/{}", netns.name())).unwrap_or_else(|error| panic!("{error}"));
+    let listen = || {
+        setns(&file, CloneFlags::CLONE_NEWNET).unwrap_or_else(|error| panic!("{error}"));
+        TcpListener::bind("127.0.0.1:0").expect("the namespace has a loopback interface")
+    };
+    // The thread ends in that namespace; this one stays where it is.
+    let listener = thread::scope(|scope| scope.spawn(listen).join().expect("no panic"));
+    let door = Door::open(listener, cluster.port());
+    let ca = cluster.directory().join("ca.crt");
+    let version = |port: u16| {
+        let mut command = netns.command("curl");
+        command.args(["--silent", "--show-error", "--max-time", "30", "--cacert"]).arg(&ca);
+        command.arg(format!("https://localhost:{port}/version"));
+        let output = command.output().unwrap_or_else(|error| panic!("{error}"));
+        (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let (answered, text) = version(door.address().port());
+    assert!(answered && text.contains("gitVersion"), "{text}");
+    assert!(!version(cluster.port()).0, "the API server listens elsewhere");
+    door.shut();
+    assert!(!version(door.address().port()).0, "the door is shut");
+}
+
+/// kubectl, with a kubeconfig as programs under test get it: what would be refused is refused, and nothing is stored.
+pub(crate) fn with_kubectl(cluster: &Cluster) {
+    let program = program("kubectl").unwrap_or_else(|error| panic!("{error}"));
+    let apply = |token: Option<&str>, manifest: &str| {
+        let file = cluster.directory().join(format!("kubectl-{}.yaml", manifest.len()));
+        std::fs::write(&file, manifest).expect("the directory can be written");
+        let mut command = Command::new(&program);
+        command.env("HOME", cluster.directory()).arg("--kubeconfig").arg(cluster.kubeconfig(token, None));
+        command.args(["apply", "--server-side", "--dry-run=server", "-f"]).arg(file);
+        command.output().unwrap_or_else(|error| panic!("{error}"))
+    };
+    let peer = "{apiVersion: projectcalico.org/v3, kind: BGPPeer, metadata: {name: dry}, spec: {peerIP: 10.0.0.1}}";
+    let taken = apply(None, peer);
+    assert!(taken.status.success(), "{taken:?}");
+    assert!(cluster.admin().get("/apis/projectcalico.org/v3/bgppeers/dry").is_err(), "it was a dry run");
+    let unknown = apply(None, &peer.replace("peerIP", "peerip"));
+    assert!(String::from_utf8_lossy(&unknown.stderr).contains("field not declared in schema"), "{unknown:?}");
+    let token = cluster.service_account("kube-system", "dry");
+    let refused = apply(Some(&token), peer);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("forbidden"), "{refused:?}");
 }

@@ -20,14 +20,18 @@ use libtest_mimic::{Arguments, Failed, Trial};
 /// A case that shares a cluster with others.
 type Shared = fn(&Cluster);
 
-const SHARED: [(&str, Shared); 7] = [
-    ("kubernetes::objects::of_calico", objects::of_calico),
-    ("kubernetes::objects::of_kubernetes", objects::of_kubernetes),
-    ("kubernetes::objects::watched", objects::watched),
-    ("kubernetes::objects::with_rules", objects::with_rules),
-    ("kubernetes::access::forbidden", access::forbidden),
-    ("kubernetes::access::throttled", access::throttled),
-    ("kubernetes::access::through_a_door", access::through_a_door),
+const SERVERS: &[Need] = &[Need::Kubernetes];
+
+const SHARED: [(&str, &[Need], Shared); 9] = [
+    ("kubernetes::objects::of_calico", SERVERS, objects::of_calico),
+    ("kubernetes::objects::of_kubernetes", SERVERS, objects::of_kubernetes),
+    ("kubernetes::objects::watched", SERVERS, objects::watched),
+    ("kubernetes::objects::with_rules", SERVERS, objects::with_rules),
+    ("kubernetes::access::forbidden", SERVERS, access::forbidden),
+    ("kubernetes::access::throttled", SERVERS, access::throttled),
+    ("kubernetes::access::through_a_door", SERVERS, access::through_a_door),
+    ("kubernetes::access::from_a_namespace", &[Need::Kubernetes, Need::Namespaces], access::from_a_namespace),
+    ("kubernetes::access::with_kubectl", &[Need::Kubernetes, Need::Kubectl], access::with_kubectl),
 ];
 
 const ALONE: [(&str, fn()); 4] = [
@@ -41,13 +45,13 @@ fn main() {
     // As in the cases beside: every test program is asked for times in this way; they are printed here in any case.
     let ours = env::args().filter(|argument| !matches!(argument.as_str(), "-Z" | "unstable-options" | "--report-time"));
     let arguments = Arguments::from_iter(ours);
-    let missing = if arguments.list { None } else { Need::Kubernetes.missing() };
+    let missing = |needs: &[Need]| if arguments.list { None } else { needs.iter().find_map(|need| need.missing()) };
     let cluster: Arc<OnceLock<Cluster>> = Arc::default();
-    let shared = SHARED.into_iter().map(|(name, run)| {
+    let shared = SHARED.into_iter().map(|(name, needs, run)| {
         let cluster = Arc::clone(&cluster);
-        trial(name, missing.clone(), move || run(cluster.get_or_init(shared_cluster)))
+        trial(name, missing(needs), move || run(cluster.get_or_init(shared_cluster)))
     });
-    let alone = ALONE.into_iter().map(|(name, run)| trial(name, missing.clone(), run));
+    let alone = ALONE.into_iter().map(|(name, run)| trial(name, missing(SERVERS), run));
     let trials = shared.chain(alone).collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
     // Ends the servers, which the end of the process alone would leave to the kernel, and their data to the next run.
