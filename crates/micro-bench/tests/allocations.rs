@@ -96,27 +96,26 @@ fn the_rib(family: Family) {
         };
 
     let inserted = of(family, Bound(22.0, 77.0, 63.0), Bound(22.0, 95.0, 81.0));
-    let exported = of(family, Bound(9.5, 182.0, 9.0), Bound(10.0, 197.0, 9.0));
+    let exported = of(family, Bound(9.5, 158.0, 9.0), Bound(10.0, 173.0, 9.0));
     assert!(step(&mut reflector, "new", 0, &first, inserted, exported) > 0);
 
     assert_eq!(step(&mut reflector, "the same again", 0, &first, NOTHING, NOTHING), 0, "nobody has to know");
 
-    // The sets of attributes that were there stay until others have heard of the new ones.
-    let inserted = of(family, Bound(2.0, 108.0, 63.0), Bound(2.0, 110.0, 66.0));
-    let exported = of(family, Bound(8.0, 172.0, 0.0), Bound(8.5, 187.0, 0.0));
+    // What others were told, and its sets of attributes, stay until they have heard of the new ones: a page for 64 destinations.
+    let inserted = of(family, Bound(20.0, 35.0, 34.0), Bound(20.0, 38.0, 36.0));
+    let exported = of(family, Bound(8.5, 145.0, 0.0), Bound(8.5, 162.0, 0.0));
     assert!(step(&mut reflector, "with other attributes", 0, &newer, inserted, exported) > 0);
 
     // It is the better one for every second set.
-    let inserted = of(family, Bound(1.0, 50.0, 50.0), Bound(1.0, 54.0, 54.0));
-    let exported = of(family, Bound(7.0, 127.0, 1.0), Bound(7.0, 137.0, 1.0));
+    let inserted = of(family, Bound(16.5, 62.0, 62.0), Bound(16.5, 65.0, 65.0));
+    let exported = of(family, Bound(7.0, 102.0, 0.0), Bound(7.0, 109.0, 0.0));
     assert!(step(&mut reflector, "a second path", 1, &second, inserted, exported) > 0);
 
-    // A few small ones for all.
-    let inserted = Bound(0.1, 0.1, 0.1);
-    let exported = of(family, Bound(11.5, 121.0, 0.0), Bound(10.5, 136.0, 0.0));
+    let inserted = Bound(15.5, 12.0, 12.0);
+    let exported = of(family, Bound(7.0, 102.0, 0.0), Bound(16.0, 109.0, 0.0));
     assert!(step(&mut reflector, "the first one withdrawn", 0, &withdrawal, inserted, exported) > 0);
 
-    let exported = of(family, Bound(6.5, 126.0, 0.0), Bound(10.5, 135.0, 0.0));
-    assert!(step(&mut reflector, "the last one withdrawn", 1, &withdrawal, NOTHING, exported) > 0);
+    let exported = of(family, Bound(6.5, 106.0, 0.0), Bound(6.5, 109.0, 0.0));
+    assert!(step(&mut reflector, "the last one withdrawn", 1, &withdrawal, inserted, exported) > 0);
     assert_eq!(reflector.counts(family), (0, 0), "nothing is left");
 }
