@@ -69,6 +69,15 @@ fn with_an_emptied_kernel() {
             assert_eq!(kept, !emptied.contains(&family), "{}: emptied: {emptied:?}: {peer}: {what}", world.case());
         }
         world.await_tables(&[]);
+        // Of the next sessions it has the routes.
+        for (_, peer) in families {
+            world.show("node2", &["peer", peer, "clear"]).unwrap_or_else(|error| panic!("{error}"));
+            wait_for(&format!("{}: {peer} is back with its routes", world.case()), PATIENCE, || {
+                let what = told(peer)?;
+                ensure(!what.contains("restarted") && what.contains("forwarding preserved"), || what)
+            });
+        }
+        world.await_sessions(&nodes);
     }
     world.await_pings();
 }

@@ -64,6 +64,7 @@ impl PeerTask {
         match result.and_then(Connection::new) {
             Ok(connection) => {
                 self.hindered = None;
+                self.say_what_is_held();
                 self.connections.push((id, Box::new(connection)));
                 self.event(Event::TcpCrAcked(id));
             }
@@ -72,6 +73,11 @@ impl PeerTask {
                 self.event(Event::TcpConnectionFails(id, report::tcp_failure(&error)));
             }
         }
+    }
+
+    /// What the kernel has may be complete by now: F in the OPEN that is sent next (RFC 4724 §3).
+    fn say_what_is_held(&mut self) {
+        let _ = self.fsm.set_config(self.shared.clock.now(), self.runtime.fsm_config(&self.shared));
     }
 
     /// Takes a connection that the peer opened; a peer that is stopped or damped is told so by the state machine.
@@ -94,6 +100,7 @@ impl PeerTask {
             // The connection for which it was made has come, and there is nothing to remember yet.
             self.life = Life::Lingering(Timestamp::ZERO);
         }
+        self.say_what_is_held();
         let id = self.fsm.new_connection_id();
         self.connections.push((id, Box::new(connection)));
         self.event(Event::TcpConnectionConfirmed(id));
@@ -193,8 +200,6 @@ impl PeerTask {
         let modes = self.stale.lost(now, &session.negotiated, reason, &self.runtime.router);
         self.rib.control(ToRib::Down(session.id, modes));
         self.status.lock().session = None;
-        // What the kernel has may be complete by now: F in the next OPEN (RFC 4724 §3).
-        let _ = self.fsm.set_config(now, self.runtime.fsm_config(&self.shared));
         self.shared.marker.peer_down(&self.runtime.address);
     }
 
