@@ -22,7 +22,7 @@ use crate::kinds::Kinds;
 use crate::problem::{InForce, Problem};
 
 /// Objects in a page of a list.
-const PAGE: &str = "500";
+const LIST_PAGE: u32 = 500;
 /// Events that are told at once while a list comes in.
 const BATCH: usize = 500;
 /// How long a watch is asked for, at most; then it is begun again where it ended.
@@ -197,9 +197,10 @@ impl Follower {
 
     /// A page of a list; answers its version, and where the next one begins.
     async fn page(&mut self, next: &str, events: &mut Vec<SourceEvent>) -> Result<(String, String), KubernetesError> {
+        let limit = LIST_PAGE.to_string();
         let mut query = Vec::new();
         if self.pages {
-            query.push(("limit", PAGE));
+            query.push(("limit", limit.as_str()));
         }
         if !next.is_empty() {
             query.push(("continue", next));
