@@ -163,6 +163,11 @@ impl Dirty {
         None
     }
 
+    /// Puts urgent destinations, in their order, back to the front of their line.
+    pub(crate) fn hurry_back(&mut self, slots: &[u32]) {
+        slots.iter().rev().for_each(|slot| self.urgent.push_front(*slot));
+    }
+
     /// Up to `max` dirty destinations after the last ones, circular; they stay dirty.
     pub(crate) fn next(&mut self, max: usize, out: &mut Vec<u32>) {
         let words = self.bits.len();

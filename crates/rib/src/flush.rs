@@ -38,26 +38,44 @@ impl<A: Addr> FamilyRib<A> {
         low * 2 >= all
     }
 
-    /// Flushes urgent destinations, or else the next ones in turn; says how many.
+    /// Flushes urgent destinations, or else the next ones in turn; says how many. Those in turn that have waited long enough
+    /// have half of the room, however many are urgent.
     pub(crate) fn flush_some(&mut self, shared: &mut Shared, max: usize) -> usize {
         let max = max.min(FLUSH_SLOTS);
+        let in_turn = self.gate != Gate::Closed && self.has_waited(shared);
+        let urgent_max = if in_turn { max / 2 } else { max };
         let mut slots = Vec::new();
-        let mut held = Vec::new();
-        while slots.len() < max
+        while slots.len() < urgent_max
             && let Some(slot) = self.dirty.pop_urgent()
         {
-            if self.may_pass(slot) { slots.push(slot) } else { held.push(slot) }
+            // What the gate holds back stays dirty, and has its turn when it opens.
+            if self.may_pass(slot) {
+                slots.push(slot);
+            }
         }
-        if slots.is_empty() && self.gate != Gate::Closed {
+        let urgent = slots.len();
+        if in_turn || (urgent == 0 && self.gate != Gate::Closed) {
             self.dirty.next(max, &mut slots);
         }
-        let n = slots.len();
-        self.flush(shared, &slots);
+        let done = self.flush(shared, &slots);
+        self.dirty.hurry_back(slots.get(done..urgent).unwrap_or_default());
+        if done > urgent {
+            self.dirty.restart_clock(shared.now);
+        }
+        done
+    }
+
+    /// Whether destinations wait for longer than slow readers may cost.
+    pub(crate) fn has_waited(&self, shared: &Shared) -> bool {
+        self.dirty.since().is_some_and(|since| shared.now.since(since) >= shared.limits.patience)
+    }
+
+    /// Opens the gate when all that was held back is decided, whoever decided it.
+    pub(crate) fn end_opening(&mut self) {
         if self.gate == Gate::Opening && self.dirty.len() == 0 {
             self.gate = Gate::Open;
             self.look_at_members = true;
         }
-        n
     }
 
     /// Whether the gate lets a destination through: RFC 4724 §4.1 defers the selection of learned routes, not our own.
@@ -117,7 +135,6 @@ impl<A: Addr> FamilyRib<A> {
         for announced in flushed {
             self.forget(shared, announced);
         }
-        self.dirty.restart_clock(shared.now);
         self.check_bounds(shared);
         done
     }

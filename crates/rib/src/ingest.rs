@@ -91,6 +91,16 @@ pub(crate) struct Entry {
     pub(crate) hash: u64,
     block: Range<usize>,
     nlri: Range<usize>,
+    /// Of an UPDATE that withdraws and advertises.
+    cut: Cut,
+}
+
+/// Where a batch may be taken in pieces. What an UPDATE withdraws and advertises is not withdrawn (RFC 4271 §4.3): nobody is
+/// to hear of the one without the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cut {
+    Anywhere,
+    Nowhere,
 }
 
 /// What one read of a session's socket brought.
@@ -128,6 +138,10 @@ impl Batch {
     }
     pub(crate) fn block(&self, entry: &Entry) -> &[u8] {
         self.blocks.get(entry.block.clone()).unwrap_or_default()
+    }
+    /// Whether an entry may be taken in pieces, and be the last one of a piece.
+    pub(crate) fn is_cut(&self, entry: &Entry) -> bool {
+        entry.cut == Cut::Anywhere
     }
     /// Octets of an entry's prefixes.
     pub(crate) fn octets(&self, entry: &Entry) -> usize {
@@ -191,6 +205,7 @@ impl BatchBuilder {
     /// Adds an UPDATE: what it withdraws first, then what it advertises (RFC 4271 §4.3).
     pub fn push(&mut self, update: &Update<'_>) {
         self.batch.messages += 1;
+        let first = self.batch.entries.len();
         for &nlri in &update.withdrawn {
             self.withdraw(nlri);
         }
@@ -199,6 +214,9 @@ impl BatchBuilder {
                 heddle_bgp_core::update::Ineligible::RouteLeak => Ineligible::OtcLeak,
             });
             self.advertise(reach.nlri, reach.block, leak);
+        }
+        if !update.withdrawn.is_empty() && !update.reach.is_empty() {
+            self.batch.entries.iter_mut().skip(first).for_each(|entry| entry.cut = Cut::Nowhere);
         }
         if let Some(family) = update.end_of_rib {
             self.end_of_rib(family);
@@ -263,6 +281,7 @@ impl BatchBuilder {
             hash,
             block,
             nlri: start..self.batch.nlri.len(),
+            cut: Cut::Anywhere,
         });
     }
 

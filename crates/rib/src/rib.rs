@@ -367,10 +367,12 @@ impl Rib {
             if most == 0 {
                 return Ingested::Some;
             }
-            let (of, taken, left) = ((batch, entry), at.octets(), &mut most);
+            let mut whole = usize::MAX;
+            let left = if batch.is_cut(entry) { &mut most } else { &mut whole };
+            let (of, taken) = ((batch, entry), at.octets());
             let rest = by_family!(self, entry.family, rib, shared => rib.ingest(shared, id.peer, of, taken, left));
             match rest {
-                Some(rest) if most == 0 && rest > 0 => *at = at.within_entry(batch.octets(entry) - rest),
+                Some(rest) if *left == 0 && rest > 0 => *at = at.within_entry(batch.octets(entry) - rest),
                 Some(_) | None => *at = at.next_entry(),
             }
         }
@@ -683,7 +685,7 @@ impl<A: Addr> FamilyRib<A> {
         }
         self.end_late_refreshes(shared);
         let mut worked = false;
-        let waited = self.dirty.since().is_some_and(|s| shared.now.since(s) >= shared.limits.patience);
+        let waited = self.has_waited(shared);
         let may_flush = |rib: &mut Self| {
             let full = !rib.dirty.has_urgent() && rib.journals_are_full(shared.limits.journals_full);
             waited || (!full && rib.half_keeps_up(shared.limits.low))
@@ -698,6 +700,7 @@ impl<A: Addr> FamilyRib<A> {
         }
         self.walk_rotor = self.walk_rotor.wrapping_add(1);
         worked |= self.pass(shared);
+        self.end_opening();
         for group in 0..groups {
             worked |= self.count_exported(shared, u32::try_from(group).unwrap_or(u32::MAX));
         }

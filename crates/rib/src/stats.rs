@@ -98,6 +98,12 @@ impl Rib {
         }
     }
 
+    /// Destinations of a family that changed and are not flushed yet.
+    #[must_use]
+    pub fn pending(&self, family: Family) -> u32 {
+        if family == Family::IPV6_UNICAST { self.v6.dirty.len() } else { self.v4.dirty.len() }
+    }
+
     /// Octets of attribute sets that a peer was the first to bring, in both families: what
     /// [`Bounds::attribute_bytes`](crate::rib::Bounds) bounds.
     #[must_use]

@@ -609,7 +609,8 @@ impl Owner {
     /// and taken.
     fn tell_complete(&mut self, status: RunStatus) {
         let (Some(tables), RunStatus::Idle(_)) = (&self.tables, status) else { return };
-        let decided = self.unanswered.is_empty() && self.table_feeds.iter().all(|f| self.is_level(*f));
+        let flushed = self.completing.iter().all(|family| self.rib.pending(*family) == 0);
+        let decided = flushed && self.unanswered.is_empty() && self.table_feeds.iter().all(|f| self.is_level(*f));
         if self.completing.is_empty() || !decided {
             return;
         }

@@ -20,6 +20,7 @@ use crate::test_route::OWN;
 
 mod local;
 mod multipath;
+mod turns;
 
 const V4: Family = Family::IPV4_UNICAST;
 
@@ -43,6 +44,17 @@ fn config() -> RibConfig {
         resolve: Resolve::Off,
         bounds: Bounds::default(),
         start: Start::Fresh,
+    }
+}
+
+fn context() -> IngestContext {
+    IngestContext {
+        kind: SourceKind::Client,
+        own_asns: smallvec![OWN],
+        allow_own_as: 0,
+        bgp_id: BgpId(99),
+        cluster_id: ClusterId(99),
+        seed: 1,
     }
 }
 
@@ -93,14 +105,7 @@ impl Lab {
     }
 
     fn send(&mut self, peer: &Peer, fill: impl FnOnce(&mut BatchBuilder)) {
-        let mut builder = BatchBuilder::new(IngestContext {
-            kind: SourceKind::Client,
-            own_asns: smallvec![OWN],
-            allow_own_as: 0,
-            bgp_id: BgpId(99),
-            cluster_id: ClusterId(99),
-            seed: 1,
-        });
+        let mut builder = BatchBuilder::new(context());
         fill(&mut builder);
         self.rib.ingest(self.now, peer.id, &builder.take());
     }

@@ -1,0 +1,91 @@
+//! Whose turn it is: urgent destinations, those in turn, and what slow readers hold up.
+
+use heddle_bgp_core::update::{Reach, Update};
+
+use super::*;
+use crate::ingest::BatchPosition;
+use crate::rib::Ingested;
+
+/// A walk, which a peer that joins begins, may decide the last of what a restarting speaker held back.
+#[test]
+fn the_gate_opens_whoever_decides_the_last_destination() {
+    let mut lab = Lab::new(RibConfig { start: Start::Restarting, ..config() });
+    let mut a = lab.peer(1, |_| ());
+    for prefix in ["10.1.0.0/16", "10.2.0.0/16", "10.3.0.0/16"] {
+        lab.advertise(&a, prefix);
+    }
+    for family in Family::SUPPORTED {
+        lab.rib.open_gate(lab.now, family);
+    }
+    let mut b = lab.peer(2, |_| ());
+    lab.rib.run(lab.now, 1);
+    lab.settle(&mut [&mut a, &mut b]);
+    assert!(!lab.rib.stats().restarting);
+    assert_eq!(b.has(), ["10.1.0.0/16", "10.2.0.0/16", "10.3.0.0/16"]);
+    assert!(b.receiver.complete && a.receiver.complete);
+}
+
+/// One that does not read holds up tables for a moment at a time, however many single routes come and go meanwhile.
+#[test]
+fn single_routes_do_not_starve_tables() {
+    let bounds = Bounds { journals_full: 1, ..Bounds::default() };
+    let mut lab = Lab::new(RibConfig { bounds, ..config() });
+    let (mut single, mut table) = (lab.peer(1, |_| ()), lab.peer(2, |_| ()));
+    lab.send(&single, |b| b.end_of_rib(V4));
+    let mut reads = lab.peer(3, |_| ());
+    let stalled = lab.peer(4, |_| ());
+    lab.settle(&mut [&mut single, &mut table, &mut reads]);
+    lab.advertise(&single, "10.9.0.0/16");
+    lab.settle(&mut [&mut single, &mut table, &mut reads]);
+    lab.advertise(&table, "10.1.0.0/16");
+    let patience = Bounds::default().patience;
+    let mut rounds = 0;
+    while !reads.has().contains(&"10.1.0.0/16".to_owned()) {
+        rounds += 1;
+        assert!(rounds < 20, "a table waits for longer than it has to: {:?}", reads.has());
+        if rounds % 2 == 0 {
+            lab.advertise(&single, "10.9.0.0/16")
+        } else {
+            lab.withdraw(&single, "10.9.0.0/16")
+        }
+        lab.now = lab.now + patience / 5;
+        for _ in 0..3 {
+            lab.rib.run(lab.now, 4096);
+            for peer in [&mut single, &mut table, &mut reads] {
+                let _ = peer.receiver.write(65_536, usize::MAX);
+            }
+        }
+    }
+    assert!(rounds >= 2, "nothing was held up");
+    drop(stalled);
+}
+
+/// What an UPDATE withdraws and advertises is not withdrawn (RFC 4271 §4.3), however small the pieces are.
+#[test]
+fn an_update_that_withdraws_and_advertises_is_taken_whole() {
+    let mut lab = Lab::new(config());
+    let (mut a, mut b) = (lab.peer(1, |_| ()), lab.peer(2, |_| ()));
+    lab.advertise(&a, "10.1.0.0/16");
+    lab.settle(&mut [&mut a, &mut b]);
+    let octets = wire("10.1.0.0/16");
+    let nlri = NlriSlice::trusted(V4, PathIds::Absent, &octets);
+    let attributes = block(2);
+    let mut builder = BatchBuilder::new(context());
+    builder.withdraw(nlri);
+    builder.push(&Update {
+        withdrawn: [nlri].into_iter().collect(),
+        reach: [Reach { nlri, block: &attributes }].into_iter().collect(),
+        end_of_rib: None,
+        ineligible: None,
+        faults: &[],
+        action: None,
+    });
+    let batch = builder.take();
+    let mut at = BatchPosition::default();
+    assert_eq!(lab.rib.ingest_some(lab.now, a.id, &batch, &mut at, 1), Ingested::Some);
+    lab.settle(&mut [&mut a, &mut b]);
+    assert_eq!(b.has(), [] as [&str; 0]);
+    assert_eq!(lab.rib.ingest_some(lab.now, a.id, &batch, &mut at, 1), Ingested::All);
+    lab.settle(&mut [&mut a, &mut b]);
+    assert_eq!(b.has(), ["10.1.0.0/16"]);
+}
