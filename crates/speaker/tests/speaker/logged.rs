@@ -38,8 +38,9 @@ async fn a_peer_that_cannot_be_reached_is_told_once() {
     let log = Log::default();
     let to = log.clone();
     let subscriber = tracing_subscriber::fmt().with_max_level(Level::DEBUG).with_ansi(false);
-    // Of this thread, which has all tasks of the test.
-    let _guard = tracing::subscriber::set_default(subscriber.with_writer(move || to.clone()).finish());
+    // Of the whole program: whether a line is wanted is remembered for all threads, of which others have no subscriber. The
+    // other tests' lines name other addresses.
+    tracing::subscriber::set_global_default(subscriber.with_writer(move || to.clone()).finish()).expect("the only one");
     let world = World::new(131);
     // A queue that is full: the kernel drops what asks for a connection.
     let silent = SocketAddr::new(world.ip(3), world.port);
