@@ -30,7 +30,8 @@ mod waiting;
 
 use std::collections::VecDeque;
 
-use heddle_bgp_core::{Negotiated, Timestamp};
+use heddle_bgp_core::capability::ForwardingState;
+use heddle_bgp_core::{Family, Negotiated, Timestamp};
 
 use crate::action::Action;
 use crate::backoff::Backoff;
@@ -197,6 +198,14 @@ impl Peer {
             | State::OpenSent(_)
             | State::OpenConfirm(_)
             | State::Established(_) => ConfigEffect::AtOnce,
+        }
+    }
+
+    /// Says of each family what is left of its forwarding state: the bit F of the next OPEN (RFC 4724 §3). Nothing else
+    /// changes with it; damping and pauses go on.
+    pub fn set_forwarding(&mut self, state: impl Fn(Family) -> ForwardingState) {
+        for family in &mut self.config.families {
+            family.forwarding = state(family.family);
         }
     }
 

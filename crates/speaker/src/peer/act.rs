@@ -77,7 +77,7 @@ impl PeerTask {
 
     /// What the kernel has may be complete by now: F in the OPEN that is sent next (RFC 4724 §3).
     fn say_what_is_held(&mut self) {
-        let _ = self.fsm.set_config(self.shared.clock.now(), self.runtime.fsm_config(&self.shared));
+        self.fsm.set_forwarding(|family| self.shared.held_routes.state(family));
     }
 
     /// Takes a connection that the peer opened; a peer that is stopped or damped is told so by the state machine.

@@ -136,3 +136,18 @@ fn the_operator_decides() {
     assert_eq!(feed(&mut peer, at(1), Event::AutomaticStartWithDampPeerOscillations), "");
     assert_eq!(pass(&mut peer, at(2)), "connect#2 >Connect");
 }
+
+/// What is told of the kernel's routes changes while a peer is held; it waits its time all the same, and is told then.
+#[test]
+fn another_f_does_not_end_damping() {
+    let families = vec![FamilyConfig::new(Family::IPV4_UNICAST)];
+    let config = PeerConfig { families, ..passive() };
+    let mut peer = Peer::new(config, 1);
+    feed(&mut peer, at(0), Event::ManualStart);
+    poison(&mut peer, at(1));
+    let until = peer.idle_until();
+    peer.set_forwarding(|_| ForwardingState::Preserved);
+    assert_eq!((peer.idle_why(), peer.idle_until()), (Some(IdleWhy::Holding), until));
+    assert_eq!(pass(&mut peer, until.unwrap()), ">Active");
+    assert_eq!(peer.config().families[0].forwarding, ForwardingState::Preserved);
+}
