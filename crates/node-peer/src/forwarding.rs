@@ -101,9 +101,11 @@ impl ForwardingTable {
         // An error: the thread has ended, which the speaker will show.
         let _ = read.await;
         let mut table = Self { runner, link, life, found: Vec::new() };
+        let blackholes = mapping::blackholes(config);
         // Before anything is written: a blackhole of now is no route that was preserved.
-        table.found = table.look(|fib| fib.families_in_kernel()).await.unwrap_or_default();
-        table.runner.set_blackholes(mapping::blackholes(config));
+        let found = table.look(|fib| fib.families_in_kernel()).await.unwrap_or_default();
+        table.found = mapping::preserved(&found, &blackholes);
+        table.runner.set_blackholes(blackholes);
         Ok(table)
     }
 

@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use heddle_bgp_core::Prefix;
 use heddle_bgp_core::attr::{AttrCode, NextHop as WireNextHop};
+use heddle_bgp_core::{Family, Prefix};
 use heddle_config::{Fib, FibAction, NexthopObjects};
 use heddle_fib_sync as fib;
 use heddle_fib_sync::sysctl::Ipv6;
@@ -75,6 +75,14 @@ pub(crate) fn blackholes(config: &heddle_config::Config) -> Vec<Prefix> {
     config.networks.iter().filter(|n| n.blackhole).map(|n| n.prefix).filter(|p| wanted(*p)).collect()
 }
 
+/// The families whose forwarding a kernel has kept in which there are routes of ours in the families `found`. Where no
+/// block of the node had to be there (its pools are of VXLAN, or it has none), none that is there says nothing.
+#[must_use]
+pub(crate) fn preserved(found: &[Family], blackholes: &[Prefix]) -> Vec<Family> {
+    let lost = |family: &Family| !found.contains(family) && blackholes.iter().any(|block| block.family() == *family);
+    Family::SUPPORTED.into_iter().filter(|family| !lost(family)).collect()
+}
+
 /// A change of a best path; none for what is no change.
 #[must_use]
 pub(crate) fn best_path(record: Record<'_>) -> Option<fib::BestPath> {
@@ -128,5 +136,24 @@ pub(crate) fn local_route(route: &fib::LocalRoute, config: &Fib) -> LocalRoute {
         prefix: route.prefix,
         local_pref: Fib::METRIC_BASE.saturating_sub(metric),
         interface: route.interface.as_deref().map(str::to_owned),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A kernel that lacks what had to be there was emptied; where nothing had to be there, nothing was lost.
+    #[test]
+    fn forwarding_is_preserved_unless_a_block_is_gone() {
+        let (v4, v6) = (Family::IPV4_UNICAST, Family::IPV6_UNICAST);
+        let blocks: Vec<Prefix> =
+            ["10.0.0.0/26", "fd00::/122"].iter().map(|text| text.parse().expect("a prefix")).collect();
+        assert_eq!(preserved(&[v4, v6], &blocks), [v4, v6]);
+        assert_eq!(preserved(&[v4], &blocks), [v4]);
+        assert_eq!(preserved(&[], &blocks), []);
+        // Pools of VXLAN, or none at all.
+        assert_eq!(preserved(&[v4], &blocks[..1]), [v4, v6]);
+        assert_eq!(preserved(&[], &blocks[1..]), [v4]);
     }
 }
