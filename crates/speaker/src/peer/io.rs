@@ -65,7 +65,7 @@ impl PeerTask {
     /// Before the hold timer counts: whatever the socket has is read and handled, although nobody may have told of it yet.
     pub(super) fn check_hold(&mut self, id: ConnectionId) {
         for _ in 0..READS_BEFORE_JUDGEMENT {
-            let waits = self.session.as_deref().is_some_and(Session::has_waiting_batch);
+            let waits = self.session.as_deref().is_some_and(|s| s.connection == id && s.has_waiting_batch());
             if waits || !self.read_by(id, Connection::read_unannounced) {
                 break;
             }
