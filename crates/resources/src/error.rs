@@ -251,8 +251,8 @@ pub enum Problem {
     /// Nested deeper than any object is.
     #[error("nested deeper than {0} levels")]
     Depth(usize),
-    /// More nodes than a document may have.
-    #[error("the document is too large, aliases counted: more than {0} values")]
+    /// Aliases copy more than a document may have.
+    #[error("anchors and aliases copy more than {0} values; write some of them out, or divide the list")]
     Size(usize),
 }
 

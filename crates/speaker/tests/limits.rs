@@ -36,8 +36,19 @@ fn product(text: &str) -> Option<u64> {
 fn the_numbers_of_the_page_are_those_of_the_code() {
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut files = Vec::new();
-    let names =
-        ["speaker", "rib", "bgp-core", "bgp-fsm", "admin", "config", "datastore", "netlink", "fib-sync", "node-peer"];
+    let names = [
+        "speaker",
+        "rib",
+        "bgp-core",
+        "bgp-fsm",
+        "admin",
+        "config",
+        "datastore",
+        "resources",
+        "netlink",
+        "fib-sync",
+        "node-peer",
+    ];
     for name in names {
         sources(&crates.join(name).join("src"), &mut files);
     }

@@ -188,7 +188,18 @@ fn limits() {
         let of = format!("*a{}, ", i - 1).repeat(10);
         bomb += &format!("a{i}: &a{i} [{of}]\n");
     }
-    assert!(told(&bomb)[0].contains("too large"), "{:?}", told(&bomb));
+    assert!(told(&bomb)[0].contains("copy more than"), "{:?}", told(&bomb));
+    // Many filters with the same hundred rules.
+    let rules = "\n    - {action: Accept, matchOperator: In, cidr: 10.0.0.0/16}".repeat(100);
+    let item = |n: usize| {
+        let rules = if n == 0 { format!("&r{rules}") } else { "*r".to_owned() };
+        format!(
+            "- kind: BGPFilter\n  apiVersion: projectcalico.org/v3\n  metadata: {{name: f{n}}}\n  spec:\n    exportV4: {rules}\n"
+        )
+    };
+    let list = format!("apiVersion: v1\nkind: List\nitems:\n{}", (0..20).map(item).collect::<String>());
+    assert_eq!(told(&list).len(), 20);
+    assert!(told(&list).iter().all(|what| what.starts_with("BGPFilter/f")), "{:?}", told(&list));
     for (open, close) in [("[", "]"), ("{a: ", "}")] {
         let nested = |n: usize| format!("{}{}", open.repeat(n), close.repeat(n));
         assert!(!told(&nested(tree::MAX_DEPTH - 1))[0].contains("deep"));

@@ -14,8 +14,8 @@ use crate::error::{FieldError, InvalidObject, Location, ObjectName, Problem, Val
 
 /// How many values anchors and aliases may copy in a document, whatever its length.
 const MAX_COPIED: usize = 100_000;
-/// How many they may copy in a short document; one more for each of its octets.
-const FEW_COPIED: usize = 500;
+/// How many they may copy in a short document; one more for each of its octets. A value takes some 100 octets.
+const FEW_COPIED: usize = 10_000;
 
 /// Calls `with` for every document that has a value.
 pub(super) fn each_document(text: &str, file: &Arc<str>, with: &mut impl FnMut(Result<Tree, InvalidObject>)) {
