@@ -25,5 +25,6 @@ pub mod peers;
 pub mod process;
 pub mod require;
 pub mod tls;
+pub mod trials;
 pub mod view;
 pub mod wait;

@@ -15,12 +15,8 @@ mod updates;
 mod wire;
 mod world;
 
-use std::env;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::time::Instant;
-
-use heddle_interop_tests::require::{Need, strict};
-use libtest_mimic::{Arguments, Failed, Trial};
+use heddle_interop_tests::require::Need;
+use heddle_interop_tests::trials::{Missing, arguments, trial};
 
 const CASES: [(&str, fn()); 19] = [
     ("bad_input::survived", updates::survived),
@@ -45,28 +41,7 @@ const CASES: [(&str, fn()); 19] = [
 ];
 
 fn main() {
-    // As in the cases beside: every test program is asked for times in this way; they are printed here in any case.
-    let ours = env::args().filter(|argument| !matches!(argument.as_str(), "-Z" | "unstable-options" | "--report-time"));
-    let arguments = Arguments::from_iter(ours);
-    let missing = Need::Namespaces.missing();
-    let trials = CASES.into_iter().map(|(name, run)| trial(name, run, missing.clone())).collect();
-    libtest_mimic::run(&arguments, trials).exit();
-}
-
-fn trial(name: &'static str, run: fn(), missing: Option<String>) -> Trial {
-    let skipped = missing.is_some() && !strict();
-    if let Some(missing) = missing.as_deref().filter(|_| skipped) {
-        eprintln!("{name} is skipped: {missing}");
-    }
-    Trial::test(name, move || {
-        if let Some(missing) = missing {
-            return Err(Failed::from(format!("needed, and CI skips nothing: {missing}")));
-        }
-        let start = Instant::now();
-        let result = catch_unwind(AssertUnwindSafe(run));
-        println!("test {name} ... took <{:.3}s>", start.elapsed().as_secs_f64());
-        result.unwrap_or_else(|panic| resume_unwind(panic));
-        Ok(())
-    })
-    .with_ignored_flag(skipped)
+    let missing = Missing::of([Need::Namespaces]);
+    let trials = CASES.into_iter().map(|(name, run)| trial(name, missing.clone(), run)).collect();
+    libtest_mimic::run(&arguments(), trials).exit();
 }

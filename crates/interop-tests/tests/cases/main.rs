@@ -20,12 +20,9 @@ mod route_refresh;
 mod transport_security;
 mod well_known_communities;
 
-use std::env;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::time::Instant;
-
-use heddle_interop_tests::require::{Need, strict};
-use libtest_mimic::{Arguments, Failed, Trial};
+use heddle_interop_tests::require::Need;
+use heddle_interop_tests::trials::{self, Missing};
+use libtest_mimic::Trial;
 
 /// A case: what it needs, and what it does.
 struct Case {
@@ -62,31 +59,13 @@ fn cases() -> impl Iterator<Item = &'static Case> {
 const THREADS: usize = 6;
 
 fn main() {
-    // The test command asks every test program for times in this way; they are printed here in any case.
-    let ours = env::args().filter(|argument| !matches!(argument.as_str(), "-Z" | "unstable-options" | "--report-time"));
-    let mut arguments = Arguments::from_iter(ours);
+    let mut arguments = trials::arguments();
     arguments.test_threads.get_or_insert(THREADS);
     let trials = cases().map(trial).collect();
     libtest_mimic::run(&arguments, trials).exit();
 }
 
 fn trial(case: &'static Case) -> Trial {
-    let all = || [Need::Namespaces].into_iter().chain(case.needs.iter().copied());
-    let missing: Vec<String> = all().filter_map(Need::missing).collect();
-    let excused = all().any(|need| need.optional() && need.missing().is_some());
-    let skipped = !missing.is_empty() && (excused || !strict());
-    if skipped {
-        eprintln!("{} is skipped: {}", case.name, missing.join("; "));
-    }
-    Trial::test(case.name, move || {
-        if !missing.is_empty() {
-            return Err(Failed::from(format!("needed, and CI skips nothing: {}", missing.join("; "))));
-        }
-        let start = Instant::now();
-        let result = catch_unwind(AssertUnwindSafe(case.run));
-        println!("test {} ... took <{:.3}s>", case.name, start.elapsed().as_secs_f64());
-        result.unwrap_or_else(|panic| resume_unwind(panic));
-        Ok(())
-    })
-    .with_ignored_flag(skipped)
+    let needs = [Need::Namespaces].into_iter().chain(case.needs.iter().copied());
+    trials::trial(case.name, Missing::of(needs), case.run)
 }

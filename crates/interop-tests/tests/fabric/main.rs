@@ -27,13 +27,10 @@ mod table;
 mod traffic;
 mod world;
 
-use std::env;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::time::Instant;
-
-use heddle_interop_tests::require::{Need, strict};
+use heddle_interop_tests::require::Need;
+use heddle_interop_tests::trials::{self, Missing};
 use heddle_lab::neighbours::Room;
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::Trial;
 
 /// A case: what it needs, and what it does.
 struct Case {
@@ -65,9 +62,7 @@ fn cases() -> impl Iterator<Item = &'static Case> {
 const THREADS: usize = 2;
 
 fn main() {
-    // The test command asks every test program for times in this way; they are printed here in any case.
-    let ours = env::args().filter(|argument| !matches!(argument.as_str(), "-Z" | "unstable-options" | "--report-time"));
-    let mut arguments = Arguments::from_iter(ours);
+    let mut arguments = trials::arguments();
     arguments.test_threads.get_or_insert(THREADS);
     let trials = cases().map(trial).collect();
     let room = Room::make();
@@ -77,21 +72,6 @@ fn main() {
 }
 
 fn trial(case: &'static Case) -> Trial {
-    let all = || [Need::Namespaces].into_iter().chain(case.needs.iter().copied());
-    let missing: Vec<String> = all().filter_map(Need::missing).collect();
-    let skipped = !missing.is_empty() && !strict();
-    if skipped {
-        eprintln!("{} is skipped: {}", case.name, missing.join("; "));
-    }
-    Trial::test(case.name, move || {
-        if !missing.is_empty() {
-            return Err(Failed::from(format!("needed, and CI skips nothing: {}", missing.join("; "))));
-        }
-        let start = Instant::now();
-        let result = catch_unwind(AssertUnwindSafe(case.run));
-        println!("test {} ... took <{:.3}s>", case.name, start.elapsed().as_secs_f64());
-        result.unwrap_or_else(|panic| resume_unwind(panic));
-        Ok(())
-    })
-    .with_ignored_flag(skipped)
+    let needs = [Need::Namespaces].into_iter().chain(case.needs.iter().copied());
+    trials::trial(case.name, Missing::of(needs), case.run)
 }

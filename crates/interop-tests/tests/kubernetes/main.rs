@@ -8,14 +8,11 @@ mod objects;
 mod restarts;
 mod store;
 
-use std::env;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
 
 use heddle_interop_tests::kubernetes::{CalicoApi, Cluster, Options};
-use heddle_interop_tests::require::{Need, strict};
-use libtest_mimic::{Arguments, Failed, Trial};
+use heddle_interop_tests::require::Need;
+use heddle_interop_tests::trials::{Missing, arguments, trial};
 
 /// A case that shares a cluster with others.
 type Shared = fn(&Cluster);
@@ -42,10 +39,9 @@ const ALONE: [(&str, fn()); 4] = [
 ];
 
 fn main() {
-    // As in the cases beside: every test program is asked for times in this way; they are printed here in any case.
-    let ours = env::args().filter(|argument| !matches!(argument.as_str(), "-Z" | "unstable-options" | "--report-time"));
-    let arguments = Arguments::from_iter(ours);
-    let missing = |needs: &[Need]| if arguments.list { None } else { needs.iter().find_map(|need| need.missing()) };
+    let arguments = arguments();
+    // To list the cases, nothing is built.
+    let missing = |needs: &[Need]| if arguments.list { Missing::default() } else { Missing::of(needs.iter().copied()) };
     let cluster: Arc<OnceLock<Cluster>> = Arc::default();
     let shared = SHARED.into_iter().map(|(name, needs, run)| {
         let cluster = Arc::clone(&cluster);
@@ -61,22 +57,4 @@ fn main() {
 
 fn shared_cluster() -> Cluster {
     Cluster::start(&Options { calico: vec![CalicoApi::Crd, CalicoApi::Native], ..Options::default() })
-}
-
-fn trial(name: &'static str, missing: Option<String>, run: impl FnOnce() + Send + 'static) -> Trial {
-    let skipped = missing.is_some() && !strict();
-    if let Some(missing) = missing.as_deref().filter(|_| skipped) {
-        eprintln!("{name} is skipped: {missing}");
-    }
-    Trial::test(name, move || {
-        if let Some(missing) = missing {
-            return Err(Failed::from(format!("needed, and CI skips nothing: {missing}")));
-        }
-        let start = Instant::now();
-        let result = catch_unwind(AssertUnwindSafe(run));
-        println!("test {name} ... took <{:.3}s>", start.elapsed().as_secs_f64());
-        result.unwrap_or_else(|panic| resume_unwind(panic));
-        Ok(())
-    })
-    .with_ignored_flag(skipped)
 }
