@@ -4,6 +4,11 @@
 use std::fs;
 use std::path::Path;
 
+#[path = "random.rs"]
+pub mod random;
+
+use random::Random;
+
 /// Runs a target over its part of the corpus, see [`each`].
 ///
 /// # Panics
@@ -27,7 +32,7 @@ pub fn each(target: &str, mut visit: impl FnMut(&str, &[u8])) {
     let mut files: Vec<_> = files.map(|file| file.expect("a directory entry").path()).collect();
     files.sort();
     assert!(!files.is_empty(), "{} is empty", folder.display());
-    let mut random = Random(0x2545_f491_4f6c_dd1d);
+    let mut random = Random::new(0x2545_f491_4f6c_dd1d);
     for path in files {
         let octets = fs::read(&path).expect("a file of the corpus");
         let name = path.display();
@@ -43,7 +48,7 @@ pub fn each(target: &str, mut visit: impl FnMut(&str, &[u8])) {
             turned[bit / 8] ^= 0x80 >> (bit % 8);
         }
         for _ in 0..rounds {
-            visit(&format!("{name}, changed"), &random.mutate(&octets));
+            visit(&format!("{name}, changed"), &mutate(&mut random, &octets));
         }
     }
 }
@@ -58,34 +63,22 @@ fn spread(bound: usize, count: usize) -> impl Iterator<Item = usize> {
     (0..bound).step_by(bound.div_ceil(count.max(1)).max(1))
 }
 
-/// A small generator of numbers (xorshift64).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 >> 33).unwrap_or(0) % bound.max(1)
-    }
-
-    /// One to four octets set, removed, doubled or put in.
-    fn mutate(&mut self, octets: &[u8]) -> Vec<u8> {
-        let mut new = octets.to_vec();
-        for _ in 0..=self.below(4) {
-            let at = self.below(new.len());
-            let value = [0, 1, 0x7f, 0xff, b'"', self.below(256).try_into().unwrap_or(0)][self.below(6)];
-            match self.below(5) {
-                _ if new.is_empty() => new.push(value),
-                0 | 1 => new[at] = value,
-                2 => drop(new.remove(at)),
-                3 => new.insert(at, value),
-                _ => {
-                    let end = new.len().min(at + 1 + self.below(8));
-                    new.extend_from_within(at..end);
-                }
+/// One to four octets set, removed, doubled or put in.
+fn mutate(random: &mut Random, octets: &[u8]) -> Vec<u8> {
+    let mut new = octets.to_vec();
+    for _ in 0..=random.below(4) {
+        let at = random.below(new.len());
+        let value = [0, 1, 0x7f, 0xff, b'"', random.below(256).try_into().unwrap_or(0)][random.below(6)];
+        match random.below(5) {
+            _ if new.is_empty() => new.push(value),
+            0 | 1 => new[at] = value,
+            2 => drop(new.remove(at)),
+            3 => new.insert(at, value),
+            _ => {
+                let end = new.len().min(at + 1 + random.below(8));
+                new.extend_from_within(at..end);
             }
         }
-        new
     }
+    new
 }

@@ -12,7 +12,10 @@ use heddle_bgp_core::{AsWidth, Framer, MessageType};
 use heddle_mrt::Reader;
 use heddle_mrt::bgp4mp::Message;
 use heddle_mrt::record::Record;
+use random::Random;
 
+#[path = "../../../fuzz/src/random.rs"]
+pub mod random;
 #[path = "../../../fuzz/src/wire.rs"]
 pub mod wire;
 
@@ -23,22 +26,10 @@ fn session(message: &Message<'_>) -> [u8; 2] {
     [0xc1 | width | path_ids, 5]
 }
 
-/// A small generator of numbers (xorshift64).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 >> 33).unwrap_or(0) % bound.max(1)
-    }
-}
-
 /// Plays a file; of one message in `every` other forms too. Says how many UPDATEs there were.
 fn play(path: &Path, every: usize, rounds: usize) -> usize {
     let mut reader = Reader::new(File::open(path).expect("a file")).expect("a file that can be read");
-    let (mut seen, mut random) = (0, Random(0x2545_f491_4f6c_dd1d));
+    let (mut seen, mut random) = (0, Random::new(0x2545_f491_4f6c_dd1d));
     while let Some(record) = reader.next().expect("a sound recording") {
         let Ok(Record::Message(message)) = record.decode() else { continue };
         let mut framer = Framer::new();

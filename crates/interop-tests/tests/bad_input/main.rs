@@ -7,6 +7,8 @@
 mod messages;
 mod mutated;
 mod peer;
+#[path = "../../../../fuzz/src/random.rs"]
+pub mod random;
 mod resources;
 #[path = "../../../bgp-core/tests/bad_input/rows.rs"]
 pub mod rows;

@@ -6,6 +6,7 @@
 use heddle_interop_tests::wait::{PATIENCE, wait_for};
 
 use crate::peer::{End, RawPeer};
+use crate::random::Random;
 use crate::rows::{Session, Update, updates};
 use crate::updates::{OBSERVER_PEER, Observers};
 use crate::wire::{UPDATE, advertise, hex, message};
@@ -14,31 +15,19 @@ use crate::world::{Kind, Witness, World};
 /// UPDATEs of a plain run.
 const ROUNDS: usize = 400;
 
-/// A small generator of numbers (xorshift64).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 >> 33).unwrap_or(0) % bound.max(1)
-    }
-
-    /// One to three changes to what follows the two lengths as often as to these.
-    fn mutate(&mut self, body: &[u8]) -> Vec<u8> {
-        let mut new = body.to_vec();
-        for _ in 0..=self.below(3) {
-            let at = self.below(new.len());
-            match self.below(4) {
-                _ if new.is_empty() => new.push(0),
-                0 | 1 => new[at] ^= 1 << self.below(8),
-                2 => new[at] = [0, 1, 0x7f, 0xff][self.below(4)],
-                _ => new.truncate(at),
-            }
+/// One to three changes to what follows the two lengths as often as to these.
+fn mutate(random: &mut Random, body: &[u8]) -> Vec<u8> {
+    let mut new = body.to_vec();
+    for _ in 0..=random.below(3) {
+        let at = random.below(new.len());
+        match random.below(4) {
+            _ if new.is_empty() => new.push(0),
+            0 | 1 => new[at] ^= 1 << random.below(8),
+            2 => new[at] = [0, 1, 0x7f, 0xff][random.below(4)],
+            _ => new.truncate(at),
         }
-        new
     }
+    new
 }
 
 pub(crate) fn mutated() {
@@ -48,12 +37,12 @@ pub(crate) fn mutated() {
     let usual = |row: &Update| matches!(row.session, Session::External | Session::Internal) && row.body().len() < 1000;
     let rows: Vec<Update> = updates().into_iter().filter(usual).collect();
     let rounds = std::env::var("HEDDLE_FUZZ_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(ROUNDS);
-    let mut random = Random(0x2545_f491_4f6c_dd1d);
+    let mut random = Random::new(0x2545_f491_4f6c_dd1d);
     let mut sessions: [Option<RawPeer>; 2] = [None, None];
     let (mut stayed, mut ended) = (0, 0);
     for round in 0..rounds {
         let row = &rows[random.below(rows.len())];
-        let body = random.mutate(&row.body());
+        let body = mutate(&mut random, &row.body());
         let kind = Kind::Of(row.session);
         let session = &mut sessions[usize::from(kind.internal())];
         let peer = session.get_or_insert_with(|| world.session(kind));

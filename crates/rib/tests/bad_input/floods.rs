@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::random::Random;
 use crate::rows::{Outcome, Session, Update, updates};
 use crate::stand::{Kind, Stand};
 use crate::updates::{MARK, Observers, marked};
@@ -27,13 +28,8 @@ fn malformed(session: Session) -> Vec<Update> {
     updates().into_iter().filter(|row| row.session == session && survived(row) && fits(row)).collect()
 }
 
-fn flood(session: Session, mut state: u64) {
-    let mut below = |bound: usize| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        usize::try_from(state >> 33).unwrap_or(0) % bound
-    };
+fn flood(session: Session, seed: u64) {
+    let mut random = Random::new(seed);
     let rounds = std::env::var("HEDDLE_SIM_UPDATES").ok().and_then(|text| text.parse().ok()).unwrap_or(UPDATES);
     let rows = malformed(session);
     assert!(rows.len() > 50, "{}", rows.len());
@@ -43,19 +39,19 @@ fn flood(session: Session, mut state: u64) {
     let mut oracle: BTreeMap<String, Is> = BTreeMap::new();
     let mut faults = [0, 0];
     for _ in 0..rounds {
-        let number = u8::try_from(below(200)).expect("below 200");
+        let number = u8::try_from(random.below(200)).expect("below 200");
         let prefix = format!("10.99.{number}.0/24");
-        match below(4) {
+        match random.below(4) {
             0 => {
                 stand.say(at, &advertise(&[&prefix], &(base.clone() + MARK)));
                 oracle.insert(prefix, Is::Marked);
             }
-            1 if below(3) == 0 => {
+            1 if random.below(3) == 0 => {
                 stand.say(at, &withdraw(&[&prefix]));
                 oracle.remove(&prefix);
             }
             _ => {
-                let row = &rows[below(rows.len())];
+                let row = &rows[random.below(rows.len())];
                 let mut body = row.body();
                 *body.last_mut().expect("a prefix") = number;
                 stand.say(at, &message(UPDATE, &body));

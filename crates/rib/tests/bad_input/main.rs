@@ -3,6 +3,8 @@
 
 mod floods;
 mod messages;
+#[path = "../../../../fuzz/src/random.rs"]
+pub mod random;
 #[path = "../../../bgp-core/tests/bad_input/rows.rs"]
 pub mod rows;
 mod stand;
