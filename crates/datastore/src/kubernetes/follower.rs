@@ -4,17 +4,17 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use heddle_resources::{Document, Key, Kind, ObjectName, Scope, decode_json};
+use heddle_resources::{Document, Key, Kind, ObjectName, Scope};
 use serde_json::Value;
 use tokio::time::Instant;
 use tracing::{debug, info};
 
 use super::api::{Followed, Known};
-use super::backoff::{Backoff, cut};
+use super::backoff::Backoff;
 use super::error::KubernetesError;
 use super::hub::Hub;
 use super::items::{Items, LARGEST, Lines, TooLarge};
-use super::server::{Answer, PATIENCE, Piece, Server, form, with_query};
+use super::server::{Piece, Server, Watch, form, with_query};
 use super::slim::{Names, slim};
 use super::value;
 use crate::event::{Guard, Held, Revision, SourceEvent};
@@ -25,10 +25,6 @@ use crate::problem::{InForce, Problem};
 const LIST_PAGE: u32 = 500;
 /// Events that are told at once while a list comes in.
 const BATCH: usize = 500;
-/// How long a watch is asked for, at most; then it is begun again where it ended.
-const WATCH: Duration = Duration::from_secs(600);
-/// A watch that ended sooner without a word was none.
-const SHORTEST: Duration = Duration::from_secs(1);
 /// A watch that held so long makes good for lists before it.
 const SETTLED: Duration = Duration::from_secs(60);
 
@@ -158,11 +154,10 @@ impl Follower {
         self.of.selector.as_ref().is_some_and(|selector| selector.known == Known::Perhaps)
     }
 
-    /// The path of a request, with what the API server is to select.
-    fn path<'q>(&'q self, query: impl IntoIterator<Item = (&'q str, &'q str)>) -> String {
+    /// A query, with what the API server is to select.
+    fn selecting<'q>(&'q self, query: impl IntoIterator<Item = (&'q str, &'q str)>) -> Vec<(&'q str, &'q str)> {
         let selector = self.of.selector.as_ref().map(|s| ("fieldSelector", s.fields.as_str()));
-        let query: Vec<(&str, &str)> = selector.into_iter().chain(query).collect();
-        with_query(&self.of.path, &query)
+        selector.into_iter().chain(query).collect()
     }
 
     /// Lists all objects; answers the version of the list, from which a watch goes on.
@@ -205,7 +200,7 @@ impl Follower {
         if !next.is_empty() {
             query.push(("continue", next));
         }
-        let path = self.path(query);
+        let path = with_query(&self.of.path, &self.selecting(query));
         let mut answer = self.server.get(&self.of.what, &path).await?;
         let mut items = Items::default();
         while let Some(piece) = answer.piece().await? {
@@ -246,13 +241,8 @@ impl Follower {
     }
 
     /// An object that is there.
-    fn object(&mut self, mut object: Value, revision: Option<Revision>, events: &mut Vec<SourceEvent>) {
-        // In lists of its own kinds the API server leaves out what the list says already.
-        if let Value::Object(fields) = &mut object {
-            fields.entry("kind").or_insert_with(|| self.of.kind.as_str().into());
-            fields.entry("apiVersion").or_insert_with(|| self.of.api_version.into());
-        }
-        match decode_json(&object) {
+    fn object(&mut self, object: Value, revision: Option<Revision>, events: &mut Vec<SourceEvent>) {
+        match value::decode(object, self.of.kind, self.of.api_version) {
             Ok(Document::Object(decoded)) => {
                 let origin: Arc<str> = decoded.key.to_string().into();
                 let mut object = decoded.object;
@@ -289,24 +279,14 @@ impl Follower {
         // After a list that failed for a while, a watch may be refused for good; then a list says what is so.
         let mut refusals = 0_u32;
         loop {
-            let asked = cut(WATCH);
-            let seconds = asked.as_secs().to_string();
-            let query = [
-                ("watch", "true"),
-                ("allowWatchBookmarks", "true"),
-                ("resourceVersion", version.as_str()),
-                ("timeoutSeconds", seconds.as_str()),
-            ];
-            let path = self.path(query);
-            let begun = Instant::now();
-            match self.server.get(&self.of.what, &path).await {
-                Ok(answer) => {
+            let query = self.selecting([("allowWatchBookmarks", "true"), ("resourceVersion", version.as_str())]);
+            match self.server.watch(&self.of.what, &self.of.path, &query).await {
+                Ok(mut watch) => {
                     refusals = 0;
                     self.is_well();
-                    let silence = asked + PATIENCE;
-                    let read = self.events(answer, begun + silence, &mut version).await;
+                    let read = self.events(&mut watch, &mut version).await;
                     match read {
-                        Ended::Pause if begun.elapsed() < SHORTEST => {
+                        Ended::Pause if watch.is_short() => {
                             tokio::time::sleep(self.errors.next(None)).await;
                         }
                         Ended::Pause => {}
@@ -332,12 +312,11 @@ impl Follower {
     }
 
     /// Reads the events of a watch.
-    async fn events(&mut self, mut answer: Answer, silent_at: Instant, version: &mut String) -> Ended {
+    async fn events(&mut self, watch: &mut Watch, version: &mut String) -> Ended {
         let mut lines = Lines::default();
         let mut spoke = false;
         loop {
-            let deadline = self.again_at.map_or(silent_at, |at| at.min(silent_at));
-            let piece = match answer.next(deadline).await {
+            let piece = match watch.next(self.again_at).await {
                 Ok(Piece::Octets(piece)) => piece,
                 Ok(Piece::Nothing) if self.is_doubtful() => return Ended::Doubt,
                 Ok(Piece::End | Piece::Nothing) => return Ended::Pause,

@@ -3,22 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use heddle_resources::{Document, Key, Kind, decode_json};
+use heddle_resources::{Document, Key, Kind};
 use serde_json::Value;
-use tokio::time::Instant;
 
 use super::backoff::{Backoff, cut};
 use super::error::KubernetesError;
 use super::hub::Hub;
 use super::items::Lines;
-use super::server::{Answer, PATIENCE, Piece, Server, form, with_query};
+use super::server::{Piece, Server, Watch, form};
 use super::slim::{Names, slim};
 use super::value;
 use crate::event::SourceEvent;
 use crate::problem::{InForce, Problem};
 
-/// How long a watch is asked for, at most.
-const WATCH: Duration = Duration::from_secs(600);
 /// How often a Secret is read that may not be watched.
 const READ_AGAIN: Duration = Duration::from_secs(30);
 /// A Secret is not larger.
@@ -48,7 +45,7 @@ impl SecretFollower {
         name: &Arc<str>,
         answered: tokio::sync::mpsc::UnboundedSender<Arc<str>>,
     ) -> Self {
-        let key = Key { kind: Kind::Secret, namespace: Some(Arc::clone(namespace)), name: Arc::clone(name) };
+        let key = secret_key(namespace, name);
         Self {
             hub,
             server,
@@ -65,13 +62,9 @@ impl SecretFollower {
     /// Follows until it is dropped.
     pub(super) async fn run(mut self) {
         loop {
-            let asked = cut(WATCH);
-            let seconds = asked.as_secs().to_string();
             // Without a version a watch begins with what is there; the one that is read after it began is not older.
-            let query =
-                [("watch", "true"), ("fieldSelector", self.selector.as_str()), ("timeoutSeconds", seconds.as_str())];
-            let begun = Instant::now();
-            let watch = self.server.get(&self.what, &with_query(&self.path, &query)).await;
+            let query = [("fieldSelector", self.selector.as_str())];
+            let watch = self.server.watch(&self.what, &self.path, &query).await;
             match self.read().await {
                 Ok(found) => self.found(found),
                 Err(error) => {
@@ -80,10 +73,10 @@ impl SecretFollower {
                 }
             }
             match watch {
-                Ok(answer) => {
+                Ok(mut watch) => {
                     self.is_well();
-                    self.events(answer, begun + asked + PATIENCE).await;
-                    if begun.elapsed() < Duration::from_secs(1) {
+                    self.events(&mut watch).await;
+                    if watch.is_short() {
                         tokio::time::sleep(self.errors.next(None)).await;
                     }
                 }
@@ -158,12 +151,8 @@ impl SecretFollower {
         vec![SourceEvent::Deleted { key: self.key.clone(), revision: None }, fine]
     }
 
-    fn object(&self, mut object: Value) -> Vec<SourceEvent> {
-        if let Value::Object(fields) = &mut object {
-            fields.entry("kind").or_insert_with(|| Kind::Secret.as_str().into());
-            fields.entry("apiVersion").or_insert_with(|| "v1".into());
-        }
-        let (first, problems) = match decode_json(&object) {
+    fn object(&self, object: Value) -> Vec<SourceEvent> {
+        let (first, problems) = match value::decode(object, Kind::Secret, "v1") {
             Ok(Document::Object(decoded)) if decoded.key == self.key => {
                 let mut object = decoded.object;
                 slim(&mut object, &mut Names::default());
@@ -179,9 +168,9 @@ impl SecretFollower {
     }
 
     /// Reads the events of a watch, until it ends however it does: the next one begins with what is there.
-    async fn events(&mut self, mut answer: Answer, silent_at: Instant) {
+    async fn events(&mut self, watch: &mut Watch) {
         let mut lines = Lines::default();
-        while let Ok(Piece::Octets(piece)) = answer.next(silent_at).await {
+        while let Ok(Piece::Octets(piece)) = watch.next(None).await {
             let mut events = Vec::new();
             let mut wrong = false;
             let taken = lines.take(&piece, |line| match value::event(line, Kind::Secret) {
@@ -201,4 +190,9 @@ impl SecretFollower {
             }
         }
     }
+}
+
+/// The key of a Secret.
+pub(super) fn secret_key(namespace: &Arc<str>, name: &Arc<str>) -> Key {
+    Key { kind: Kind::Secret, namespace: Some(Arc::clone(namespace)), name: Arc::clone(name) }
 }

@@ -12,10 +12,15 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use tokio::time::{Instant, timeout};
 
+use super::backoff::cut;
 use super::error::KubernetesError;
 
 /// How long the beginning of an answer may take, and how long it may pause.
-pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a watch is asked for, at most; then it is begun again.
+const WATCH: Duration = Duration::from_secs(600);
+/// A watch that ended sooner without a word was none.
+const SHORTEST: Duration = Duration::from_secs(1);
 /// Of an answer that is an error so much is read.
 const MOST_OF_ERROR: usize = 64 << 10;
 /// Lists of what there is are smaller.
@@ -38,6 +43,15 @@ impl fmt::Debug for Server {
 pub(super) struct Answer {
     what: Arc<str>,
     body: Body,
+}
+
+/// A watch that goes on.
+#[derive(Debug)]
+pub(super) struct Watch {
+    answer: Answer,
+    begun: Instant,
+    /// When the server should have ended it at the latest.
+    silent_at: Instant,
 }
 
 /// What came next of an answer.
@@ -73,6 +87,21 @@ impl Server {
         Err(refusal(what, code, retry_after, &said.unwrap_or_default()))
     }
 
+    /// Begins a watch, which the server ends after a while.
+    pub(super) async fn watch(
+        &self,
+        what: &Arc<str>,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<Watch, KubernetesError> {
+        let (asked, begun) = (cut(WATCH), Instant::now());
+        let seconds = asked.as_secs().to_string();
+        let of_watch = [("watch", "true"), ("timeoutSeconds", seconds.as_str())];
+        let query: Vec<(&str, &str)> = of_watch.into_iter().chain(query.iter().copied()).collect();
+        let answer = self.get(what, &with_query(path, &query)).await?;
+        Ok(Watch { answer, begun, silent_at: begun + asked + PATIENCE })
+    }
+
     /// A small answer, as a whole.
     pub(super) async fn get_json(&self, what: &Arc<str>, path: &str) -> Result<Value, KubernetesError> {
         let text = self.get(what, path).await?.whole(MOST_OF_DISCOVERY).await?;
@@ -80,9 +109,21 @@ impl Server {
     }
 }
 
+impl Watch {
+    /// What comes next, until the watch should have ended, or sooner where that is said. Cancel-safe.
+    pub(super) async fn next(&mut self, sooner: Option<Instant>) -> Result<Piece, KubernetesError> {
+        self.answer.next(sooner.map_or(self.silent_at, |at| at.min(self.silent_at))).await
+    }
+
+    /// Whether it has only just begun.
+    pub(super) fn is_short(&self) -> bool {
+        self.begun.elapsed() < SHORTEST
+    }
+}
+
 impl Answer {
     /// What comes next, until the deadline. Cancel-safe.
-    pub(super) async fn next(&mut self, deadline: Instant) -> Result<Piece, KubernetesError> {
+    async fn next(&mut self, deadline: Instant) -> Result<Piece, KubernetesError> {
         loop {
             match tokio::time::timeout_at(deadline, self.body.frame()).await {
                 Err(_) => return Ok(Piece::Nothing),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use heddle_resources::{Key, Kind};
+use heddle_resources::Kind;
 use kube::{Client, Config};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
@@ -16,7 +16,7 @@ use super::discovery::{Discovered, discover};
 use super::error::KubernetesError;
 use super::follower::Follower;
 use super::hub::{Hub, Wishes};
-use super::secret::SecretFollower;
+use super::secret::{SecretFollower, secret_key};
 use super::server::Server;
 use crate::datastore::{Feed, Source};
 use crate::event::{Guard, SourceEvent, WaitingFor};
@@ -339,8 +339,4 @@ impl Run {
         events.push(SourceEvent::ResyncEnd { kinds, revision: None });
         self.hub.tell(events, Instant::now());
     }
-}
-
-fn secret_key(namespace: &Arc<str>, name: &Arc<str>) -> Key {
-    Key { kind: Kind::Secret, namespace: Some(Arc::clone(namespace)), name: Arc::clone(name) }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use heddle_resources::Kind;
+use heddle_resources::{Document, InvalidObject, Kind, decode_json};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
@@ -36,6 +36,15 @@ const fn skipped(kind: Kind) -> Skipped {
         | Kind::EndpointSlice
         | Kind::CalicoNodeStatus => &[],
     }
+}
+
+/// Decodes an object. In lists of its own kinds the API server leaves out what the list says already.
+pub(super) fn decode(mut object: Value, kind: Kind, api_version: &str) -> Result<Document, InvalidObject> {
+    if let Value::Object(fields) = &mut object {
+        fields.entry("kind").or_insert_with(|| kind.as_str().into());
+        fields.entry("apiVersion").or_insert_with(|| api_version.into());
+    }
+    decode_json(&object)
 }
 
 /// Reads an object.
