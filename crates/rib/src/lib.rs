@@ -5,8 +5,6 @@
 
 mod adj_rib_in;
 mod attr_store;
-#[cfg(test)]
-mod bench;
 pub mod counters;
 mod debt;
 pub mod decision;

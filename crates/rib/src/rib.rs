@@ -678,6 +678,12 @@ impl<A: Addr> FamilyRib<A> {
         }
     }
 
+    /// Whether readers keep up well enough for more: single routes do not wait for full journals, tables do.
+    fn readers_have_room(&mut self, shared: &Shared) -> bool {
+        (self.dirty.has_urgent() || !self.journals_are_full(shared.limits.journals_full))
+            && self.half_keeps_up(shared.limits.low)
+    }
+
     /// A quantum.
     fn run(&mut self, shared: &mut Shared, max: usize, looked: bool) -> RunStatus {
         if looked || std::mem::take(&mut self.look_at_members) {
@@ -685,12 +691,7 @@ impl<A: Addr> FamilyRib<A> {
         }
         self.end_late_refreshes(shared);
         let mut worked = false;
-        let waited = self.has_waited(shared);
-        let may_flush = |rib: &mut Self| {
-            let full = !rib.dirty.has_urgent() && rib.journals_are_full(shared.limits.journals_full);
-            waited || (!full && rib.half_keeps_up(shared.limits.low))
-        };
-        if self.dirty.len() > 0 && may_flush(self) {
+        if self.dirty.len() > 0 && (self.has_waited(shared) || self.readers_have_room(shared)) {
             worked |= self.flush_some(shared, max) > 0;
         }
         let groups = self.groups.len();
