@@ -13,7 +13,7 @@ use crate::host::{Host, HostError, lay};
 use crate::plan::{Plan, Role};
 use crate::pod::{Allocator, Borrow, answer_for_gateway};
 use crate::process::{ProcessError, Starter};
-use crate::topology::{Topology, TorDaemon};
+use crate::topology::{NodeProgram, Topology, TorDaemon};
 use crate::tor;
 
 /// The datastore of the nodes, below the directory of a fabric.
@@ -57,7 +57,13 @@ pub(super) fn build(
 /// What starts the programs, in a mount namespace where FRR wants one.
 fn starter(plan: &Plan, options: &Options) -> Result<Starter, FabricError> {
     let starter = Starter::new(&options.program)?;
-    if plan.hosts.iter().any(|host| matches!(host.role, Role::Tor { daemon: TorDaemon::Frr, .. })) {
+    // Where nothing runs, whoever uses the fabric may start FRR.
+    let frr = |role: &Role| match role {
+        Role::Tor { daemon, .. } => *daemon == TorDaemon::Frr,
+        Role::Node { program, .. } => *program == NodeProgram::Nothing,
+        Role::Switch | Role::Reflector(_) => false,
+    };
+    if plan.hosts.iter().any(|host| frr(&host.role)) {
         let path = options.directory.clone();
         let copy = groups::write(&path).map_err(|source| ProcessError::Groups { path, source })?;
         copy.map_or(Ok(()), |copy| starter.cover_groups(copy))?;
