@@ -35,7 +35,7 @@ pub(crate) enum Case {
     Start(Start),
     /// From the start of a cluster with a dead node until the live ones have each other's routes
     ColdStart(ColdStart),
-    /// Many routes from one BGP peer into the kernel, against our netlink writer fed from memory
+    /// Many routes from one BGP peer into the kernel, against our netlink writer fed from memory; FRR (with zebra) too
     Fill(Fill),
     /// System calls of a node with idle sessions
     Syscalls(Syscalls),
@@ -189,6 +189,9 @@ pub(crate) struct Fill {
     /// Routes
     #[arg(long, default_value_t = 500_000, value_parser = clap::value_parser!(u32).range(1000..=4_000_000))]
     pub(crate) routes: u32,
+    /// IPv6 routes
+    #[arg(long)]
+    pub(crate) ipv6: bool,
     /// How often
     #[arg(long, default_value_t = 3)]
     pub(crate) runs: u32,

@@ -1,14 +1,18 @@
 //! Who is measured.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::{Context as _, Error, bail};
+use heddle_lab::fabric::Fabric;
 use heddle_lab::topology::NodeProgram;
 use serde::Serialize;
 
-use crate::args::Args;
+use crate::args::{Args, Case};
+use crate::configuration;
 
 /// A program that is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -18,6 +22,8 @@ pub(crate) enum Contender {
     Heddle,
     /// BIRD 2, configured and started as Calico does.
     Bird,
+    /// FRR's `bgpd` with `zebra`, where routes of one peer go into the kernel.
+    Frr,
 }
 
 impl Contender {
@@ -26,6 +32,7 @@ impl Contender {
         match self {
             Self::Heddle => NodeProgram::Heddle,
             Self::Bird => NodeProgram::Bird,
+            Self::Frr => NodeProgram::Nothing,
         }
     }
 
@@ -33,6 +40,25 @@ impl Contender {
         match self {
             Self::Heddle => "heddle",
             Self::Bird => "bird",
+            Self::Frr => "frr",
+        }
+    }
+
+    /// Who takes part in a case, by default.
+    const fn of(case: &Case) -> &'static [Self] {
+        if let Case::Fill(_) = case { &Self::ALL } else { &[Self::Heddle, Self::Bird] }
+    }
+
+    pub(crate) const ALL: [Self; 3] = [Self::Heddle, Self::Bird, Self::Frr];
+
+    /// The executable that has to be installed.
+    fn is_installed(self) -> bool {
+        match self {
+            Self::Heddle => true,
+            Self::Bird => Path::new(heddle_lab::tor::bird::PROGRAM).exists(),
+            Self::Frr => {
+                [heddle_lab::tor::frr::BGPD, heddle_lab::tor::frr::ZEBRA].map(Path::new).iter().all(|p| p.exists())
+            }
         }
     }
 }
@@ -42,6 +68,7 @@ impl fmt::Display for Contender {
         f.pad(match self {
             Self::Heddle => "Heddle",
             Self::Bird => "BIRD",
+            Self::Frr => "FRR",
         })
     }
 }
@@ -50,8 +77,8 @@ impl FromStr for Contender {
     type Err = String;
 
     fn from_str(word: &str) -> Result<Self, String> {
-        let found = [Self::Heddle, Self::Bird].into_iter().find(|contender| contender.as_str() == word);
-        found.ok_or_else(|| format!("there is no contender {word} for this case; one of heddle, bird"))
+        let found = Self::ALL.into_iter().find(|contender| contender.as_str() == word);
+        found.ok_or_else(|| format!("there is no contender {word}; one of {}", Self::ALL.map(Self::as_str).join(", ")))
     }
 }
 
@@ -73,23 +100,40 @@ pub(crate) struct Setup {
     pub(crate) contenders: Vec<Contender>,
     /// Where files go.
     directory: PathBuf,
+    /// How they were configured.
+    configurations: RefCell<BTreeMap<Contender, String>>,
 }
 
 impl Setup {
     pub(crate) fn new(args: &Args, directory: &Path) -> anyhow::Result<Self> {
         let heddle = heddle(args)?;
+        let able = Contender::of(&args.case);
         let mut contenders = match args.contenders.as_slice() {
-            [] => vec![Contender::Heddle, Contender::Bird],
+            [] => able.to_vec(),
             names => names.iter().map(|name| name.parse()).collect::<Result<_, String>>().map_err(Error::msg)?,
         };
-        contenders.retain(|contender| match contender {
-            Contender::Heddle => true,
-            Contender::Bird => Path::new(heddle_lab::tor::bird::PROGRAM).exists(),
-        });
+        if let Some(unable) = contenders.iter().find(|contender| !able.contains(contender)) {
+            bail!("{unable} has no part in this case");
+        }
+        contenders.retain(|contender| contender.is_installed());
         if contenders.is_empty() {
             bail!("none of the daemons to measure is installed");
         }
-        Ok(Self { heddle, contenders, directory: directory.to_owned() })
+        Ok(Self { heddle, contenders, directory: directory.to_owned(), configurations: RefCell::default() })
+    }
+
+    /// Remembers how a contender is configured on a fabric that has been started: the first time.
+    pub(crate) fn note(&self, contender: Contender, fabric: &Fabric) -> anyhow::Result<()> {
+        if !self.configurations.borrow().contains_key(&contender) {
+            let text = configuration::of(self, contender, fabric)?;
+            self.configurations.borrow_mut().insert(contender, text);
+        }
+        Ok(())
+    }
+
+    /// What was remembered.
+    pub(crate) fn configurations(&self) -> BTreeMap<Contender, String> {
+        self.configurations.borrow().clone()
     }
 
     /// A directory of its own for each fabric.

@@ -24,6 +24,7 @@ pub(crate) fn describe(setup: &Setup) -> Machine {
     let version = |contender: &Contender| match contender {
         Contender::Heddle => first_line(Command::new(&setup.heddle).arg("--version")),
         Contender::Bird => first_line(Command::new(heddle_lab::tor::bird::PROGRAM).arg("--version")),
+        Contender::Frr => first_line(Command::new(heddle_lab::tor::frr::BGPD).arg("--version")),
     };
     Machine {
         cores: available_parallelism().map_or(1, usize::from),

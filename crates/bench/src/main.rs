@@ -8,6 +8,7 @@
 
 mod args;
 mod cases;
+mod configuration;
 mod contender;
 mod launch;
 mod machine;
@@ -83,6 +84,7 @@ fn nodes(args: &Args, directory: &Path) -> anyhow::Result<()> {
     let load = machine::load_average();
     let mut report = cases::run(&args.case, &setup)?;
     report.load = load;
+    report.configurations = setup.configurations();
     report.machine = machine::describe(&setup);
     if args.json {
         println!("{}", serde_json::to_string_pretty(&report.to_json())?);

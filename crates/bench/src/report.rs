@@ -19,6 +19,8 @@ pub(crate) struct Report {
     pub(crate) rows: Vec<Row>,
     /// What else is to be known.
     pub(crate) notes: Vec<String>,
+    /// How they were configured.
+    pub(crate) configurations: BTreeMap<Contender, String>,
     /// Load average before the case.
     pub(crate) load: f64,
     /// Where it ran.
@@ -58,13 +60,17 @@ pub(crate) enum Aim {
 
 impl Report {
     pub(crate) fn new(title: String) -> Self {
-        Self { title, rows: Vec::new(), notes: Vec::new(), load: 0.0, machine: Machine::default() }
+        let machine = Machine::default();
+        Self { title, rows: Vec::new(), notes: Vec::new(), configurations: BTreeMap::new(), load: 0.0, machine }
     }
 
     pub(crate) fn to_json(&self) -> Json {
         let rows: Vec<Json> = self.rows.iter().map(Row::to_json).collect();
+        let configurations: BTreeMap<String, &str> =
+            self.configurations.iter().map(|(contender, text)| (contender.to_string(), text.as_str())).collect();
         json!({
             "case": self.title, "rows": rows, "notes": self.notes, "load_average": self.load, "machine": self.machine,
+            "configurations": configurations,
         })
     }
 }
@@ -153,14 +159,16 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut table = Table::new();
         table.load_style(ASCII_MARKDOWN);
-        table.set_header(["measure", "unit", "Heddle", "BIRD", "ratio", "aim", ""]);
+        let takes_part = |contender: &Contender| self.rows.iter().any(|row| row.values.contains_key(contender));
+        let frr = takes_part(&Contender::Frr).then_some(Contender::Frr);
+        let columns: Vec<Contender> = [Contender::Heddle, Contender::Bird].into_iter().chain(frr).collect();
+        let names = columns.iter().map(ToString::to_string);
+        let ends = ["ratio", "aim", ""].map(str::to_owned);
+        table.set_header(["measure", "unit"].map(str::to_owned).into_iter().chain(names).chain(ends));
         for row in &self.rows {
-            let value = |contender| row.values.get(&contender).map_or_else(|| "-".to_owned(), ToString::to_string);
-            table.add_row([
-                row.measure.clone(),
-                row.unit.to_owned(),
-                value(Contender::Heddle),
-                value(Contender::Bird),
+            let value = |contender| row.values.get(contender).map_or_else(|| "-".to_owned(), ToString::to_string);
+            let begins = [row.measure.clone(), row.unit.to_owned()];
+            let ends = [
                 row.ratio().map_or_else(|| "-".to_owned(), |ratio| ratio.to_string()),
                 row.aim.map_or_else(String::new, |aim| aim.to_string()),
                 match row.reached() {
@@ -168,9 +176,10 @@ impl fmt::Display for Report {
                     Some(false) => "MISSED".to_owned(),
                     None => String::new(),
                 },
-            ]);
+            ];
+            table.add_row(begins.into_iter().chain(columns.iter().map(value)).chain(ends));
         }
-        for column in table.column_iter_mut().skip(2).take(3) {
+        for column in table.column_iter_mut().skip(2).take(columns.len() + 1) {
             column.set_cell_alignment(CellAlignment::Right);
         }
         writeln!(f, "{}\n\n{table}", self.title)?;
@@ -185,7 +194,12 @@ impl fmt::Display for Report {
             machine.kernel,
             self.load,
             machine.versions.join(", ")
-        )
+        )?;
+        for (contender, text) in &self.configurations {
+            writeln!(f, "\nconfiguration of {contender}:\n")?;
+            text.lines().try_for_each(|line| writeln!(f, "    {line}"))?;
+        }
+        Ok(())
     }
 }
 

@@ -82,6 +82,7 @@ impl Stand {
         let reflectors = match contender {
             Contender::Heddle => Vec::new(),
             Contender::Bird => crate::cases::reflectors::exchange(&fabric)?,
+            Contender::Frr => bail!("FRR has no part in this case"),
         };
         let patience = Patience { limit: CONVERGENCE, interrupted: &|| false };
         let convergence = fabric.await_convergence(patience, &mut |_| {})?;
@@ -89,6 +90,7 @@ impl Stand {
             let missing: usize = convergence.missing.values().map(Vec::len).sum();
             bail!("{contender}: {missing} routes between nodes are missing after {} s", CONVERGENCE.as_secs());
         }
+        setup.note(contender, &fabric)?;
         let seconds = |at: Option<Duration>| at.map_or(f64::INFINITY, |at| at.as_secs_f64());
         let routes = seconds(convergence.routes);
         let mut stand = Self { contender, fabric, _reflectors: reflectors, started: Started::default() };

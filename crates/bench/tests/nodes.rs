@@ -44,10 +44,16 @@ fn clusters_start() {
 
 #[test]
 fn a_kernel_is_filled() {
-    all_have(
-        &["fill", "--routes", "3000", "--runs", "1"],
-        &["from the first UPDATE until all are in the kernel", "times what our writer alone needs"],
-    );
+    let frr = Path::new("/usr/lib/frr/zebra").exists().then_some("FRR");
+    for family in [&[][..], &["--ipv6"]] {
+        let Some(report) = small::run(&["fill", "--routes", "3000", "--runs", "1"], family) else { return };
+        for contender in contenders().into_iter().chain(frr) {
+            small::has(&report, "from the first UPDATE until all are in the kernel", contender);
+            small::has(&report, "times what our writer alone needs", contender);
+            let configuration = report["configurations"][contender].as_str();
+            assert!(configuration.is_some_and(|text| text.contains("64512")), "{contender}: {configuration:?}");
+        }
+    }
 }
 
 #[test]

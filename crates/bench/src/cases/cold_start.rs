@@ -60,6 +60,7 @@ fn start(args: &ColdStart, setup: &Setup, contender: Contender, number: u32, lim
     let fabric = build(setup, &topology, &format!("{contender}-{number}"))?;
     fabric.start(&mut |_| {}, &|| false)?;
     let result = observe(&fabric, limit);
+    setup.note(contender, &fabric)?;
     eprintln!("{contender}: {result:.1?}");
     fabric.down();
     result

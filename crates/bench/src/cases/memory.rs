@@ -71,6 +71,7 @@ fn node(args: &Memory, setup: &Setup, contender: Contender) -> anyhow::Result<Us
     let others: Vec<(Pair, Pair)> = others.iter().filter_map(|other| other.address.zip(other.blocks())).collect();
     wire(node, peers, &others)?;
     let result = measure(args, &fabric, own, &others, node, peers);
+    setup.note(contender, &fabric)?;
     fabric.down();
     result
 }
