@@ -54,31 +54,37 @@ fn tables_come_and_go() {
 
 #[test]
 fn the_best_of_many_paths_is_reflected() {
-    let Some(report) = run("best", &["--clients", "5", "--routes", "600", "--contenders", "heddle,bird"]) else {
-        return;
-    };
+    let sizes = ["--clients", "5", "--routes", "600", "--contenders", "floor,heddle,bird"];
+    let Some(report) = run("best", &sizes) else { return };
+    // Which of the copies would be the last is open.
+    has(&report, ALL, "floor");
     has(&report, ALL, "Heddle");
 }
 
 #[test]
 fn receivers_differ() {
     for case in ["fan-out", "fan-out-add-path", "fan-out-policies"] {
-        let sizes = ["--routes", "1000", "--receivers", "22", "--contenders", "heddle"];
+        let sizes = ["--routes", "1000", "--receivers", "22", "--contenders", "floor,heddle"];
         let Some(report) = run(case, &sizes) else { return };
+        has(&report, ALL, "floor");
         has(&report, ALL, "Heddle");
     }
 }
 
 #[test]
 fn single_routes_are_timed() {
-    let sizes = ["--routes", "3000", "--samples", "20", "--receivers", "2", "--contenders", "heddle"];
+    let sizes = ["--routes", "3000", "--samples", "20", "--receivers", "2", "--contenders", "floor,heddle"];
     for case in ["latency", "latency-under-load"] {
         let Some(report) = run(case, &sizes) else { return };
+        has(&report, "latency, p50", "floor");
         has(&report, "latency, p50", "Heddle");
     }
-    let sizes = ["--routes", "100", "--rate", "200", "--seconds", "1", "--receivers", "2", "--contenders", "heddle"];
+    let sizes = ["--routes", "100", "--rate", "200", "--seconds", "6", "--receivers", "2", "--contenders", "heddle"];
     let Some(report) = run("churn", &sizes) else { return };
-    has(&report, "latency, p50", "Heddle");
+    for second in 1..=6 {
+        has(&report, &format!("latency until {second} s, p99"), "Heddle");
+        has(&report, &format!("RSS after {second} s"), "Heddle");
+    }
 }
 
 #[test]
@@ -86,6 +92,7 @@ fn a_receiver_that_stalls_gets_its_routes_later() {
     let sizes = ["--routes", "20000", "--receivers", "3", "--seconds", "4", "--contenders", "heddle"];
     let Some(report) = run("stall", &sizes) else { return };
     has(&report, "until the stalled one has all", "Heddle");
+    has(&report, "longest silence toward the others", "Heddle");
 }
 
 #[test]

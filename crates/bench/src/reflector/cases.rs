@@ -12,7 +12,7 @@ use super::index::{Block, Index};
 use super::routes::{Attributes, Updates, recording};
 use super::scenario::{ClientPlan, Drive, Load, Probing, Scenario, reflection};
 use super::session::AddPath;
-use super::target::{ClientNumber, Target};
+use super::target::{ClientNumber, Passage, Target};
 use super::world::client_address;
 use crate::args::{Reflector, ReflectorCase};
 
@@ -24,7 +24,7 @@ const LOCAL_PREF: u32 = 100;
 fn target(index: &Index, sends: &[(ClientNumber, Bytes)]) -> Arc<Target> {
     let mut target = Target::empty(index.count());
     for (client, octets) in sends {
-        target.apply(index, *client, reflection(*client), octets);
+        target.apply(index, *client, Passage::Reflected(reflection(*client)), octets);
     }
     Arc::new(target)
 }

@@ -12,6 +12,7 @@ use heddle_bgp_core::Asn;
 use super::daemon::Daemon;
 use super::generator::{Generator, Outcome, Phase};
 use super::process::Process;
+use super::report::RATE;
 use super::routes::end_of_rib;
 use super::scenario::{Drive, Scenario};
 use super::session::{Identity, Session};
@@ -70,13 +71,17 @@ impl Bench<'_> {
         let mut generator = Generator::new(self.sessions(daemon), Arc::clone(&self.scenario.index))?;
         let began = Instant::now();
         await_listener(process, generator.sessions.first().context("a case has clients")?, self.limit)?;
-        generator.establish(self.limit.saturating_sub(began.elapsed()))?;
+        let missing = generator.establish(self.limit.saturating_sub(began.elapsed()))?;
+        let mut figures = Figures::default();
+        if missing > 0 {
+            self.not_established(missing, &mut figures);
+            return Ok(figures);
+        }
         self.end_initial_tables(&mut generator)?;
         generator.idle(daemon.hold_back(generator.sessions.len()))?;
-        let mut figures = Figures::default();
         match &self.scenario.drive {
             Drive::Phases => {
-                for phase in &self.scenario.phases {
+                for phase in &self.scenario.phases(daemon) {
                     if !figures.given_up {
                         self.phase(daemon, phase, &mut generator, process, &mut figures)?;
                     }
@@ -90,6 +95,22 @@ impl Bench<'_> {
             bail!(ended);
         }
         Ok(figures)
+    }
+
+    /// The case has not even begun at the limit.
+    fn not_established(&self, missing: usize, figures: &mut Figures) {
+        let limit = self.limit.as_secs_f64();
+        match &self.scenario.drive {
+            Drive::Phases => {
+                let first = self.scenario.phases.first().map_or("advertisement", |phase| phase.name);
+                figures.push(format!("{first}: all have all"), "s", Value::MoreThan(limit));
+            }
+            Drive::Latency(_) | Drive::Churn(_) => figures.push("latency, p50", "ms", Value::MoreThan(limit * 1e3)),
+            Drive::Stall(_) => figures.push("nobody stalls: all have all", "s", Value::MoreThan(limit)),
+        }
+        let sessions = self.scenario.clients.len();
+        figures.unfinished.push(format!("{missing} of {sessions} sessions are not established after {limit:.0} s"));
+        figures.given_up = true;
     }
 
     /// Whoever has nothing to send at first says so. Who has does at the end of it, where the daemon sees that nothing
@@ -119,7 +140,8 @@ impl Bench<'_> {
                 add_path: plan.add_path,
                 receive_buffer: plan.receive_buffer,
             };
-            let view = View::new(client, daemon.echo(), self.scenario.community(client), self.scenario.index.count());
+            let view =
+                View::new(client, daemon.echo(), self.scenario.community(daemon, client), self.scenario.index.count());
             Session::new(identity, view)
         };
         (0..).zip(&self.scenario.clients).map(one).collect()
@@ -135,7 +157,8 @@ impl Bench<'_> {
     ) -> anyhow::Result<()> {
         let before = process.usage();
         let own = thread_cpu();
-        let outcome = generator.run(phase, self.scenario.goal(daemon, phase), self.limit)?;
+        let goal = Scenario::goal(daemon, phase, generator.sessions.len());
+        let outcome = generator.run(phase, goal, self.limit)?;
         let usage = process.usage();
         let own = thread_cpu().saturating_sub(own);
         self.report(phase.name, &outcome, figures);
@@ -152,7 +175,7 @@ impl Bench<'_> {
         if let Some(time) = outcome.complete {
             figures.push(format!("{name}: last UPDATE"), "s", seconds(outcome.last));
             let heard = u32::try_from(outcome.heard).map_or(f64::INFINITY, f64::from);
-            figures.push(format!("{name}: routes"), "k/s", Value::Is(heard / 1e3 / time.as_secs_f64().max(1e-6)));
+            figures.push(format!("{name}: routes"), RATE, Value::Is(heard / 1e3 / time.as_secs_f64().max(1e-6)));
         }
         figures.given_up |= outcome.complete.is_none();
         let wrong = outcome.wrong.iter().map(|line| format!("{name}: {line}"));

@@ -154,7 +154,12 @@ fn aims(args: &Reflector, scenario: &Scenario, report: &mut Report) {
         ReflectorCase::Latency => &[("latency, p99", Aim::AtMost(0.5))],
         ReflectorCase::LatencyUnderLoad => &[("latency, p99", Aim::AtMost(20.0))],
         ReflectorCase::Stall => {
-            &[("the others, against no stall", Aim::AtMost(1.05)), ("RSS growth", Aim::AtMost(4.0))]
+            &[
+                ("the others, against no stall", Aim::AtMost(1.05)),
+                // The hold time: whoever hears nothing for so long ends the session.
+                ("longest silence toward the others", Aim::AtMost(3.0)),
+                ("RSS growth", Aim::AtMost(4.0)),
+            ]
         }
         ReflectorCase::Internet | ReflectorCase::Churn => &[],
     };

@@ -1,6 +1,7 @@
 //! Single routes whose way is timed: from before the sender's write until the last receiver has read them.
 
 use std::collections::HashMap;
+use std::mem::take;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,9 +15,8 @@ use super::index::{Block, Index};
 use super::measure::{Bench, Figures, seconds};
 use super::process::Process;
 use super::routes::{Attributes, Updates};
-use super::scenario::{Load, Probing, reflection};
-use super::target::{Became, Expected, updates};
-use super::walk;
+use super::scenario::{Load, Probing, passage};
+use super::target::{Became, Expected, Passage, Target, updates};
 use super::world::client_address;
 use crate::report::Value;
 use crate::stats::Samples;
@@ -25,6 +25,8 @@ use crate::stats::Samples;
 const PAUSE: Duration = Duration::from_millis(2);
 /// After which a route counts as lost.
 const LOST: Duration = Duration::from_secs(20);
+/// Parts of a churn that are told apart.
+const PARTS: usize = 6;
 /// LOCAL_PREF of the timed routes.
 const LOCAL_PREF: u32 = 100;
 
@@ -36,6 +38,8 @@ struct Probes {
     /// Those that the last receiver has just got.
     arrived: Vec<usize>,
     latencies: Samples,
+    /// Those of the part of a churn that goes on.
+    recent: Samples,
     /// Changes that were overtaken by a later one to the same destination.
     overtaken: u32,
 }
@@ -56,7 +60,9 @@ impl Watch for Probes {
         let now = Instant::now();
         for number in self.arrived.drain(..) {
             if let Some((sent, _)) = self.under_way.remove(&number) {
-                self.latencies.push_millis(now.saturating_duration_since(sent));
+                let latency = now.saturating_duration_since(sent);
+                self.latencies.push_millis(latency);
+                self.recent.push_millis(latency);
             }
         }
     }
@@ -67,14 +73,16 @@ struct Prober {
     probing: Probing,
     block: Block,
     next_hop: IpAddr,
+    /// What becomes of its routes.
+    passage: Passage,
     sent: u32,
 }
 
 impl Prober {
-    fn new(probing: Probing, index: &Index) -> anyhow::Result<Self> {
+    fn new(daemon: Daemon, probing: Probing, index: &Index) -> anyhow::Result<Self> {
         let Index::Block(block) = index else { bail!("a recording has no routes to time") };
         let next_hop = client_address(index.family(), probing.sender);
-        Ok(Self { probing, block: *block, next_hop, sent: 0 })
+        Ok(Self { probing, block: *block, next_hop, passage: passage(daemon, probing.sender), sent: 0 })
     }
 
     /// Sends the next change: another set of attributes for the next destination.
@@ -85,8 +93,7 @@ impl Prober {
         update.advertise(attributes, number..number + 1)?;
         let octets: Bytes = update.finish();
         self.sent += 1;
-        let sum =
-            updates(&octets).next().map(|update| walk::reflected(update.attributes, reflection(self.probing.sender)));
+        let sum = updates(&octets).next().map(|update| self.passage.sum(update.attributes));
         let expected = Expected::route(sum.context("an UPDATE was made")?, self.probing.sender);
         let missing = generator.expect_one(number, expected);
         let sent = Instant::now();
@@ -117,15 +124,12 @@ pub(crate) fn latency(
     generator: &mut Generator,
     figures: &mut Figures,
 ) -> anyhow::Result<()> {
-    let mut prober = Prober::new(probing, &generator.index.clone())?;
+    let mut prober = Prober::new(daemon, probing, &generator.index.clone())?;
     let mut probes = Probes::default();
-    let mut phases = bench.scenario.phases.iter().cycle();
+    let load = bench.scenario.phases(daemon);
+    let mut phases = load.iter().cycle();
     let began = Instant::now();
-    // Of the floor nothing is expected but that it copies: there the sums are those of routes that were not reflected.
-    if daemon == Daemon::Floor {
-        bail!("routes through the floor are not timed");
-    }
-    generator.expect(Arc::new(super::target::Target::empty(generator.index.count())), Goal::Tables);
+    generator.expect(Arc::new(Target::empty(generator.index.count())), Goal::Tables);
     let mut next = Instant::now();
     while prober.sent < probing.samples || !probes.under_way.is_empty() {
         if probing.load == Load::Phases && generator.complete_without(probes.under_way.len()) {
@@ -148,7 +152,45 @@ pub(crate) fn latency(
         }
     }
     report(&probes, figures);
+    compare(bench, began, generator, figures)
+}
+
+/// Waits until every table is as the last change and the load left it; if that is not so in the end, says what is wrong.
+fn compare(bench: &Bench<'_>, began: Instant, generator: &mut Generator, figures: &mut Figures) -> anyhow::Result<()> {
+    let deadline = Instant::now() + LOST.min(bench.limit);
+    while generator.complete_at().is_none() && Instant::now() < deadline {
+        generator.turn(Duration::from_millis(1), &mut ())?;
+    }
+    generator.settle(&mut ())?;
+    let wrong = generator.outcome(began).wrong;
+    if figures.given_up {
+        figures.unfinished.extend(wrong)
+    } else {
+        figures.wrong.extend(wrong)
+    }
     Ok(())
+}
+
+/// A part of a churn.
+struct Part {
+    /// When it ended, since the begin of the churn.
+    until: Duration,
+    latencies: Samples,
+    /// MiB at its end.
+    rss: f64,
+}
+
+/// What changes while the same goes on.
+fn over_time(parts: &[Part], figures: &mut Figures) {
+    for part in parts {
+        let until = part.until.as_secs_f64().round();
+        for (name, share) in [("p50", 0.5), ("p99", 0.99)] {
+            if let Some(value) = part.latencies.percentile(share) {
+                figures.push(format!("latency until {until} s, {name}"), "ms", Value::Is(value));
+            }
+        }
+        figures.push(format!("RSS after {until} s"), "MiB", Value::Is(part.rss));
+    }
 }
 
 /// Changes at a rate, over routes that are there already.
@@ -160,20 +202,20 @@ pub(crate) fn churn(
     process: &Process,
     figures: &mut Figures,
 ) -> anyhow::Result<()> {
-    if daemon == Daemon::Floor {
-        bail!("routes through the floor are not timed");
-    }
-    for phase in &bench.scenario.phases {
+    for phase in &bench.scenario.phases(daemon) {
         let outcome = generator.run(phase, Goal::Tables, bench.limit)?;
         if outcome.complete.is_none() {
             bench.report(phase.name, &outcome, figures);
             return Ok(());
         }
     }
-    let mut prober = Prober::new(probing, &generator.index.clone())?;
+    let mut prober = Prober::new(daemon, probing, &generator.index.clone())?;
     let mut probes = Probes::default();
     let rate = probing.rate.unwrap_or(1).max(1);
     let interval = Duration::from_secs(1) / rate;
+    let part = probing.samples.div_ceil(u32::try_from(PARTS)?).max(1);
+    let mut end_of_part = part;
+    let mut parts = Vec::new();
     let before = process.usage();
     let began = Instant::now();
     let mut rss = Samples::default();
@@ -186,19 +228,22 @@ pub(crate) fn churn(
         if rss.len() < usize::try_from(began.elapsed().as_secs())? {
             rss.push(process.usage().rss);
         }
+        if prober.sent >= end_of_part && parts.len() < PARTS {
+            parts.push(Part { until: began.elapsed(), latencies: take(&mut probes.recent), rss: process.usage().rss });
+            end_of_part = end_of_part.saturating_add(part);
+        }
     }
     let deadline = Instant::now() + LOST;
     while !probes.under_way.is_empty() && Instant::now() < deadline {
         generator.turn(Duration::from_millis(1), &mut probes)?;
     }
-    generator.settle(&mut probes)?;
     let after = process.usage();
     report(&probes, figures);
+    over_time(&parts, figures);
     figures.push("changes that were overtaken", "", Value::Is(f64::from(probes.overtaken)));
     figures.push("CPU", "s", seconds(after.cpu.saturating_sub(before.cpu)));
     figures.push("RSS before", "MiB", Value::Is(before.rss));
     figures.push("RSS at most, each second", "MiB", Value::Is(rss.max().unwrap_or(after.rss)));
     figures.push("RSS at the end", "MiB", Value::Is(after.rss));
-    figures.wrong.extend(generator.outcome(began).wrong);
-    Ok(())
+    compare(bench, began, generator, figures)
 }

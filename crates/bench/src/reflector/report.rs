@@ -12,6 +12,9 @@ use super::measure::{Figure, Figures};
 use crate::report::Value;
 use crate::stats::Samples;
 
+/// The unit of rates, which are the better the larger they are.
+pub(crate) const RATE: &str = "k/s";
+
 /// What a figure of ours should be.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Aim {
@@ -69,14 +72,14 @@ impl Row {
         self.cells.get(&daemon)?.value()
     }
 
-    /// The best of the others, where smaller is better.
+    /// The best of the others: the smallest, of rates the largest.
     fn best_other(&self) -> Option<f64> {
         let others = Daemon::ALL.into_iter().filter(|daemon| !matches!(daemon, Daemon::Floor | Daemon::Heddle));
         let known = others.filter_map(|daemon| match self.value(daemon)? {
             Value::Is(value) => Some(value),
             Value::MoreThan(_) => None,
         });
-        known.min_by(f64::total_cmp)
+        if self.unit == RATE { known.max_by(f64::total_cmp) } else { known.min_by(f64::total_cmp) }
     }
 
     fn ours(&self) -> Option<f64> {

@@ -10,7 +10,7 @@ use super::daemon::{Client, Daemon, Shape};
 use super::generator::{Goal, Phase};
 use super::index::Index;
 use super::session::AddPath;
-use super::target::{ClientNumber, updates};
+use super::target::{ClientNumber, Passage, Target, updates};
 use super::walk::{PathIds, Reflection, prefixes};
 use super::world::{ROUTER_ID, client_address, client_id, daemon_address};
 
@@ -84,17 +84,35 @@ impl Scenario {
         Shape { family, local: daemon_address(family), clients: clients.collect() }
     }
 
-    /// The community that a client gets on all routes.
-    pub(crate) fn community(&self, client: ClientNumber) -> Option<u32> {
+    /// The community that a client gets from this daemon on all routes.
+    pub(crate) fn community(&self, daemon: Daemon, client: ClientNumber) -> Option<u32> {
+        if daemon == Daemon::Floor {
+            return None;
+        }
         self.clients.get(usize::from(client.0)).and_then(|plan| plan.policy).map(policy_community)
     }
 
+    /// The phases as this daemon has to pass them on.
+    pub(crate) fn phases(&self, daemon: Daemon) -> Vec<Phase> {
+        let copied = |phase: &Phase| {
+            let mut target = Target::empty(self.index.count());
+            for (client, octets) in &phase.sends {
+                target.apply(&self.index, *client, Passage::Copied, octets);
+            }
+            Phase { target: Arc::new(target), ..phase.clone() }
+        };
+        match daemon {
+            Daemon::Floor => self.phases.iter().map(copied).collect(),
+            Daemon::Heddle | Daemon::Bird | Daemon::Frr | Daemon::Openbgpd | Daemon::Gobgp => self.phases.clone(),
+        }
+    }
+
     /// What ends a phase with this daemon.
-    pub(crate) fn goal(&self, daemon: Daemon, phase: &Phase) -> Goal {
-        if daemon != Daemon::Floor {
+    pub(crate) fn goal(daemon: Daemon, phase: &Phase, clients: usize) -> Goal {
+        if daemon != Daemon::Floor || !phase.target.is_contested() {
             return Goal::Tables;
         }
-        let mut own = vec![0; self.clients.len()];
+        let mut own = vec![0; clients];
         for (client, octets) in &phase.sends {
             let count = heard(octets);
             if let Some(own) = own.get_mut(usize::from(client.0)) {
@@ -110,6 +128,16 @@ impl Scenario {
 fn heard(messages: &[u8]) -> u64 {
     let count = |packed| prefixes(packed, PathIds::Absent, |_, _| {}).unwrap_or_default();
     updates(messages).flat_map(|update| [update.withdrawn, update.advertised]).flatten().map(count).sum()
+}
+
+/// What becomes of a client's routes on their way through a daemon.
+pub(crate) fn passage(daemon: Daemon, client: ClientNumber) -> Passage {
+    match daemon {
+        Daemon::Floor => Passage::Copied,
+        Daemon::Heddle | Daemon::Bird | Daemon::Frr | Daemon::Openbgpd | Daemon::Gobgp => {
+            Passage::Reflected(reflection(client))
+        }
+    }
 }
 
 /// What a reflector does to the routes of a client.

@@ -66,6 +66,8 @@ pub(crate) struct Session {
     pub(crate) view: View,
     pub(crate) state: State,
     pub(crate) stream: Option<TcpStream>,
+    /// How long the daemon says nothing.
+    pub(crate) silence: Silence,
     /// The beginning of a message whose rest has not come.
     pending: Vec<u8>,
     out: VecDeque<Bytes>,
@@ -80,10 +82,32 @@ pub(crate) enum Received {
     Updates,
 }
 
+/// The longest time without an octet of the daemon: with a hold time, no more than that (RFC 4271 §6.5).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Silence {
+    since: Instant,
+    longest: Duration,
+}
+
+impl Silence {
+    fn ends(&mut self) {
+        let now = Instant::now();
+        self.longest = self.longest.max(now.saturating_duration_since(self.since));
+        self.since = now;
+    }
+
+    /// The longest until now; then counts anew.
+    pub(crate) fn restart(&mut self) -> Duration {
+        self.ends();
+        std::mem::take(&mut self.longest)
+    }
+}
+
 impl Session {
     pub(crate) fn new(identity: Identity, view: View) -> Self {
         let state = State::Idle(Instant::now());
-        Self { identity, view, state, stream: None, pending: Vec::new(), out: VecDeque::new() }
+        let silence = Silence { since: Instant::now(), longest: Duration::ZERO };
+        Self { identity, view, state, stream: None, silence, pending: Vec::new(), out: VecDeque::new() }
     }
 
     /// Begins to connect, in the namespace of the calling thread.
@@ -190,6 +214,7 @@ impl Session {
             }
             Err(error) => return Err(error).context("cannot read"),
         };
+        self.silence.ends();
         let mut rest = scratch.get(..length).unwrap_or_default();
         let mut received = Received::Nothing;
         while let Some(Message { kind, body, tail }) = message(rest)? {

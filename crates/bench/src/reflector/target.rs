@@ -21,25 +21,46 @@ pub(crate) struct Expected {
     owner: Option<ClientNumber>,
 }
 
+/// What happens to attributes on the way through what is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Passage {
+    /// A reflector adds its attributes.
+    Reflected(Reflection),
+    /// The floor copies.
+    Copied,
+}
+
+impl Passage {
+    /// The sum over attributes as receivers see them.
+    pub(crate) fn sum(self, attributes: &[u8]) -> Sum {
+        match self {
+            Self::Reflected(reflection) => walk::reflected(attributes, reflection),
+            Self::Copied => walk::sum(attributes),
+        }
+    }
+}
+
 /// What is expected of a reflector, for all destinations.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
     entries: Vec<Expected>,
     /// LOCAL_PREF of what stands in `entries`.
     preference: Vec<u32>,
+    /// Whether a destination has routes of several clients.
+    contested: bool,
 }
 
 impl Target {
     /// Nothing.
     pub(crate) fn empty(count: usize) -> Self {
-        Self { entries: vec![Expected::default(); count], preference: vec![0; count] }
+        Self { entries: vec![Expected::default(); count], preference: vec![0; count], contested: false }
     }
 
     /// Applies what a client sends: of several clients' routes to a destination, that of the highest LOCAL_PREF is the best.
-    pub(crate) fn apply(&mut self, index: &Index, client: ClientNumber, reflection: Reflection, messages: &[u8]) {
+    pub(crate) fn apply(&mut self, index: &Index, client: ClientNumber, passage: Passage, messages: &[u8]) {
         let mut next = 0;
         for update in updates(messages) {
-            let sum = walk::reflected(update.attributes, reflection);
+            let sum = passage.sum(update.attributes);
             let preference = walk::local_pref(update.attributes);
             for packed in update.withdrawn {
                 walk::prefixes(packed, PathIds::Absent, |length, octets| {
@@ -61,10 +82,16 @@ impl Target {
 
     fn offer(&mut self, number: usize, client: ClientNumber, preference: u32, sum: Sum) {
         let Some((entry, best)) = self.entries.get_mut(number).zip(self.preference.get_mut(number)) else { return };
+        self.contested |= entry.owner.is_some_and(|owner| owner != client);
         if entry.sum.is_none() || entry.owner == Some(client) || preference > *best {
             *entry = Expected { sum: Some(sum), owner: Some(client) };
             *best = preference;
         }
+    }
+
+    /// Whether a destination has routes of several clients, of which a reflector has to choose.
+    pub(crate) const fn is_contested(&self) -> bool {
+        self.contested
     }
 
     /// Whether a route is expected for a destination, by anybody.
@@ -163,8 +190,8 @@ pub(crate) struct View {
     right: usize,
     /// Prefixes advertised and withdrawn by the daemon since the phase began.
     pub(crate) heard: u64,
-    /// Prefixes that are in no table.
-    pub(crate) unknown: u64,
+    /// Prefixes that were advertised and that nobody had sent; a withdrawal of one does no harm.
+    foreign: u64,
     /// Attributes that were not expected, by their mark.
     odd: BTreeMap<u32, Vec<u8>>,
 }
@@ -184,7 +211,7 @@ impl View {
         let mut marks = vec![1; count];
         marks.fill(0);
         let odd = BTreeMap::new();
-        Self { client, echo, community, path_ids: PathIds::Absent, marks, next: 0, right: 0, heard: 0, unknown: 0, odd }
+        Self { client, echo, community, path_ids: PathIds::Absent, marks, next: 0, right: 0, heard: 0, foreign: 0, odd }
     }
 
     /// As negotiated.
@@ -236,11 +263,11 @@ impl View {
         let path_ids = self.path_ids;
         let mut next = self.next;
         for packed in update.withdrawn {
-            self.heard +=
-                walk::prefixes(packed, path_ids, |length, octets| match index.find(length, octets, &mut next) {
-                    Some(number) => self.set(number, 0, target, became),
-                    None => self.unknown += 1,
-                })?;
+            self.heard += walk::prefixes(packed, path_ids, |length, octets| {
+                if let Some(number) = index.find(length, octets, &mut next) {
+                    self.set(number, 0, target, became);
+                }
+            })?;
         }
         if update.advertised.iter().all(|packed| packed.is_empty()) {
             self.next = next;
@@ -256,7 +283,7 @@ impl View {
                         self.set(number, mark, target, became);
                         expected &= target.mark(number, self) == mark;
                     }
-                    None => self.unknown += 1,
+                    None => self.foreign += 1,
                 })?;
         }
         self.next = next;
@@ -280,6 +307,11 @@ impl View {
         }
     }
 
+    /// Whether there is nothing that should not be there, beyond what [`complete`](Self::complete) says.
+    pub(crate) const fn is_clean(&self) -> bool {
+        self.foreign == 0
+    }
+
     /// Compares the whole table once more, prefix by prefix: what is wrong, in words, at most `most` lines.
     pub(crate) fn differences(&self, index: &Index, target: &Target, most: usize) -> Vec<String> {
         let one = |(number, mark): (usize, &u32)| {
@@ -293,6 +325,11 @@ impl View {
                 (..) => Some(format!("client {}: {prefix} has other attributes: {}", self.client.0, found())),
             }
         };
-        self.marks.iter().enumerate().filter_map(one).take(most).collect()
+        let foreign = (self.foreign > 0)
+            .then(|| format!("client {}: {} prefixes that nobody has sent", self.client.0, self.foreign));
+        foreign.into_iter().chain(self.marks.iter().enumerate().filter_map(one)).take(most).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;
