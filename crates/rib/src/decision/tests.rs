@@ -329,7 +329,7 @@ fn the_best_few() {
 #[test]
 fn none_and_one() {
     let options = DecisionOptions::default();
-    assert_eq!(select(&[], &options), Selection::default());
+    assert_eq!((select(&[], &options), select_best(&[], &options)), (Selection::default(), None));
     assert_eq!(explain(&[], &options), []);
     let one = base();
     assert_eq!(select(&[one.candidate()], &options).best, Some(0));
@@ -341,4 +341,14 @@ fn reasons_are_words_for_operators() {
     let texts: std::collections::BTreeSet<_> = Step::ALL.iter().map(ToString::to_string).collect();
     assert_eq!(texts.len(), Step::ALL.len(), "each says something of its own");
     assert_eq!(Reason::Lost(Step::LocalPref).to_string(), "lower local preference");
+    let ineligible = [
+        Ineligible::OwnAsLoop,
+        Ineligible::OriginatorLoop,
+        Ineligible::ClusterLoop,
+        Ineligible::OtcLeak,
+        Ineligible::ImportPolicy,
+        Ineligible::NextHopUnreachable,
+    ];
+    let texts: std::collections::BTreeSet<_> = ineligible.iter().map(ToString::to_string).collect();
+    assert!(texts.len() == ineligible.len() && !texts.contains(""), "{texts:?}");
 }
