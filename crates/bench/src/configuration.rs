@@ -10,7 +10,7 @@ use heddle_lab::host::Host;
 use crate::contender::{Contender, Setup};
 
 /// Lines that are printed; a large mesh has one peer like the other.
-const LINES: usize = 120;
+const LINES: usize = 500;
 
 /// The configuration of the first node of a fabric that has been started.
 pub(crate) fn of(setup: &Setup, contender: Contender, fabric: &Fabric) -> anyhow::Result<String> {

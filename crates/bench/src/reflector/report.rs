@@ -263,3 +263,27 @@ impl fmt::Display for Report {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// To the best other and to the floor.
+    fn ratios(unit: &'static str) -> [Option<f64>; 2] {
+        let mut report = Report::new("a case".to_owned());
+        let values = [(Daemon::Floor, 1.0), (Daemon::Heddle, 4.0), (Daemon::Bird, 8.0), (Daemon::Frr, 2.0)];
+        for (daemon, value) in values {
+            let figure = Figure { measure: "a measure".to_owned(), unit, value: Value::Is(value) };
+            report.add(daemon, Figures { figures: vec![figure], ..Figures::default() });
+        }
+        report.rows.iter().flat_map(|row| [row.to(row.best_other()), row.to(row.floor())]).collect::<Vec<_>>()[..]
+            .try_into()
+            .expect("one row has two ratios")
+    }
+
+    #[test]
+    fn the_best_other_has_the_shortest_time_or_the_highest_rate() {
+        assert_eq!(ratios("s"), [Some(2.0), Some(4.0)]);
+        assert_eq!(ratios(RATE), [Some(0.5), Some(4.0)]);
+    }
+}
