@@ -54,11 +54,8 @@ mod tests {
     #[test]
     fn this_process_uses_something() {
         let before = of(std::process::id());
-        let mut sum = 0u64;
-        while of(std::process::id()).cpu <= before.cpu {
-            sum = sum.wrapping_add(std::hint::black_box(1));
-        }
-        assert!(before.rss > 0.0 && before.peak >= before.rss && sum > 0);
+        while of(std::process::id()).cpu <= before.cpu {}
+        assert!(before.rss > 0.0 && before.peak >= before.rss);
         assert_eq!(of(u32::MAX), Usage::default());
     }
 }

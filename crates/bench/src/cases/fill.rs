@@ -80,6 +80,10 @@ pub(crate) fn run(args: &Fill, setup: &Setup) -> anyhow::Result<Report> {
     }
     report.rows = vec![time, times, cpu, peak];
     report.notes.push(format!("our netlink writer alone, fed from memory with the same routes: {floor:.2} s"));
+    let spread = |(contender, figures): &(Contender, Figures)| {
+        Some(format!("{contender} {} to {} s", value(figures.seconds.min()?), value(figures.seconds.max()?)))
+    };
+    report.notes.push(format!("least and most: {}", all.iter().filter_map(spread).collect::<Vec<_>>().join(", ")));
     report
         .notes
         .push(format!("medians of {} runs; the contenders take turns, each in namespaces of its own", args.runs));
