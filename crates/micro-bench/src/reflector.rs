@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use heddle_bgp_core::{Asn, BgpId, ClusterId, Family, Timestamp};
@@ -54,7 +55,8 @@ impl Reflector {
             bgp_id: BgpId(BGP_ID),
             decision: DecisionOptions::default(),
             resolve: Resolve::Off,
-            bounds: Bounds::default(),
+            // Nor does time pass.
+            bounds: Bounds { gathering: Duration::ZERO, ..Bounds::default() },
             start: Start::Fresh,
         };
         let mut rib = Rib::new(&config, SEED);

@@ -13,9 +13,6 @@ use crate::route::{AttrId, Ineligible, PathFlags, PeerId, RouteView, SourceId, S
 use crate::session::Beyond;
 use crate::table::{Addr, MAX_PATHS, NO_TX, PathRec};
 
-/// Batches with up to so many octets of NLRI are single changes rather than a table.
-const SMALL_BATCH: usize = 512;
-
 /// A route to be stored: attributes before and after policy.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Incoming {
@@ -66,6 +63,8 @@ pub(crate) struct Sender {
     pub(crate) peer: PeerId,
     pub(crate) source: SourceId,
     pub(crate) urgency: Urgency,
+    /// The same of destinations that others have a path to already.
+    pub(crate) further: Urgency,
 }
 
 /// Routes of a batch, until as many were taken as there is time for.
@@ -98,8 +97,12 @@ impl<A: Addr> FamilyRib<A> {
         // A refresh that begins changes the source.
         let Some(source) = self.peer(peer).and_then(|p| p.source) else { return 0 };
         let complete = self.peer(peer).is_some_and(|p| p.complete);
-        let urgency = if complete && batch.nlri_bytes() <= SMALL_BATCH { Urgency::Urgent } else { Urgency::Bulk };
-        let sender = Sender { peer, source, urgency };
+        let (urgency, further) = match (batch.nlri_bytes() <= shared.limits.small_batch, complete) {
+            (true, true) => (Urgency::Urgent, Urgency::Urgent),
+            (true, false) => (Urgency::Bulk, Urgency::Bulk),
+            (false, _) => (Urgency::Bulk, Urgency::Later),
+        };
+        let sender = Sender { peer, source, urgency, further };
         let mut routes = batch.nlri(entry, taken).iter();
         match entry.action {
             Action::Advertise => {
@@ -223,13 +226,12 @@ impl<A: Addr> FamilyRib<A> {
         source == sender.source || peer.is_some_and(|p| p.old.contains(&source))
     }
 
-    fn urgency(&self, slot: u32, sender: Sender) -> Urgency {
+    fn urgency(&self, slot: u32, sender: Sender, line: Urgency) -> Urgency {
         if self.gate == Gate::Open {
-            return sender.urgency;
+            return line;
         }
-        let own =
-            sender.source == SourceId::LOCAL || self.table.paths(slot).iter().any(|p| p.source == SourceId::LOCAL);
-        if own { Urgency::Own } else { sender.urgency }
+        let own = sender.source == SourceId::LOCAL || self.table.each_path(slot).any(|p| p.source == SourceId::LOCAL);
+        if own { Urgency::Own } else { line }
     }
 
     /// Stores a route; the caller keeps its own references.
@@ -245,7 +247,7 @@ impl<A: Addr> FamilyRib<A> {
             if !self.admit(shared, sender) {
                 return self.drop_unused(slot);
             }
-            let urgency = self.urgency(slot, sender);
+            let urgency = self.urgency(slot, sender, sender.urgency);
             self.touch(shared, slot, urgency);
             shared.attrs.hold(route.attr);
             let now = shared.seconds();
@@ -253,9 +255,12 @@ impl<A: Addr> FamilyRib<A> {
             self.count_added(sender.source, route.flags);
             return Stored::Taken;
         }
-        let mut paths = self.table.paths(slot);
         let peer = self.peer(sender.peer);
-        let at = paths.iter().position(|p| p.rx == rx && Self::belongs(peer, sender, p.source));
+        let mut count = 0;
+        let at = self.table.each_path(slot).position(|p| {
+            count += 1;
+            p.rx == rx && Self::belongs(peer, sender, p.source)
+        });
         let now = shared.seconds();
         let mut new = PathRec {
             attr: route.attr,
@@ -270,7 +275,7 @@ impl<A: Addr> FamilyRib<A> {
             if !self.admit(shared, sender) {
                 return self.drop_unused(slot);
             }
-            if paths.len() >= MAX_PATHS {
+            if count >= MAX_PATHS {
                 self.refused += 1;
                 let output = Output::OutOfResources { peer: sender.peer, family: A::FAMILY };
                 if shared.outputs.back() != Some(&output) {
@@ -278,15 +283,19 @@ impl<A: Addr> FamilyRib<A> {
                 }
                 return Stored::Refused;
             }
-            let urgency = self.urgency(slot, sender);
+            let urgency = self.urgency(slot, sender, if count > 0 { sender.further } else { sender.urgency });
             self.touch(shared, slot, urgency);
-            new.tx = self.free_tx(slot, &paths);
+            new.tx = self.free_tx(slot);
             Self::hold_attrs(shared, &new);
             self.count_added(sender.source, new.flags);
-            paths.push(new);
-            self.table.set_paths(slot, &mut paths);
+            if count > 0 {
+                self.table.add_path(slot, &new);
+            } else {
+                self.table.set_paths(slot, &mut [new]);
+            }
             return Stored::Taken;
         };
+        let mut paths = self.table.paths(slot);
         let old = paths[at];
         new.tx = old.tx;
         let unchanged = old.attr == new.attr && old.pre == new.pre && old.flags == new.flags;
@@ -297,7 +306,7 @@ impl<A: Addr> FamilyRib<A> {
             }
         }
         if !unchanged || !self.same_source(old.source, new.source) {
-            let urgency = self.urgency(slot, sender);
+            let urgency = self.urgency(slot, sender, if paths.len() > 1 { sender.further } else { sender.urgency });
             self.touch(shared, slot, urgency);
         } else {
             self.rename_leg(slot, old.source, new.source);
@@ -321,10 +330,14 @@ impl<A: Addr> FamilyRib<A> {
     }
 
     /// The smallest Path Identifier that no path has or had announced.
-    fn free_tx(&self, slot: u32, paths: &[PathRec]) -> u16 {
+    fn free_tx(&self, slot: u32) -> u16 {
         let before = self.dirty.all_before(slot);
-        let taken = |id: &u16| paths.iter().any(|p| p.tx == *id) || before.iter().any(|a| a.tx == *id);
-        (0..NO_TX).find(|id| !taken(id)).unwrap_or(NO_TX)
+        let taken = || self.table.each_path(slot).map(|p| p.tx).chain(before.iter().map(|a| a.tx));
+        let low = taken().filter(|id| *id < 64).fold(0_u64, |low, id| low | 1 << id).trailing_ones();
+        match u16::try_from(low) {
+            Ok(free) if free < 64 => free,
+            Ok(_) | Err(_) => (64..NO_TX).find(|id| taken().all(|t| t != *id)).unwrap_or(NO_TX),
+        }
     }
 
     /// Removes a route; what the peer never sent is ignored.
@@ -340,7 +353,7 @@ impl<A: Addr> FamilyRib<A> {
                 return Stored::Same;
             }
             let (attr, source, flags) = (d.attr, d.source, d.flags());
-            let urgency = self.urgency(slot, sender);
+            let urgency = self.urgency(slot, sender, sender.urgency);
             self.touch(shared, slot, urgency);
             self.table.clear_simple(slot);
             self.count_removed(source, flags);
@@ -349,7 +362,7 @@ impl<A: Addr> FamilyRib<A> {
         }
         let paths = self.table.paths(slot);
         if let Some(at) = paths.iter().position(|p| p.rx == rx && Self::belongs(peer, sender, p.source)) {
-            let urgency = self.urgency(slot, sender);
+            let urgency = self.urgency(slot, sender, sender.urgency);
             self.touch(shared, slot, urgency);
             self.remove_path(shared, slot, paths, at);
             return Stored::Taken;

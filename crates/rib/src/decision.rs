@@ -394,6 +394,21 @@ fn best_at_once(candidates: &[Candidate<'_>], options: &DecisionOptions, alive: 
     alive.first().copied().unwrap_or(0)
 }
 
+/// The steps before MED, where options let them be one number of each path.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FirstSteps;
+
+impl FirstSteps {
+    /// None where paths are compared two at a time, or by AIGP.
+    pub(crate) fn of(options: &DecisionOptions) -> Option<Self> {
+        (options.aigp == Aigp::Off && options.med_order == MedOrder::Deterministic).then_some(Self)
+    }
+    /// The smaller the better; a path that alone has the smallest one is the best.
+    pub(crate) fn key(self, c: &Candidate<'_>) -> u64 {
+        steps_1_to_6(c)
+    }
+}
+
 /// Steps 1, 2, 3, 5 and 6 as one number, the smaller the better: a bit, 32 of LOCAL_PREF, a bit, 16 of AS_PATH length (a
 /// message has no room for more than 16,384 AS numbers), two of ORIGIN.
 fn steps_1_to_6(c: &Candidate<'_>) -> u64 {

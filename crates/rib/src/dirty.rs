@@ -1,6 +1,7 @@
 //! Destinations that changed since they were last flushed, and what their last flush said.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use hashbrown::HashMap;
 use heddle_bgp_core::Timestamp;
@@ -31,12 +32,16 @@ pub(crate) enum Urgency {
     Urgent,
     /// In turn: tables.
     Bulk,
+    /// In turn, but only after a while: destinations that tables of several peers bring one after the other.
+    Later,
     /// Soon, however many wait: our own routes while the gate is closed.
     Own,
 }
 
 /// The most destinations that wait urgently.
 pub(crate) const URGENT_MAX: usize = 4096;
+/// The most destinations that wait for later.
+const LATER_MAX: u32 = 32_768;
 /// Slots that share a page: those of one word of bits.
 const PAGE_SLOTS: usize = 64;
 /// Pages that are kept for the next use: those of a flush of neighbours.
@@ -53,6 +58,13 @@ pub(crate) struct Dirty {
     bits: Vec<u64>,
     count: u32,
     urgent: VecDeque<u32>,
+    /// Those that stand in `urgent`, dirty or not any more.
+    hurried: Vec<u64>,
+    /// Those of `bits` that are not to be decided yet.
+    later: Vec<u64>,
+    later_count: u32,
+    /// Since when the oldest of them waits.
+    later_since: Option<Timestamp>,
     /// By word of `bits`: there while one of its destinations is dirty and had announced something.
     before: Vec<Option<Page>>,
     spare: Vec<Page>,
@@ -86,7 +98,9 @@ impl Dirty {
     pub(crate) fn set(&mut self, slot: u32, urgency: Urgency, before: Before, now: Timestamp) {
         let word = slot as usize / 64;
         if word >= self.bits.len() {
-            self.bits.resize(word + 64, 0);
+            for bits in [&mut self.bits, &mut self.hurried, &mut self.later] {
+                bits.resize(word + 64, 0);
+            }
             self.before.resize_with(word + 64, || None);
         }
         self.bits[word] |= 1 << (slot % 64);
@@ -105,19 +119,57 @@ impl Dirty {
         if !before.all.is_empty() {
             self.all_before.insert(slot, before.all);
         }
+        if urgency == Urgency::Later {
+            self.later[word] |= 1 << (slot % 64);
+            self.later_count += 1;
+            self.later_since.get_or_insert(now);
+        }
         self.hurry(slot, urgency);
     }
 
-    /// Lets a dirty destination wait in another line.
+    /// Lets a dirty destination wait in another line, if its turn comes sooner there.
     pub(crate) fn hurry(&mut self, slot: u32, urgency: Urgency) {
         let urgent = match urgency {
+            Urgency::Later => return,
             Urgency::Urgent => self.urgent.len() < URGENT_MAX,
             Urgency::Bulk => false,
             Urgency::Own => true,
         };
-        if urgent {
+        self.end_waiting(slot);
+        if urgent && !self.is_hurried(slot) {
             self.urgent.push_back(slot);
+            self.hurried[slot as usize / 64] |= 1 << (slot % 64);
         }
+    }
+
+    fn is_hurried(&self, slot: u32) -> bool {
+        self.hurried.get(slot as usize / 64).is_some_and(|w| w >> (slot % 64) & 1 != 0)
+    }
+
+    /// A destination that waited for later does so no more.
+    fn end_waiting(&mut self, slot: u32) {
+        let (word, bit) = (slot as usize / 64, 1 << (slot % 64));
+        if self.later[word] & bit != 0 {
+            self.later[word] &= !bit;
+            self.later_count -= 1;
+            if self.later_count == 0 {
+                self.later_since = None;
+            }
+        }
+    }
+
+    /// Lets those that waited for later have their turn, if they are many or have waited for so long.
+    pub(crate) fn mature(&mut self, now: Timestamp, time: Duration) {
+        if self.later_count >= LATER_MAX || self.matures(time).is_some_and(|at| at <= now) {
+            self.later.fill(0);
+            self.later_count = 0;
+            self.later_since = None;
+        }
+    }
+
+    /// When that is.
+    pub(crate) fn matures(&self, time: Duration) -> Option<Timestamp> {
+        self.later_since.map(|since| since + time)
     }
 
     /// Marks it clean; what it had announced. None when it was clean.
@@ -129,6 +181,7 @@ impl Dirty {
         let word = slot as usize / 64;
         self.bits[word] &= !(1 << (slot % 64));
         self.count -= 1;
+        self.end_waiting(slot);
         if self.count == 0 {
             self.since = None;
         }
@@ -156,6 +209,7 @@ impl Dirty {
     /// Takes the next urgent destination out of its line.
     pub(crate) fn pop_urgent(&mut self) -> Option<u32> {
         while let Some(slot) = self.urgent.pop_front() {
+            self.hurried[slot as usize / 64] &= !(1 << (slot % 64));
             if self.is_set(slot) {
                 return Some(slot);
             }
@@ -165,16 +219,20 @@ impl Dirty {
 
     /// Puts urgent destinations, in their order, back to the front of their line.
     pub(crate) fn hurry_back(&mut self, slots: &[u32]) {
-        slots.iter().rev().for_each(|slot| self.urgent.push_front(*slot));
+        for &slot in slots.iter().rev() {
+            self.urgent.push_front(slot);
+            self.hurried[slot as usize / 64] |= 1 << (slot % 64);
+        }
     }
 
-    /// Up to `max` dirty destinations after the last ones, circular; they stay dirty.
+    /// Up to `max` dirty destinations after the last ones, circular, but for those that wait for later; they stay dirty.
     pub(crate) fn next(&mut self, max: usize, out: &mut Vec<u32>) {
         let words = self.bits.len();
         let mut seen = 0;
-        while seen < words && out.len() < max.min(self.count as usize) {
+        let present = self.count - self.later_count;
+        while seen < words && out.len() < max.min(present as usize) {
             let at = self.rotor % words;
-            let mut word = self.bits[at];
+            let mut word = self.bits[at] & !self.later[at];
             if word != 0 && out.len() + word.count_ones() as usize > max && !out.is_empty() {
                 return;
             }
@@ -205,7 +263,7 @@ impl Dirty {
 
     pub(crate) fn bytes(&self) -> usize {
         let pages = self.before.iter().flatten().count() + self.spare.len();
-        let words = size_of::<u64>() + size_of::<Option<Page>>();
+        let words = 3 * size_of::<u64>() + size_of::<Option<Page>>();
         self.bits.len() * words + pages * size_of::<[Announced; PAGE_SLOTS]>() + self.all_before.allocation_size()
     }
 }

@@ -1,5 +1,6 @@
 //! The RIB of one family: destinations, what changed, groups and members.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -8,7 +9,7 @@ use smallvec::SmallVec;
 
 use crate::attr_store::AttrStore;
 use crate::counters::Row;
-use crate::decision::{DecisionOptions, select_best};
+use crate::decision::{DecisionOptions, FirstSteps, select_best};
 use crate::dirty::{Announced, Before, Dirty, Urgency};
 use crate::legs::{LegChange, Legs};
 use crate::member::Member;
@@ -194,9 +195,7 @@ impl<A: Addr> FamilyRib<A> {
     pub(crate) fn touch(&mut self, shared: &mut Shared, slot: u32, urgency: Urgency) {
         if self.dirty.is_set(slot) {
             // A change of our own has to pass the gate even if a learned one came first.
-            if urgency == Urgency::Own {
-                self.dirty.hurry(slot, urgency);
-            }
+            self.dirty.hurry(slot, urgency);
             return;
         }
         let best = self.announced(slot);
@@ -260,13 +259,29 @@ impl<A: Addr> FamilyRib<A> {
         if self.table.dest(slot).is_simple() {
             return self.table.inline(slot).and_then(|p| self.announced_of(&p));
         }
-        let mut paths = self.table.paths(slot);
-        let best = self.best_of(shared, &paths)?;
-        if best != 0 {
-            paths.swap(0, best);
-            self.table.set_paths(slot, &mut paths);
+        let best = match self.best_by_first_steps(shared, slot) {
+            Some(best) => best,
+            None => self.best_of(shared, &self.table.paths(slot))?,
+        };
+        if let Some(further) = best.checked_sub(1) {
+            self.table.promote(slot, further);
         }
-        paths.first().and_then(|p| self.announced_of(p))
+        self.table.inline(slot).and_then(|p| self.announced_of(&p))
+    }
+
+    /// Index of the best path where the steps that are a number of each path leave one alone, as most of the time.
+    fn best_by_first_steps(&self, shared: &Shared, slot: u32) -> Option<usize> {
+        let first_steps = FirstSteps::of(&shared.decision)?;
+        let (mut least, mut best) = (u64::MAX, None);
+        for (i, p) in self.table.each_path(slot).enumerate().filter(|(_, p)| p.flags.is_eligible()) {
+            let key = first_steps.key(&self.candidate(shared, &p));
+            match key.cmp(&least) {
+                Ordering::Less => (least, best) = (key, Some(i)),
+                Ordering::Equal => best = None,
+                Ordering::Greater => {}
+            }
+        }
+        best
     }
 
     /// Whether two announcements say the same to everybody.

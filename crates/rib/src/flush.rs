@@ -80,7 +80,7 @@ impl<A: Addr> FamilyRib<A> {
 
     /// Whether the gate lets a destination through: RFC 4724 §4.1 defers the selection of learned routes, not our own.
     fn may_pass(&self, slot: u32) -> bool {
-        self.gate != Gate::Closed || self.table.paths(slot).iter().any(|p| p.source == SourceId::LOCAL)
+        self.gate != Gate::Closed || self.table.each_path(slot).any(|p| p.source == SourceId::LOCAL)
     }
 
     /// Flushes the dirty ones among `[from, to)` that the gate lets through. Those with paths of dead sources are dirty:

@@ -41,6 +41,10 @@ pub struct Bounds {
     pub tombstones: usize,
     /// How long a change waits for members to keep up.
     pub patience: std::time::Duration,
+    /// Batches with up to so many octets of NLRI are single changes rather than a table.
+    pub small_batch: usize,
+    /// How long a destination waits that tables of several peers bring, before it is decided again.
+    pub gathering: std::time::Duration,
     /// A member that has no more octets of its journal before it than this keeps up.
     pub low: u64,
     /// The most slots of a step of a walk.
@@ -59,6 +63,8 @@ impl Default for Bounds {
             journals_full: 3 * 1024 * 1024,
             tombstones: 65_536,
             patience: std::time::Duration::from_millis(50),
+            small_batch: 512,
+            gathering: std::time::Duration::from_millis(20),
             low: 256 * 1024,
             step_slots: 4096,
             step_bytes: 128 * 1024,
@@ -691,6 +697,7 @@ impl<A: Addr> FamilyRib<A> {
         }
         self.end_late_refreshes(shared);
         let mut worked = false;
+        self.dirty.mature(shared.now, shared.limits.gathering);
         if self.dirty.len() > 0 && (self.has_waited(shared) || self.readers_have_room(shared)) {
             worked |= self.flush_some(shared, max) > 0;
         }
@@ -720,7 +727,7 @@ impl<A: Addr> FamilyRib<A> {
             return RunStatus::More;
         }
         let patience = self.dirty.since().filter(|_| self.gate != Gate::Closed).map(|s| s + shared.limits.patience);
-        let deadlines = [patience, self.refresh_deadline()];
+        let deadlines = [patience, self.dirty.matures(shared.limits.gathering), self.refresh_deadline()];
         RunStatus::Idle(deadlines.into_iter().flatten().min())
     }
 }

@@ -195,7 +195,7 @@ impl<A: Addr> FamilyRib<A> {
             && if d.is_simple() {
                 self.sources.is_dead(d.source)
             } else {
-                self.table.paths(slot).iter().any(|p| self.sources.is_dead(p.source))
+                self.table.each_path(slot).any(|p| self.sources.is_dead(p.source))
             }
     }
 
@@ -203,7 +203,7 @@ impl<A: Addr> FamilyRib<A> {
     pub(crate) fn before_next_hop(&mut self, shared: &mut Shared, next_hop: NextHop) {
         let Some(hop) = shared.attrs.next_hops.find(next_hop).filter(|_| self.rank_depth > 1) else { return };
         for slot in 0..self.table.slots() {
-            if self.table.paths(slot).iter().any(|p| shared.attrs.meta(p.attr).next_hop == hop) {
+            if self.table.each_path(slot).any(|p| shared.attrs.meta(p.attr).next_hop == hop) {
                 self.touch(shared, slot, Urgency::Bulk);
             }
         }
@@ -246,7 +246,12 @@ impl<A: Addr> FamilyRib<A> {
                 | Ineligible::OtcLeak,
             ) => PathFlags::NONE.with_reason(reason),
         };
-        let sender = Sender { peer: self.sources.peer(p.source), source: p.source, urgency: Urgency::Bulk };
+        let sender = Sender {
+            peer: self.sources.peer(p.source),
+            source: p.source,
+            urgency: Urgency::Bulk,
+            further: Urgency::Bulk,
+        };
         let route = self.import(shared, sender, self.table.prefix(slot), p.received(), found);
         let flags = if p.flags.is_llgr_stale() && self.sources.info(p.source).staleness == Staleness::LongLived {
             route.flags.with_llgr_stale()
@@ -439,4 +444,5 @@ impl<A: Addr> FamilyRib<A> {
     }
 }
 
-const LOCAL: Sender = Sender { peer: PeerId::LOCAL, source: SourceId::LOCAL, urgency: Urgency::Urgent };
+const LOCAL: Sender =
+    Sender { peer: PeerId::LOCAL, source: SourceId::LOCAL, urgency: Urgency::Urgent, further: Urgency::Urgent };

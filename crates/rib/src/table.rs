@@ -400,6 +400,54 @@ impl<A: Addr> Table<A> {
         all
     }
 
+    /// The same, one after the other.
+    pub(crate) fn each_path(&self, slot: u32) -> impl Iterator<Item = PathRec> + '_ {
+        let more = self.dest(slot).more;
+        let list = if more == NONE { ListRef::EMPTY } else { self.more(more).list };
+        self.inline(slot).into_iter().chain(self.lists.iter(list))
+    }
+
+    /// Adds a path to a destination that has one, which stays the inline one.
+    pub(crate) fn add_path(&mut self, slot: u32, new: &PathRec) {
+        let m = self.more_mut(slot);
+        let list = m.list;
+        if new.tx < NO_TX {
+            m.id_high = m.id_high.max(new.tx + 1);
+        }
+        let list = self.lists.insert(list, new);
+        self.more_mut(slot).list = list;
+        self.paths += 1;
+    }
+
+    /// Makes the `index`-th of the further paths the inline one.
+    pub(crate) fn promote(&mut self, slot: u32, index: usize) {
+        let Some(old) = self.inline(slot) else { return };
+        let list = self.more_mut(slot).list;
+        let Some(new) = self.lists.take(list, index) else { return };
+        let list = self.lists.insert(list, &old);
+        let m = self.more_mut(slot);
+        *m = More { list, rx: new.rx, pre: new.pre, tx: new.tx, id_high: m.id_high };
+        self.put_inline(slot, &new);
+    }
+
+    fn put_inline(&mut self, slot: u32, p: &PathRec) {
+        let d = self.dest_mut(slot);
+        d.attr = p.attr;
+        d.source = p.source;
+        d.time = p.time;
+        d.bits = d.bits & Dest::<A>::KEPT | p.flags.0;
+    }
+
+    /// What is kept beside a destination, from now on if need be.
+    fn more_mut(&mut self, slot: u32) -> &mut More {
+        let mut at = self.dest(slot).more;
+        if at == NONE {
+            at = self.allot_more();
+            self.dest_mut(slot).more = at;
+        }
+        &mut self.more[at as usize / BLOCK][at as usize % BLOCK]
+    }
+
     /// Puts the paths of a destination: the first becomes inline.
     pub(crate) fn set_paths(&mut self, slot: u32, all: &mut [PathRec]) {
         let before = self.count(slot);
@@ -419,11 +467,7 @@ impl<A: Addr> Table<A> {
         let id_high = id_high.max(high);
         self.paths = self.paths + 1 + u32::try_from(rest.len()).unwrap_or(0) - before;
         let first = *first;
-        let d = self.dest_mut(slot);
-        d.attr = first.attr;
-        d.source = first.source;
-        d.time = first.time;
-        d.bits = d.bits & Dest::<A>::KEPT | first.flags.0;
+        self.put_inline(slot, &first);
         let plain = rest.is_empty() && first.rx == 0 && first.tx == 0 && first.pre == AttrId::NONE && id_high <= 1;
         if plain {
             self.drop_more(slot);
@@ -446,14 +490,9 @@ impl<A: Addr> Table<A> {
     }
 
     fn write_more(&mut self, slot: u32, rest: &mut [PathRec], set: impl FnOnce(&mut More)) {
-        let mut at = self.dest(slot).more;
-        if at == NONE {
-            at = self.allot_more();
-            self.dest_mut(slot).more = at;
-        }
-        let list = self.more(at).list;
+        let list = self.more_mut(slot).list;
         let list = self.lists.write(list, rest);
-        let m = &mut self.more[at as usize / BLOCK][at as usize % BLOCK];
+        let m = self.more_mut(slot);
         set(m);
         m.list = list;
     }

@@ -263,6 +263,7 @@ impl<A: Side> World<A> {
                 low: [300, 1500, 100_000][random.below(3)],
                 step_slots: [1, 2, 3, 4096][random.below(4)],
                 step_bytes: 1000,
+                small_batch: [0, 512][random.below(2)],
                 ..Bounds::default()
             },
             start: Start::Fresh,

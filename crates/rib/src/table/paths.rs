@@ -3,6 +3,8 @@
 //! A list is sorted by source and received Path Identifier. A path whose attributes policy changed is followed by a
 //! record with the attributes before policy ([`PRE`]).
 
+use smallvec::SmallVec;
+
 use super::{PathRec, PathVec};
 use crate::route::{AttrId, PathFlags, SourceId};
 
@@ -17,6 +19,31 @@ struct Path {
     source: SourceId,
     /// Path Identifier that we send, and flags in the low four bits.
     tx_flags: u16,
+}
+
+impl Path {
+    /// A path, and the record behind it where it has attributes from before policy.
+    fn packed(p: &PathRec) -> [Self; 2] {
+        let tx_flags = p.tx << 4 | u16::from(p.flags.0);
+        let path = Self { attr: p.attr, rx: p.rx, time: p.time, source: p.source, tx_flags };
+        [path, Self { attr: p.pre, tx_flags: PRE << 4, ..path }]
+    }
+
+    fn unpacked(&self, pre: AttrId) -> PathRec {
+        PathRec {
+            attr: self.attr,
+            pre,
+            rx: self.rx,
+            time: self.time,
+            source: self.source,
+            tx: self.tx_flags >> 4,
+            flags: PathFlags((self.tx_flags & 0xf) as u8),
+        }
+    }
+
+    const fn is_pre(&self) -> bool {
+        self.tx_flags >> 4 == PRE
+    }
 }
 
 /// In place of a sent Path Identifier: the record has the attributes before policy of the path before it.
@@ -83,28 +110,73 @@ impl PathLists {
     }
 
     pub(super) fn count(&self, list: ListRef) -> u32 {
-        let n = self.raw(list).iter().filter(|p| p.tx_flags >> 4 != PRE).count();
+        let n = self.raw(list).iter().filter(|p| !p.is_pre()).count();
         u32::try_from(n).unwrap_or(u32::MAX)
     }
 
+    /// The paths of a list, in its order.
+    pub(super) fn iter(&self, list: ListRef) -> impl Iterator<Item = PathRec> + '_ {
+        let mut rest = self.raw(list);
+        std::iter::from_fn(move || {
+            let (path, after) = rest.split_first()?;
+            let pre = after.first().filter(|next| next.is_pre());
+            rest = if pre.is_some() { after.get(1..).unwrap_or_default() } else { after };
+            Some(path.unpacked(pre.map_or(AttrId::NONE, |pre| pre.attr)))
+        })
+    }
+
     pub(super) fn read(&self, list: ListRef, out: &mut PathVec) {
-        for p in self.raw(list) {
-            if p.tx_flags >> 4 == PRE {
-                if let Some(last) = out.last_mut() {
-                    last.pre = p.attr;
-                }
-                continue;
-            }
-            out.push(PathRec {
-                attr: p.attr,
-                pre: AttrId::NONE,
-                rx: p.rx,
-                time: p.time,
-                source: p.source,
-                tx: p.tx_flags >> 4,
-                flags: PathFlags((p.tx_flags & 0xf) as u8),
-            });
+        out.extend(self.iter(list));
+    }
+
+    /// Puts one path more into a list, at its place; the list may lie elsewhere afterwards.
+    pub(super) fn insert(&mut self, list: ListRef, new: &PathRec) -> ListRef {
+        let records = Path::packed(new);
+        let records = if new.pre == AttrId::NONE { &records[..1] } else { &records[..] };
+        let used = self.raw(list).len();
+        let list = self.grown(list, used + records.len());
+        let room = self.room_mut(list);
+        let key = (new.source, new.rx);
+        let at = room[..used].partition_point(|p| (p.source, p.rx) <= key);
+        room.copy_within(at..used, at + records.len());
+        room[at..at + records.len()].copy_from_slice(records);
+        list
+    }
+
+    /// Takes the `index`-th path out of a list, which keeps its size.
+    pub(super) fn take(&mut self, list: ListRef, index: usize) -> Option<PathRec> {
+        let raw = self.raw(list);
+        let used = raw.len();
+        let (at, path) = raw.iter().enumerate().filter(|(_, p)| !p.is_pre()).nth(index)?;
+        let pre = raw.get(at + 1).filter(|next| next.is_pre()).map(|pre| pre.attr);
+        let path = path.unpacked(pre.unwrap_or(AttrId::NONE));
+        let records = 1 + usize::from(pre.is_some());
+        let room = self.room_mut(list);
+        room.copy_within(at + records..used, at);
+        room[used - records..used].fill(EMPTY);
+        Some(path)
+    }
+
+    /// The list, or one with its paths that has room for `need` records.
+    fn grown(&mut self, list: ListRef, need: usize) -> ListRef {
+        if list != ListRef::EMPTY && need <= usize::from(SIZES[list.class()]) {
+            return list;
         }
+        let class = SIZES.iter().position(|&s| usize::from(s) >= need).expect("invariant: MAX_PATHS fit");
+        let new = self.allot(class);
+        let old: SmallVec<[Path; 16]> = SmallVec::from_slice(self.raw(list));
+        let room = self.room_mut(new);
+        room[..old.len()].copy_from_slice(&old);
+        room[old.len()..].fill(EMPTY);
+        self.free(list);
+        new
+    }
+
+    /// All of what a list has room for; it is not [`ListRef::EMPTY`].
+    fn room_mut(&mut self, list: ListRef) -> &mut [Path] {
+        let (class, size) = (list.class(), usize::from(SIZES[list.class()]));
+        let at = list.number() % lists_per_block(class) * size;
+        &mut self.classes[class].blocks[list.number() / lists_per_block(class)][at..at + size]
     }
 
     /// Replaces a list; the new one may lie elsewhere.
@@ -120,25 +192,16 @@ impl PathLists {
             }
             self.allot(class)
         };
-        let size = usize::from(SIZES[class]);
-        let at = list.number() % lists_per_block(class) * size;
-        let block = &mut self.classes[class].blocks[list.number() / lists_per_block(class)];
-        let mut room = block[at..at + size].iter_mut();
+        let mut room = self.room_mut(list).iter_mut();
         for p in paths {
-            let path = Path {
-                attr: p.attr,
-                rx: p.rx,
-                time: p.time,
-                source: p.source,
-                tx_flags: p.tx << 4 | u16::from(p.flags.0),
-            };
+            let [path, pre] = Path::packed(p);
             if let Some(r) = room.next() {
                 *r = path;
             }
             if p.pre != AttrId::NONE
                 && let Some(r) = room.next()
             {
-                *r = Path { attr: p.pre, tx_flags: PRE << 4, ..path };
+                *r = pre;
             }
         }
         room.for_each(|r| *r = EMPTY);

@@ -84,6 +84,48 @@ fn lists_grow_shrink_and_are_reused() {
     assert_eq!(t.id_high(slot), 1);
 }
 
+/// Against lists that are written as a whole.
+#[test]
+fn a_path_more_and_another_best_are_as_if_all_were_written() {
+    let mut t = Table::<Addr4>::new(1);
+    let slot = |t: &mut Table<Addr4>, prefix: &str| {
+        let (addr, len) = key(prefix);
+        t.slot(addr, len)
+    };
+    let (whole, other, changed) = (slot(&mut t, "10.0.0.0/8"), slot(&mut t, "10.1.0.0/16"), slot(&mut t, "11.0.0.0/8"));
+    let all = |t: &Table<Addr4>, slot| t.paths(slot).into_vec();
+    for n in 0..120_u16 {
+        let mut new = path(n * 7 % 11, u32::from(n), 1 + u32::from(n));
+        if n % 3 == 1 {
+            new.pre = AttrId(1000 + u32::from(n));
+        }
+        let mut paths = t.paths(whole);
+        paths.push(new);
+        t.set_paths(whole, &mut paths);
+        if n == 0 {
+            t.set_paths(changed, &mut [new]);
+        } else {
+            t.add_path(changed, &new);
+        }
+        // A neighbour in the lists is left alone.
+        let mut paths = t.paths(other);
+        paths.push(new);
+        t.set_paths(other, &mut paths);
+        if n > 0 {
+            let at = usize::from(n * 5 % n);
+            let mut paths = t.paths(whole);
+            paths.swap(0, at + 1);
+            t.set_paths(whole, &mut paths);
+            t.promote(changed, at);
+        }
+        assert_eq!(all(&t, changed), all(&t, whole));
+        assert_eq!(t.each_path(changed).collect::<Vec<_>>(), all(&t, whole));
+        assert_eq!(t.id_high(changed), t.id_high(whole));
+        assert_eq!(all(&t, other).len(), usize::from(n) + 1);
+        assert_eq!(t.paths_len(), 3 * (u32::from(n) + 1));
+    }
+}
+
 #[test]
 fn many_destinations_keep_their_slots() {
     let mut t = Table::<Addr6>::new(9);

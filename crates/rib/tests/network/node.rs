@@ -104,8 +104,16 @@ impl Node {
             bgp_id,
             decision: DecisionOptions { med_scope: MedScope::Always, ..DecisionOptions::default() },
             resolve: Resolve::Off,
-            // Small, so that slow readers are detached and walks take many steps.
-            bounds: Bounds { journal_bytes: 1024, low: 128, step_slots: 2, step_bytes: 128, ..Bounds::default() },
+            // Small, so that slow readers are detached and walks take many steps; of half of the nodes all that comes is
+            // taken for tables.
+            bounds: Bounds {
+                journal_bytes: 1024,
+                low: 128,
+                step_slots: 2,
+                step_bytes: 128,
+                small_batch: if number.is_multiple_of(2) { 0 } else { 512 },
+                ..Bounds::default()
+            },
             start: Start::Fresh,
         };
         let mut rib = Rib::new(&config, seed);

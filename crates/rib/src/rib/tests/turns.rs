@@ -60,6 +60,44 @@ fn single_routes_do_not_starve_tables() {
     drop(stalled);
 }
 
+/// Sends 200 prefixes in one batch: a part of a table.
+fn table(lab: &mut Lab, peer: &Peer, number: u8) {
+    let octets: Vec<u8> = (0..200).flat_map(|n| wire(&format!("10.1.{n}.0/24"))).collect();
+    lab.send(peer, |b| b.advertise(NlriSlice::trusted(V4, PathIds::Absent, &octets), &block(number), None));
+}
+
+/// Of a destination that tables of several peers bring, the second and further routes are gathered for a while.
+#[test]
+fn what_tables_of_several_peers_bring_is_decided_once_for_all_of_them() {
+    let mut lab = Lab::new(config());
+    let (mut high, mut low, mut reads) = (lab.peer(9, |_| ()), lab.peer(1, |_| ()), lab.peer(3, |_| ()));
+    lab.send(&low, |b| b.end_of_rib(V4));
+    let mut peers = [&mut high, &mut low, &mut reads];
+    lab.settle(&mut peers);
+    let told = |lab: &mut Lab, peers: &mut [&mut Peer; 3]| {
+        lab.settle(peers);
+        peers[2].receiver.adverts
+    };
+    let begun = told(&mut lab, &mut peers);
+    table(&mut lab, peers[0], 1);
+    let first = told(&mut lab, &mut peers);
+    assert!(first > begun, "the first route to a destination goes out at once");
+    assert_eq!(peers[2].has().len(), 200);
+    // It has the lower BGP Identifier.
+    table(&mut lab, peers[1], 2);
+    assert_eq!(told(&mut lab, &mut peers), first, "there may be a better one still");
+    lab.withdraw(peers[0], "10.1.7.0/24");
+    lab.advertise(peers[1], "10.1.8.0/24");
+    let hasty = told(&mut lab, &mut peers);
+    assert_eq!(hasty, first + 2, "what is withdrawn, and single changes, are decided at once");
+    assert_eq!(told(&mut lab, &mut peers), hasty);
+    let gathering = Bounds::default().gathering;
+    lab.now = lab.now + gathering;
+    assert_eq!(told(&mut lab, &mut peers), hasty + 198, "it has been waited long enough");
+    assert_eq!(peers[2].has().len(), 200);
+    assert_eq!(lab.rib.run(lab.now, 4096), RunStatus::Idle(None));
+}
+
 /// What an UPDATE withdraws and advertises is not withdrawn (RFC 4271 §4.3), however small the pieces are.
 #[test]
 fn an_update_that_withdraws_and_advertises_is_taken_whole() {
