@@ -20,12 +20,35 @@ pub fn replay(target: &str, body: fn(&[u8])) {
     });
 }
 
+/// As [`replay`] for a target of which an input takes long: each file whole, and changed in some octets.
+///
+/// # Panics
+/// As [`replay`].
+pub fn replay_long(target: &str, body: fn(&[u8])) {
+    each_of(target, Forms::Changed, |what, input| {
+        let run = std::panic::catch_unwind(|| body(input));
+        assert!(run.is_ok(), "{what}: {input:02x?}");
+    });
+}
+
 /// Each file of a part of the corpus, each of them cut short, with one bit turned over, and changed in some octets: always the same
 /// ones. Of large files fewer forms are made. `HEDDLE_FUZZ_ROUNDS` sets how many changed ones of each file there are.
 ///
 /// # Panics
 /// There is no corpus.
-pub fn each(target: &str, mut visit: impl FnMut(&str, &[u8])) {
+pub fn each(target: &str, visit: impl FnMut(&str, &[u8])) {
+    each_of(target, Forms::All, visit);
+}
+
+/// Which forms of a file there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Forms {
+    All,
+    /// Not those that are cut short, and not those with one bit turned over.
+    Changed,
+}
+
+fn each_of(target: &str, which: Forms, mut visit: impl FnMut(&str, &[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
     let files = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let rounds = std::env::var("HEDDLE_FUZZ_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(ROUNDS);
@@ -36,8 +59,11 @@ pub fn each(target: &str, mut visit: impl FnMut(&str, &[u8])) {
     for path in files {
         let octets = fs::read(&path).expect("a file of the corpus");
         let name = path.display();
-        let forms = OCTETS / octets.len().max(1);
-        for cut in spread(octets.len(), forms.max(50)).chain([octets.len()]) {
+        let (cuts, forms) = match which {
+            Forms::All => (50.max(OCTETS / octets.len().max(1)), OCTETS / octets.len().max(1)),
+            Forms::Changed => (0, 0),
+        };
+        for cut in spread(octets.len(), cuts).chain([octets.len()]) {
             let input = octets.get(..cut).expect("a length within the file");
             visit(&format!("{name}, its first {cut} octets"), input);
         }
@@ -60,7 +86,7 @@ const OCTETS: usize = 65_536;
 
 /// So many numbers below `bound`, at most, at equal distances.
 fn spread(bound: usize, count: usize) -> impl Iterator<Item = usize> {
-    (0..bound).step_by(bound.div_ceil(count.max(1)).max(1))
+    (0..bound).step_by(bound.div_ceil(count.max(1)).max(1)).take(count)
 }
 
 /// One to four octets set, removed, doubled or put in.

@@ -25,6 +25,8 @@
 mod act;
 mod established;
 mod opening;
+#[cfg(any(test, fuzzing))]
+pub mod script;
 mod second;
 mod waiting;
 

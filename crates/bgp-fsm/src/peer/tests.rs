@@ -13,59 +13,14 @@ use std::time::Duration;
 use heddle_bgp_core::capability::ForwardingState;
 use heddle_bgp_core::{Asn, BgpId, Family, Open};
 
+pub(super) use super::script::{REMOTE, at, config, drain, peer_config, peer_open, restarting, secs};
 use super::*;
 use crate::action::Message;
-use crate::config::{FamilyConfig, GracefulRestartConfig, GracefulRestartMode, PeerAsn};
+use crate::config::{FamilyConfig, PeerAsn};
 use crate::open;
-
-pub(super) const LOCAL: u32 = 65000;
-pub(super) const REMOTE: u32 = 65001;
-
-/// Us: AS 65000, 10.0.0.1.
-pub(super) fn config() -> PeerConfig {
-    PeerConfig::new(Asn(LOCAL), BgpId(0x0a00_0001), PeerAsn::Exactly(Asn(REMOTE)))
-}
-
-/// The peer: AS 65001, 10.0.0.2.
-pub(super) fn peer_config() -> PeerConfig {
-    PeerConfig::new(Asn(REMOTE), BgpId(0x0a00_0002), PeerAsn::Exactly(Asn(LOCAL)))
-}
 
 pub(super) fn passive() -> PeerConfig {
     PeerConfig { mode: ConnectMode::Passive, ..config() }
-}
-
-/// A configuration that restarts gracefully, with N.
-pub(super) fn restarting(base: PeerConfig) -> PeerConfig {
-    PeerConfig {
-        families: Family::SUPPORTED
-            .map(|family| FamilyConfig { forwarding: ForwardingState::Preserved, ..FamilyConfig::new(family) })
-            .to_vec(),
-        graceful_restart: Some(GracefulRestartConfig {
-            mode: GracefulRestartMode::Restarter,
-            restart_time: 120,
-            restarted: false,
-            notification: true,
-        }),
-        ..base
-    }
-}
-
-/// The OPEN that the peer sends.
-pub(super) fn peer_open() -> Open {
-    open::build(&peer_config())
-}
-
-pub(super) fn at(secs: u64) -> Timestamp {
-    Timestamp::from_secs(secs)
-}
-
-pub(super) const fn secs(n: u64) -> Duration {
-    Duration::from_secs(n)
-}
-
-pub(super) fn drain(peer: &mut Peer) -> Vec<Action> {
-    std::iter::from_fn(|| peer.poll_action()).collect()
 }
 
 /// Actions in words: what a row of a table expects.
