@@ -19,8 +19,8 @@ pub mod journal;
 mod legs;
 mod limits;
 mod member;
-#[cfg(test)]
-mod model;
+#[cfg(any(test, fuzzing))]
+pub mod model;
 mod next_hop_ids;
 pub mod nexthop;
 mod output;

@@ -372,7 +372,7 @@ impl<A: Addr> FamilyRib<A> {
         }
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn calm_groups_are_calm(&self) -> bool {
         self.groups.iter().flatten().filter(|g| g.calm).all(|g| {
             let head = lock(&g.journal).head();

@@ -120,7 +120,7 @@ impl Sources {
         self.all.iter().flatten().any(|s| s.info.peer == peer)
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn iter(&self) -> impl Iterator<Item = (SourceId, &Source)> {
         let numbered = self.all.iter().enumerate();
         numbered.filter_map(|(i, s)| Some((SourceId(u16::try_from(i).ok()?), s.as_ref()?)))

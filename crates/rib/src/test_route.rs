@@ -6,11 +6,9 @@ use heddle_bgp_core::attr::block::push_attr;
 use heddle_bgp_core::attr::{AsPath, AttrCode, BlockView, NextHop, aigp};
 use heddle_bgp_core::{Asn, BgpId, PathId, Prefix};
 
+pub(crate) use crate::model::OWN;
 use crate::policy::Overlay;
 use crate::route::{AttrMeta, Candidate, PathFlags, PeerId, RouteView, SourceInfo, SourceKind, Staleness};
-
-/// Our AS in tests.
-pub(crate) const OWN: Asn = Asn(65000);
 
 /// A route that owns what its views borrow.
 #[derive(Clone, Debug)]

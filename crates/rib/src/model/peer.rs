@@ -10,10 +10,10 @@ use heddle_bgp_core::route_refresh::{EnhancedRefresh, RefreshSubtype, RouteRefre
 use heddle_bgp_core::update::{AigpSession, AsSets, AsZero, FamilyContext, Scratch, UpdateContext, decode};
 use heddle_bgp_core::{AsWidth, Framer, MessageType, PathId, PeerType, Prefix};
 
+use super::OWN;
 use crate::feed::{self, Record};
 use crate::journal::{JournalReader, Progress, TakeStatus};
 use crate::route::{PeerId, SourceKind};
-use crate::test_route::OWN;
 
 /// Routes by prefix and Path Identifier, as canonical blocks.
 pub(crate) type Routes = BTreeMap<(Prefix, PathId), Vec<u8>>;

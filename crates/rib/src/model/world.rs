@@ -5,19 +5,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use bytes::BytesMut;
 use heddle_bgp_core::attr::block::push_attr;
 use heddle_bgp_core::attr::{AttrCode, NextHop};
-use heddle_bgp_core::nlri::{PathIds, encode_nlri};
-use heddle_bgp_core::{BgpId, ClusterId, Nlri, NlriSlice, PathId, Prefix, Timestamp};
+use heddle_bgp_core::nlri::PathIds;
+use heddle_bgp_core::{BgpId, ClusterId, PathId, Prefix, Timestamp};
 use smallvec::smallvec;
 
+use batch::Piece;
+
+use super::OWN;
 use super::peer::{Receiver, Routes};
+use super::random::Random;
 use crate::decision::{DecisionOptions, Reason};
 use crate::export::{AddPathSend, ExportKey, Receiver as ExportReceiver};
-use crate::family::{FamilyRib, Shared};
 use crate::feed::Paths;
-use crate::ingest::{BatchBuilder, BatchPosition, IngestContext};
+use crate::ingest::{BatchBuilder, IngestContext};
 use crate::journal::{Progress, TakeStatus};
 use crate::nexthop::Resolve;
 use crate::policy::{
@@ -25,38 +27,25 @@ use crate::policy::{
     PolicyChain, Quantifier, Rule, Then,
 };
 use crate::query::{Cursor, Reading, Scope, Standing, View};
-use crate::rib::{Begin, Bounds, Ingested, Output, Rib, RibConfig, RunStatus, Start, Usage};
+use crate::rib::{Begin, Bounds, Output, Rib, RibConfig, RunStatus, Start, Usage};
 use crate::route::{PeerId, SourceId, SourceKind};
 
 use crate::session::{DefaultOriginate, DownMode, FamilyParams, RefreshMode, Retained, SessionId, SessionParams};
-use crate::table::{Addr, Addr4, Addr6};
-use crate::test_route::OWN;
 
+mod batch;
 mod multipath;
+mod side;
+
+pub(super) use side::Side;
 
 const PEERS: usize = 5;
 const SEED: u64 = 7;
 /// Next hops that routes have.
 const HOPS: usize = 4;
+/// How many prefixes a window has that moves.
+const MOVING: usize = 16;
 /// The attribute that the import policy of some rejects.
 const UNWANTED: u32 = 4;
-
-/// A source of numbers that is the same everywhere (splitmix64).
-#[derive(Debug)]
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((z ^ (z >> 31)) % n as u64).expect("below n")
-    }
-    fn one_in(&mut self, n: usize) -> bool {
-        self.below(n) == 0
-    }
-}
 
 /// A route that a source has: attribute, version, whether it is stale or long-lived stale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +87,9 @@ pub(super) struct World<A> {
     costs: [Option<u32>; HOPS],
     /// (prefix, peer or [`PEERS`] for our own, received Path Identifier).
     truth: BTreeMap<(usize, usize, u32), Truth>,
+    /// Prefixes are from a window of so many, and where it begins: when it moves on, slots are freed and used again.
     prefixes: usize,
+    window: usize,
     /// Nobody is sent more than the best path, and many paths are as good as others.
     plain: bool,
     version: u32,
@@ -109,44 +100,6 @@ pub(super) struct World<A> {
     /// Versions of routes whose source died: what is written from then on has none of them.
     gone: BTreeSet<u32>,
     family: PhantomData<A>,
-}
-
-/// A family that histories are played with.
-pub(super) trait Side: Addr {
-    /// A next hop of the family, without its last octet.
-    const NEXT_HOP: &[u8];
-    fn rib(rib: &Rib) -> &FamilyRib<Self>;
-    fn parts(rib: &mut Rib) -> (&mut FamilyRib<Self>, &mut Shared);
-    /// The first is the default route.
-    fn nth(i: usize) -> Prefix;
-}
-
-impl Side for Addr4 {
-    const NEXT_HOP: &[u8] = &[192, 0, 2];
-    fn rib(rib: &Rib) -> &FamilyRib<Self> {
-        &rib.v4
-    }
-    fn parts(rib: &mut Rib) -> (&mut FamilyRib<Self>, &mut Shared) {
-        (&mut rib.v4, &mut rib.shared)
-    }
-    fn nth(i: usize) -> Prefix {
-        let text = if i == 0 { "0.0.0.0/0".to_owned() } else { format!("10.{i}.0.0/16") };
-        text.parse().expect("a prefix")
-    }
-}
-
-impl Side for Addr6 {
-    const NEXT_HOP: &[u8] = &[0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-    fn rib(rib: &Rib) -> &FamilyRib<Self> {
-        &rib.v6
-    }
-    fn parts(rib: &mut Rib) -> (&mut FamilyRib<Self>, &mut Shared) {
-        (&mut rib.v6, &mut rib.shared)
-    }
-    fn nth(i: usize) -> Prefix {
-        let text = if i == 0 { "::/0".to_owned() } else { format!("2001:db8:{i}::/48") };
-        text.parse().expect("a prefix")
-    }
 }
 
 /// Three policies: all as it is; differences hidden; some rejected, and one prefix too.
@@ -246,8 +199,7 @@ impl Peer {
 }
 
 impl<A: Side> World<A> {
-    pub(super) fn new(seed: u64) -> Self {
-        let mut random = Random(seed);
+    pub(super) fn new(mut random: Random) -> Self {
         let journal_bytes = [4000, 9000, 20000][random.below(3)];
         let config = RibConfig {
             asn: OWN,
@@ -272,7 +224,8 @@ impl<A: Side> World<A> {
         let now = Timestamp::from_secs(1);
         let (_, reader) = rib.subscribe(now, A::FAMILY, Begin::Table, Paths::Best).expect("a number is free");
         let mut world = Self {
-            prefixes: [4, 7][random.below(2)],
+            prefixes: [4, 7, 16][random.below(3)],
+            window: 0,
             versioned: random.one_in(2),
             plain: random.one_in(3),
             random,
@@ -310,6 +263,11 @@ impl<A: Side> World<A> {
             world.session_up(i);
         }
         world
+    }
+
+    /// Everything that the choices say was done.
+    pub(super) fn is_spent(&self) -> bool {
+        self.random.is_spent()
     }
 
     fn session_up(&mut self, i: usize) {
@@ -356,49 +314,9 @@ impl<A: Side> World<A> {
         block
     }
 
-    /// A batch of one thing from a peer.
-    fn send(&mut self, i: usize, fill: impl FnOnce(&mut BatchBuilder)) {
-        let mut builder = self.peers[i].builder();
-        fill(&mut builder);
-        let batch = builder.take();
-        // In pieces of one to three routes.
-        let (session, mut at) = (self.peers[i].session(), BatchPosition::default());
-        while self.rib.ingest_some(self.now, session, &batch, &mut at, 1 + i % 3) == Ingested::Some {}
-    }
-
-    fn wire(i: usize, rx: u32, path_ids: PathIds) -> BytesMut {
-        let mut out = BytesMut::new();
-        encode_nlri(&mut out, Nlri { prefix: A::nth(i), path_id: PathId(rx) }, path_ids);
-        out
-    }
-
-    fn rx(&mut self, i: usize) -> (u32, PathIds) {
-        if self.peers[i].sends_ids {
-            (u32::try_from(self.random.below(3)).expect("few"), PathIds::Present)
-        } else {
-            (0, PathIds::Absent)
-        }
-    }
-
-    fn update(&mut self, i: usize, p: usize, attr: u32) {
-        self.version += 1;
-        let (rx, ids) = self.rx(i);
-        let block = self.block(attr, self.version, i, rx);
-        let wire = Self::wire(p, rx, ids);
-        self.send(i, |b| b.advertise(NlriSlice::trusted(A::FAMILY, ids, &wire), &block, None));
-        self.truth.insert((p, i, rx), Truth { attr, version: self.version, stale: false, llgr: false });
-    }
-
     fn attribute(&mut self) -> u32 {
         let of = if self.plain { 2 } else { 9 };
         u32::try_from(self.random.below(of)).expect("few")
-    }
-
-    fn withdraw(&mut self, i: usize, p: usize) {
-        let (rx, ids) = self.rx(i);
-        let wire = Self::wire(p, rx, ids);
-        self.send(i, |b| b.withdraw(NlriSlice::trusted(A::FAMILY, ids, &wire)));
-        self.truth.remove(&(p, i, rx));
     }
 
     fn local(&mut self, p: usize) {
@@ -474,27 +392,9 @@ impl<A: Side> World<A> {
         }
         match self.random.below(4) {
             0 => self.session_ends(i),
-            1 => {
-                // End-of-RIB: what is stale goes, unless a refresh holds it.
-                self.send(i, |b| b.end_of_rib(A::FAMILY));
-                if !self.peers[i].refreshing {
-                    self.sweep_truth(i);
-                }
-            }
-            2 => {
-                self.send(i, |b| b.begin_refresh(A::FAMILY));
-                if self.peers[i].refreshing {
-                    self.sweep_truth(i);
-                }
-                self.peers[i].refreshing = true;
-                self.each_of(i, |t| t.stale = true);
-            }
-            _ => {
-                self.send(i, |b| b.end_refresh(A::FAMILY));
-                if std::mem::take(&mut self.peers[i].refreshing) {
-                    self.sweep_truth(i);
-                }
-            }
+            1 => self.send(i, &[Piece::EndOfRib]),
+            2 => self.send(i, &[Piece::BeginRefresh]),
+            _ => self.send(i, &[Piece::EndRefresh]),
         }
     }
 
@@ -540,12 +440,15 @@ impl<A: Side> World<A> {
     pub(super) fn step(&mut self) {
         self.now = self.now + std::time::Duration::from_millis(self.random.below(20) as u64);
         let i = self.random.below(PEERS);
-        let p = self.random.below(self.prefixes);
-        let attr = self.attribute();
-        match self.random.below(109) {
-            0..26 if self.peers[i].up => self.update(i, p, attr),
-            26..38 if self.peers[i].up => self.withdraw(i, p),
-            38..41 => self.local(p),
+        match self.random.below(115) {
+            0..38 if self.peers[i].up => {
+                let piece = self.route(i);
+                self.send(i, &[piece]);
+            }
+            38..41 => {
+                let p = self.prefix();
+                self.local(p);
+            }
             41..62 => {
                 self.run();
             }
@@ -555,14 +458,7 @@ impl<A: Side> World<A> {
             }
             84..88 => self.detach(i),
             88..91 => self.rib.refresh(self.now, self.peers[i].session(), A::FAMILY),
-            91..94 if self.peers[i].up => {
-                let r = &mut self.random;
-                let peer = &mut self.peers[i];
-                peer.policy = r.below(3);
-                peer.rejects = r.one_in(3);
-                let params = peer.params::<A>();
-                self.rib.update_session(self.now, self.peers[i].session(), &params);
-            }
+            91..94 if self.peers[i].up => self.change_policy(i),
             94..99 => self.session_event(i),
             99 => {
                 A::parts(&mut self.rib).0.renumber();
@@ -570,9 +466,20 @@ impl<A: Side> World<A> {
                 self.dead.values_mut().for_each(|d| *d = generation);
             }
             100..109 => self.multipath_event(),
+            109..113 if self.peers[i].up => self.several(i),
+            113..115 if self.prefixes == MOVING => self.move_window(),
             _ => {}
         }
         self.check_dead();
+    }
+
+    fn change_policy(&mut self, i: usize) {
+        let r = &mut self.random;
+        let peer = &mut self.peers[i];
+        peer.policy = r.below(3);
+        peer.rejects = r.one_in(3);
+        let params = peer.params::<A>();
+        self.rib.update_session(self.now, self.peers[i].session(), &params);
     }
 
     fn detach(&mut self, i: usize) {
@@ -589,11 +496,10 @@ impl<A: Side> World<A> {
                 self.session_up(i);
             }
             // What is stale was not sent again.
-            if std::mem::take(&mut self.peers[i].refreshing) {
-                self.send(i, |b| b.end_refresh(A::FAMILY));
+            if self.peers[i].refreshing {
+                self.send(i, &[Piece::EndRefresh]);
             }
-            self.send(i, |b| b.end_of_rib(A::FAMILY));
-            self.sweep_truth(i);
+            self.send(i, &[Piece::EndOfRib]);
         }
         if self.multipath.is_none() {
             self.subscribe();
@@ -696,7 +602,7 @@ impl<A: Side> World<A> {
             })
             .collect();
         assert_eq!(table, truth, "the table: has, should have");
-        for p in 0..self.prefixes {
+        for p in 0..self.window + self.prefixes {
             let wanted = self.truth.iter().filter(|(k, t)| k.0 == p && self.is_wanted(k, t));
             let best = wanted.max_by_key(|(k, t)| (self.rank(k, t), Reverse(k.1), Reverse(k.2)));
             let shown = self.rib_best(A::nth(p));

@@ -75,7 +75,7 @@ impl<A: Side> World<A> {
         let (_, receiver) = self.multipath.as_ref().expect("subscribed");
         assert!(receiver.complete);
         let mut expected = BTreeMap::new();
-        for p in 0..self.prefixes {
+        for p in 0..self.window + self.prefixes {
             let of = self.truth.iter().filter(|(k, t)| k.0 == p && self.is_wanted(k, t));
             let Some(best) = of.clone().map(|(k, t)| self.rank(k, t)).max() else { continue };
             let mut hops = BTreeSet::new();
