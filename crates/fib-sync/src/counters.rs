@@ -13,7 +13,7 @@ pub struct Counters {
     pub failures: u64,
     /// Writes whose results were lost.
     pub unknown: u64,
-    /// Routes of ours that somebody else removed or changed.
+    /// Routes of ours that somebody else removed or changed, those that went without a word included.
     pub repairs: u64,
     /// Times that a stranger's route was met under a key of ours.
     pub conflicts_met: u64,

@@ -1,7 +1,8 @@
 //! Dumps: when one is wanted, and what it says about our routes.
 //!
 //! At most one runs and one is pending, and they begin at least 100 ms apart. A dump that the kernel interrupted takes
-//! nothing away; it is read again.
+//! nothing away; it is read again. When nothing asks for one, one is read all the same from time to time: what the kernel
+//! took without a word is found then.
 
 use std::time::Duration;
 
@@ -14,6 +15,10 @@ use crate::table::{Actual, Slot};
 
 /// The shortest time between the beginnings of two dumps.
 const APART: Duration = Duration::from_millis(100);
+/// The longest time without a dump, of a small table.
+const AUDIT: Duration = Duration::from_secs(60);
+/// Of a large one it is so many times as long as the dump takes: one part in 500 of the time of a processor.
+const AUDIT_SHARE: u32 = 500;
 
 /// Whether a dump says everything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +35,10 @@ pub(super) struct Dumps {
     running: bool,
     complete: bool,
     begun: Option<Timestamp>,
+    /// When the next one is read if nothing asks for one.
+    audit_at: Option<Timestamp>,
+    /// Nothing has asked for the one that runs.
+    audits: bool,
 }
 
 impl Dumps {
@@ -52,8 +61,18 @@ impl Dumps {
     }
 
     pub(super) fn due(&self) -> Option<Timestamp> {
-        let wanted = self.wanted || self.begun.is_none();
-        (wanted && !self.running).then(|| self.begun.map_or(Timestamp::ZERO, |begun| begun + APART))
+        let Some(begun) = self.begun else { return Some(Timestamp::ZERO) };
+        match (self.running, self.wanted) {
+            (true, _) => None,
+            (false, true) => Some(begun + APART),
+            (false, false) => self.audit_at,
+        }
+    }
+
+    /// All was read: when all is read again.
+    fn plan_audit(&mut self, now: Timestamp) {
+        let took = self.begun.map_or(Duration::ZERO, |begun| now.since(begun));
+        self.audit_at = Some(now + AUDIT.max(took.saturating_mul(AUDIT_SHARE)));
     }
 }
 
@@ -68,6 +87,7 @@ impl FibSync {
     /// A dump begins.
     pub fn begin_dump(&mut self, now: Timestamp) {
         self.advance(now);
+        self.dumps.audits = !self.dumps.wanted && self.dumps.complete;
         self.dumps.wanted = false;
         self.dumps.running = true;
         self.dumps.begun = Some(now);
@@ -139,7 +159,7 @@ impl FibSync {
                 self.dumps.wanted = true;
                 return;
             }
-            DumpEnd::Complete => {}
+            DumpEnd::Complete => self.dumps.plan_audit(now),
         }
         self.view.end_dump();
         self.apply_links();
@@ -147,7 +167,9 @@ impl FibSync {
         let mut touched: Vec<Slot> = Vec::new();
         for slot in 0..self.table.slots() {
             let Some((slot, entry)) = self.table.used(slot) else { continue };
-            if entry.actual.iter().any(|known| !known.seen) {
+            let missing = entry.actual.iter().filter(|known| !known.seen).count() as u64;
+            if missing > 0 {
+                self.counters.repairs += if self.dumps.audits { missing } else { 0 };
                 self.drop_actual(slot, |known| !known.seen);
                 touched.push(slot);
             }
