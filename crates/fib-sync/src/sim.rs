@@ -23,48 +23,117 @@ fn settings(objects: NexthopObjects) -> Settings {
     Settings { nexthop_objects: objects, stale_time: long, unresolved_time: long, ..Settings::default() }
 }
 
+/// How often a moment is the last one of the program, where it is killed.
+const KILLED_ONE_IN: u64 = 60;
+
+/// How many histories a test plays: `HEDDLE_FIB_HISTORIES`, or so many.
+fn number_of(plain: u64) -> u64 {
+    std::env::var("HEDDLE_FIB_HISTORIES").ok().and_then(|text| text.parse().ok()).unwrap_or(plain)
+}
+
+/// What is random in histories.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Killed {
+    Never,
+    /// In the middle of a dump, of reports, of a batch of writes.
+    AtAnyMoment,
+}
+
 /// Histories of random doings; after each quiet the kernel has what the oracle expects, and strangers what was theirs.
-fn histories(objects: NexthopObjects, faults: &[Fault], seeds: std::ops::Range<u64>) {
+/// `HEDDLE_FIB_SEED` plays one alone.
+fn histories(test: &str, objects: NexthopObjects, faults: &[Fault], killed: Killed, seeds: u64) -> usize {
+    let one = std::env::var("HEDDLE_FIB_SEED").ok().and_then(|text| text.parse::<u64>().ok());
+    let seeds = one.map_or_else(|| 0..number_of(seeds), |seed| seed..seed + 1);
+    let (mut doings, mut writes, mut kills) = (0, 0, 0);
     for seed in seeds {
-        let mut world = World::new(settings(objects), seed);
-        world.at_any_moment();
-        for step in 0..60 {
-            let doings = world.random(4);
-            for _ in 0..=doings {
-                world.act();
-            }
-            if world.random(8) == 0 {
-                world.restart();
-            }
-            for fault in faults {
-                if world.random(3) == 0 {
-                    world.next_fault(*fault);
-                }
-            }
-            world.run_until_quiet();
-            world.check(&format!("seed {seed}, step {step}"));
-        }
+        let run = std::panic::catch_unwind(|| history(objects, faults, killed, seed));
+        let (done, world) = run.unwrap_or_else(|panic| {
+            eprintln!("history {seed} failed: HEDDLE_FIB_SEED={seed} cargo test -p heddle-fib-sync --lib {test}");
+            std::panic::resume_unwind(panic);
+        });
+        doings += done;
+        writes += world.written();
+        kills += world.kills();
     }
+    println!("{test}: {doings} doings, {writes} writes, {kills} kills, 0 routes of strangers touched");
+    kills
+}
+
+fn history(objects: NexthopObjects, faults: &[Fault], killed: Killed, seed: u64) -> (u64, World) {
+    let mut world = World::new(settings(objects), seed + 1);
+    world.at_any_moment();
+    if killed == Killed::AtAnyMoment {
+        world.is_killed_at_any_moment(KILLED_ONE_IN);
+    }
+    let mut done = 0;
+    for step in 0..60 {
+        let doings = world.random(4);
+        for _ in 0..=doings {
+            world.act();
+        }
+        done += 1 + doings;
+        if world.random(8) == 0 {
+            world.restart();
+        }
+        for fault in faults {
+            if world.random(3) == 0 {
+                world.next_fault(*fault);
+            }
+        }
+        world.run_until_quiet();
+        world.check(&format!("seed {seed}, step {step}"));
+    }
+    (done, world)
 }
 
 #[test]
 fn random_histories_end_as_wanted() {
-    histories(NexthopObjects::Never, &[], 0..150);
+    histories("random_histories_end_as_wanted", NexthopObjects::Never, &[], Killed::Never, 150);
 }
 
 #[test]
 fn random_histories_with_lost_answers_and_reports() {
-    histories(NexthopObjects::Never, &FAULTS, 1000..1150);
+    let name = "random_histories_with_lost_answers_and_reports";
+    histories(name, NexthopObjects::Never, &FAULTS, Killed::Never, 150);
 }
 
 #[test]
 fn random_histories_with_nexthop_objects() {
-    histories(NexthopObjects::Always, &[], 2000..2150);
+    histories("random_histories_with_nexthop_objects", NexthopObjects::Always, &[], Killed::Never, 150);
 }
 
 #[test]
 fn random_histories_with_nexthop_objects_and_faults() {
-    histories(NexthopObjects::Always, &FAULTS, 3000..3150);
+    let name = "random_histories_with_nexthop_objects_and_faults";
+    histories(name, NexthopObjects::Always, &FAULTS, Killed::Never, 150);
+}
+
+/// Killed between any two writes, reports, or parts of a dump: what it left there is what it goes on from.
+#[test]
+fn killed_at_any_moment() {
+    let kills = histories("killed_at_any_moment", NexthopObjects::Never, &FAULTS, Killed::AtAnyMoment, 60);
+    assert!(kills > 0, "nobody was killed");
+}
+
+#[test]
+fn killed_at_any_moment_with_nexthop_objects() {
+    let name = "killed_at_any_moment_with_nexthop_objects";
+    let kills = histories(name, NexthopObjects::Always, &FAULTS, Killed::AtAnyMoment, 60);
+    assert!(kills > 0, "nobody was killed");
+}
+
+/// No event says so: the next look at the whole table finds it.
+#[test]
+fn a_route_that_goes_without_a_word_comes_back() {
+    let mut world = World::new(settings(NexthopObjects::Never), 1);
+    world.learn("10.1.0.0/26", &["192.0.2.2"]);
+    world.run_until_quiet();
+    let before = world.ours();
+    world.lose_silently("10.1.0.0/26");
+    world.react();
+    assert!(world.ours().is_empty(), "who could know?");
+    world.run_until_quiet();
+    assert_eq!((world.ours(), world.repairs()), (before, 1));
 }
 
 /// IPIP: `via NEXT_HOP dev tunl0 onlink`, in the same network without the tunnel.

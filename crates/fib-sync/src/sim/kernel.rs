@@ -185,6 +185,11 @@ impl Kernel {
         self.routes.retain(|route| !points(route));
     }
 
+    /// A route of ours goes, and the monitor hears nothing of it.
+    pub(super) fn lose_silently(&mut self, route: &KernelRoute) {
+        self.routes.retain(|known| known != route);
+    }
+
     /// Somebody takes an object away.
     pub(super) fn delete_object(&mut self, id: u32) {
         if self.objects.remove(&id).is_some() {

@@ -53,7 +53,14 @@ pub(super) struct World {
     /// Whether what follows on the carrier does so at any moment, or only when nothing else is to be done.
     any_moment: bool,
     next_index: u32,
+    /// Indices of links that are gone: others may get them.
+    free_indices: Vec<IfIndex>,
     written: usize,
+    /// One in so many moments is the last one of the program; none: it is not killed.
+    killed_one_in: Option<u64>,
+    kills: usize,
+    /// What BGP has not said again since the last start.
+    unsaid: Vec<Prefix>,
 }
 
 const NETS: [(u32, &str, &str); 4] = [
@@ -88,7 +95,11 @@ impl World {
             faults: Vec::new(),
             any_moment: false,
             next_index: 10,
+            free_indices: Vec::new(),
             written: 0,
+            killed_one_in: None,
+            kills: 0,
+            unsaid: Vec::new(),
         };
         for (index, name) in [(1, "a0"), (2, "b0")] {
             world.set_link(IfIndex(index), name, LinkState::Up);
@@ -126,6 +137,37 @@ impl World {
 
     pub(super) fn written(&self) -> usize {
         self.written
+    }
+
+    /// From here on one in so many moments is the last one of the program.
+    pub(super) fn is_killed_at_any_moment(&mut self, one_in: u64) {
+        self.killed_one_in = Some(one_in);
+    }
+
+    pub(super) fn kills(&self) -> usize {
+        self.kills
+    }
+
+    /// Whether the program was killed right now. It is started again at once, and hears from BGP little by little.
+    fn is_killed(&mut self) -> bool {
+        let killed = self.killed_one_in.is_some_and(|one_in| self.random(one_in) == 0);
+        if killed {
+            self.kills += 1;
+            self.fib = FibSync::new(self.settings.clone());
+            self.kernel.events.clear();
+            self.unsaid = self.bgp.keys().copied().collect();
+        }
+        killed
+    }
+
+    /// BGP says again what the program has forgotten, at most so many.
+    fn say_again(&mut self, most: usize) {
+        for _ in 0..most {
+            let Some(prefix) = self.unsaid.pop() else { return };
+            if let Some(wish) = self.bgp.get(&prefix).cloned() {
+                self.wish(prefix, Some(wish));
+            }
+        }
     }
 
     pub(super) fn dump_again(&mut self) {
@@ -174,7 +216,11 @@ impl World {
                     None => self.restore_address(address, net),
                 }
             }
-            18 => self.fib.sweep(self.now),
+            18 => {
+                // Not before the initial tables are complete.
+                self.say_again(usize::MAX);
+                self.fib.sweep(self.now);
+            }
             _ => {
                 let ids: Vec<u32> = self.kernel.objects.keys().copied().collect();
                 if !ids.is_empty() {
@@ -236,10 +282,10 @@ impl World {
         }
         let at = usize::try_from(self.random(ours.len() as u64)).expect("small");
         let route = ours[at].clone();
-        if self.random(2) == 0 {
-            self.kernel.stranger_deletes(&route);
-        } else {
-            self.kernel.stranger_replaces(KernelRoute { target: crate::table::Table::blackhole(), ..route });
+        match self.random(3) {
+            0 => self.kernel.stranger_deletes(&route),
+            1 => self.kernel.lose_silently(&route),
+            _ => self.kernel.stranger_replaces(KernelRoute { target: crate::table::Table::blackhole(), ..route }),
         }
     }
 
@@ -252,20 +298,42 @@ impl World {
         let number = self.pick(&[1_u32, 2]);
         let name = if number == 1 { "a0" } else { "b0" };
         match (self.index_of(number), self.random(8)) {
-            (Some(index), 0) => self.kernel.remove_link(index),
+            (Some(index), 0) => {
+                self.kernel.remove_link(index);
+                self.free_indices.push(index);
+            }
             (Some(index), 1..=2) => self.set_carrier(index, name, LinkState::NoCarrier),
             (Some(index), 3) => self.set_link(index, name, LinkState::Down),
             (Some(index), 4) => self.kernel.report(index),
             (Some(index), _) => self.set_carrier(index, name, LinkState::Up),
             (None, _) => {
-                self.next_index += 1;
-                let index = IfIndex(self.next_index);
+                let index = self.new_index();
                 self.set_link(index, name, LinkState::Up);
                 for (_, address, net) in NETS.into_iter().filter(|(n, ..)| *n == number) {
                     self.kernel.add_address(index, ip(address), prefix(net));
                 }
             }
         }
+    }
+
+    /// An index for a new link: one that no link ever had, or one that another had before.
+    fn new_index(&mut self) -> IfIndex {
+        if !self.free_indices.is_empty() && self.random(2) == 0 {
+            let at = usize::try_from(self.random(self.free_indices.len() as u64)).expect("small");
+            return self.free_indices.swap_remove(at);
+        }
+        self.next_index += 1;
+        IfIndex(self.next_index)
+    }
+
+    /// A route of ours goes, and nobody says so.
+    pub(super) fn lose_silently(&mut self, text: &str) {
+        let ours = self.kernel.routes.iter().find(|r| r.protocol == OWN && r.prefix == prefix(text)).cloned();
+        self.kernel.lose_silently(&ours.expect("a route of ours"));
+    }
+
+    pub(super) fn repairs(&self) -> u64 {
+        self.fib.counters().repairs
     }
 
     fn restore_address(&mut self, address: &str, net: &str) {
@@ -389,11 +457,15 @@ impl World {
 
     /// One round of what the thread does; says whether something was done.
     fn round(&mut self) -> bool {
+        self.say_again(1);
         if self.fib.wants_dump(self.now) {
             self.fib.begin_dump(self.now);
             for kind in [Kind::Links, Kind::Addresses, Kind::Objects, Kind::Routes] {
                 for event in self.kernel.dump(kind) {
                     self.fib.handle_dumped(event);
+                    if self.is_killed() {
+                        return true;
+                    }
                 }
                 self.maybe_act_on_carrier();
             }
@@ -423,6 +495,9 @@ impl World {
         busy |= !events.is_empty();
         for event in events {
             self.fib.handle_kernel(self.now, event);
+            if self.is_killed() {
+                return true;
+            }
         }
         let mut writes = Vec::new();
         self.fib.poll_writes(4, &mut writes);
@@ -432,7 +507,14 @@ impl World {
             self.apply(&writes);
         }
         while self.fib.poll_output().is_some() {}
-        busy || !self.kernel.events.is_empty()
+        busy || !self.kernel.events.is_empty() || !self.unsaid.is_empty()
+    }
+
+    /// Routes of strangers, but for those that are adopted.
+    fn foreign(&self) -> Vec<KernelRoute> {
+        let ours =
+            |route: &&KernelRoute| route.protocol == OWN || self.settings.adopt_protocols.contains(&route.protocol);
+        self.kernel.routes.iter().filter(|route| !ours(route)).cloned().collect()
     }
 
     /// Destinations that are wanted and have a route, but for those that may lose it because they cannot be resolved.
@@ -454,7 +536,10 @@ impl World {
                 refusals.push((at, Refusal::Unknown));
                 continue;
             }
-            let served = self.served();
+            // What the kernel has taken and not yet been heard to take cannot be spared, nor what a stranger has just put
+            // under a key of ours.
+            let knows = self.kernel.events.is_empty();
+            let (served, foreign) = (self.served(), self.foreign());
             match self.kernel.write(write) {
                 Ok(()) if lost => refusals.push((at, Refusal::Unknown)),
                 Ok(()) => {}
@@ -462,9 +547,12 @@ impl World {
             }
             let after = self.served();
             let bare: Vec<&Prefix> = served.difference(&after).collect();
-            // What the kernel has taken and not yet been heard to take cannot be spared.
             let heard = self.kernel.events.is_empty();
             assert!(bare.is_empty() || !heard, "{bare:?} are without a route after {write:?} of {writes:#?}");
+            assert!(!knows || self.foreign() == foreign, "{write:?} touches a stranger: {foreign:#?}");
+            if self.is_killed() {
+                return;
+            }
             self.maybe_act_on_carrier();
         }
         self.fib.handle_results(self.now, &refusals);
