@@ -3,6 +3,7 @@
 //! | module | what | RFC |
 //! |---|---|---|
 //! | [`md5`] | keys of TCP MD5 signatures, for one address or a prefix | 2385 |
+//! | [`ao`] | keys of the TCP Authentication Option, likewise | 5925 |
 //! | [`ttl`] | the TTL that is sent, the least that is accepted | 5082 |
 //! | [`bind`] | addresses that the machine does not have yet, devices, IPv6 alone | |
 //! | [`tcp`] | Nagle, user timeout, octets not yet sent | 5482 |
@@ -15,6 +16,8 @@
 //! All functions do one system call or a few, none waits. Where a crate has a safe wrapper it is used; `unsafe` is in
 //! the module `raw` alone.
 
+mod address;
+pub mod ao;
 pub mod bind;
 pub mod buffer;
 pub mod dscp;

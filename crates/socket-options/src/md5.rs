@@ -5,10 +5,11 @@
 //! dropped in the kernel: nobody can tell from outside that somebody listens.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::os::fd::AsFd;
 
-use crate::{is_dual, is_ipv6, raw};
+use crate::address::{ADDRESS_LEN, invalid, of_socket};
+use crate::raw;
 
 /// The longest key in octets (`TCP_MD5SIG_MAXKEYLEN`).
 pub const MAX_KEY_LEN: usize = 80;
@@ -16,8 +17,6 @@ pub const MAX_KEY_LEN: usize = 80;
 /// `TCP_MD5SIG_FLAG_PREFIX` of `linux/tcp.h`: the prefix length counts.
 const FLAG_PREFIX: u8 = 1;
 
-/// Octets of `struct sockaddr_storage`.
-const ADDRESS_LEN: usize = 128;
 /// Octets of `struct tcp_md5sig`: address, flags, prefix length, key length (2), interface (4), key.
 const STRUCT_LEN: usize = ADDRESS_LEN + 8 + MAX_KEY_LEN;
 
@@ -46,23 +45,8 @@ pub fn remove_key(socket: &impl AsFd, peer: IpAddr, prefix_len: Option<u8>) -> i
     }
 }
 
-fn invalid(reason: &'static str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, reason)
-}
-
 fn apply(socket: &impl AsFd, peer: IpAddr, prefix_len: Option<u8>, key: &[u8]) -> io::Result<()> {
-    let longest = if peer.is_ipv4() { 32 } else { 128 };
-    if prefix_len.is_some_and(|len| len > longest) {
-        return Err(invalid("the prefix length is longer than the address"));
-    }
-    let address = match (peer, is_ipv6(socket)?) {
-        (IpAddr::V4(a), false) => sockaddr_in(a),
-        (IpAddr::V6(a), true) => sockaddr_in6(a),
-        // A prefix length of a mapped address counts from its IPv4 part (tcp_v6_parse_md5_keys).
-        (IpAddr::V4(a), true) if is_dual(socket)? => sockaddr_in6(a.to_ipv6_mapped()),
-        (IpAddr::V4(_), true) => return Err(invalid("an IPv4 peer on a socket for IPv6 alone")),
-        (IpAddr::V6(_), false) => return Err(invalid("an IPv6 peer on an IPv4 socket")),
-    };
+    let address = of_socket(socket, peer, prefix_len)?;
     let option = encode(&address, prefix_len, key).ok_or_else(|| invalid("a TCP MD5 key has at most 80 octets"))?;
     // TCP_MD5SIG ignores flags and prefix length (they were padding once); with a prefix it has to be TCP_MD5SIG_EXT.
     let name = if prefix_len.is_some() { libc::TCP_MD5SIG_EXT } else { libc::TCP_MD5SIG };
@@ -80,16 +64,4 @@ fn encode(address: &[u8], prefix_len: Option<u8>, key: &[u8]) -> Option<[u8; STR
     head.copy_from_slice(&[flags, prefix_len.unwrap_or(0), low, high, 0, 0, 0, 0]);
     key_room.get_mut(..key.len())?.copy_from_slice(key);
     Some(option)
-}
-
-/// `struct sockaddr_in` without a port.
-fn sockaddr_in(address: Ipv4Addr) -> Vec<u8> {
-    let family = u16::try_from(libc::AF_INET).unwrap_or_default().to_ne_bytes();
-    [&family[..], &[0; 2], &address.octets()].concat()
-}
-
-/// `struct sockaddr_in6` without port, flow label and scope.
-fn sockaddr_in6(address: Ipv6Addr) -> Vec<u8> {
-    let family = u16::try_from(libc::AF_INET6).unwrap_or_default().to_ne_bytes();
-    [&family[..], &[0; 2], &[0; 4], &address.octets(), &[0; 4]].concat()
 }

@@ -6,7 +6,7 @@ use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
-use heddle_socket_options::{bind, buffer, dscp, interface, md5, tcp, ttl};
+use heddle_socket_options::{ao, bind, buffer, dscp, interface, md5, tcp, ttl};
 use socket2::{Domain, Socket, Type};
 
 /// A connection attempt that the kernel drops has to give up at some time; one that works needs far less.
@@ -64,6 +64,55 @@ fn equal_keys_connect_and_others_do_not() {
         talk(&listener, connect(ip, &listener, ANSWERED, with(b"secret")).unwrap());
         assert_dropped(connect(ip, &listener, DROPPED, with(b"another")));
         assert_dropped(connect(ip, &listener, DROPPED, |_| ()));
+    }
+}
+
+/// Whether this kernel has TCP-AO; a kernel without it says so with one error, which is checked here.
+fn has_ao() -> bool {
+    let key = ao::Key { send_id: 1, recv_id: 1, algorithm: ao::Algorithm::HmacSha1, secret: b"secret".to_vec() };
+    match ao::add_key(&socket(V4), V4, None, &key, ao::Use::Current) {
+        Ok(()) => true,
+        Err(error) => {
+            assert!(ao::is_unsupported(&error), "{error}");
+            let removed = ao::remove_key(&socket(V4), V4, None, (1, 1)).unwrap_err();
+            assert!(ao::is_unsupported(&removed), "{removed}");
+            assert!(!ao::is_unsupported(&io::ErrorKind::InvalidInput.into()));
+            println!("a session with TCP-AO: skipped: the kernel has no TCP-AO (CONFIG_TCP_AO, from Linux 6.7)");
+            false
+        }
+    }
+}
+
+#[test]
+fn equal_ao_keys_connect_and_others_do_not() {
+    if !has_ao() {
+        return;
+    }
+    let key = |number: u8, secret: &[u8], algorithm| ao::Key {
+        send_id: number,
+        recv_id: number,
+        algorithm,
+        secret: secret.to_vec(),
+    };
+    for algorithm in [ao::Algorithm::HmacSha1, ao::Algorithm::CmacAes128] {
+        for ip in [V4, V6] {
+            let listener = listener(ip, |s| {
+                ao::add_key(s, ip, None, &key(1, b"first", algorithm), ao::Use::Ready).unwrap();
+                ao::add_key(s, ip, None, &key(2, b"second", algorithm), ao::Use::Ready).unwrap();
+            });
+            let with = |number, secret: &'static [u8]| {
+                move |s: &Socket| ao::add_key(s, ip, None, &key(number, secret, algorithm), ao::Use::Current).unwrap()
+            };
+            talk(&listener, connect(ip, &listener, ANSWERED, with(1, b"first")).unwrap());
+            talk(&listener, connect(ip, &listener, ANSWERED, with(2, b"second")).unwrap());
+            assert_dropped(connect(ip, &listener, DROPPED, with(1, b"second")));
+            assert_dropped(connect(ip, &listener, DROPPED, with(3, b"first")));
+            assert_dropped(connect(ip, &listener, DROPPED, |_| ()));
+            ao::remove_key(&listener, ip, None, (1, 1)).unwrap();
+            ao::remove_key(&listener, ip, None, (1, 1)).unwrap();
+            assert_dropped(connect(ip, &listener, DROPPED, with(1, b"first")));
+            talk(&listener, connect(ip, &listener, ANSWERED, with(2, b"second")).unwrap());
+        }
     }
 }
 
