@@ -318,6 +318,14 @@ pub enum Conflict {
     /// Two keys for one thing.
     #[error("\"password\" and \"password_file\" exclude each other: keep one of them")]
     PasswordTwice,
+    /// A connection is signed in one way.
+    #[error("\"tcp_ao\" and a TCP MD5 key (\"password_file\", \"password\") exclude each other: keep one of them")]
+    PasswordAndAo,
+    /// RFC 5925 §3.1.
+    #[error(
+        "two keys of \"tcp_ao\" have the same number: give each a \"send_id\" and a \"recv_id\" of its own (RFC 5925 §3.1)"
+    )]
+    AoIdTwice,
     /// The table that the kernel looks after.
     #[error(
         "table 255 is that of the machine's own addresses, which the kernel looks after: write 254 (main) or a table of your own"
@@ -340,6 +348,15 @@ pub enum Conflict {
     /// RFC 9234 is about eBGP.
     #[error("\"role\" is for eBGP peers: remove it (RFC 9234 §4)")]
     RoleInternal,
+    /// RFC 7454 is about other networks.
+    #[error("\"guard\" is for eBGP peers: remove it, or write \"guard = false\" where the group has one (RFC 7454 §6)")]
+    GuardInternal,
+    /// No two lengths in order.
+    #[error("{key:?} is the shortest and the longest length that pass: write them like [8, 24]")]
+    GuardLengths {
+        /// The key.
+        key: &'static str,
+    },
     /// RFC 9234 §4.2.
     #[error("\"strict_role\" needs \"role\": add the role or remove \"strict_role\" (RFC 9234 §4.2)")]
     StrictWithoutRole,

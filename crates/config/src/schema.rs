@@ -97,6 +97,10 @@ pub enum Table {
     IdleHold,
     /// `local_as` of a peer
     LocalAs,
+    /// `guard` of a peer
+    Guard,
+    /// A key of `tcp_ao`
+    AoKey,
     /// What can stand in a peer for all its families, and in `families.NAME` for one
     Family,
     /// `add_path`
@@ -121,7 +125,7 @@ pub enum Table {
 
 impl Table {
     /// All, in the order of the documentation.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 38] = [
         Self::Root,
         Self::Router,
         Self::Decision,
@@ -135,7 +139,9 @@ impl Table {
         Self::ListenRange,
         Self::PeerSettings,
         Self::IdleHold,
+        Self::AoKey,
         Self::LocalAs,
+        Self::Guard,
         Self::Family,
         Self::AddPath,
         Self::PrefixLimit,
@@ -190,6 +196,8 @@ impl Table {
             Self::PeerSettings => "peers and groups",
             Self::IdleHold => "idle_hold",
             Self::LocalAs => "local_as",
+            Self::Guard => "guard",
+            Self::AoKey => "a key of tcp_ao",
             Self::Family => "families",
             Self::AddPath => "add_path",
             Self::PrefixLimit => "prefix_limit",
@@ -231,6 +239,8 @@ impl Table {
             | Self::PeerSettings
             | Self::IdleHold
             | Self::LocalAs
+            | Self::Guard
+            | Self::AoKey
             | Self::Family
             | Self::AddPath
             | Self::PrefixLimit

@@ -82,7 +82,8 @@ fn the_example_is_a_configuration_and_shows_every_key() {
 fn what_is_commented_out_in_the_example_is_the_default() {
     // Uncommenting what says to be a default changes nothing. Comments that say another default are left out.
     let by_word = ["cluster_id", "hostname", "metrics", "keepalive", "local_address", "multihop", "ttl_security"];
-    let by_word = [&by_word[..], &["local_as", "password", "next_hop = \"10", "local_pref", "med"]].concat();
+    let by_word =
+        [&by_word[..], &["local_as", "guard", "tcp_ao", "password", "next_hop = \"10", "local_pref", "med"]].concat();
     let example = heddle_config::example();
     let uncommented: Vec<&str> = example
         .lines()

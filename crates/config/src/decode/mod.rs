@@ -2,7 +2,9 @@
 //!
 //! Nothing stops at the first error: what is wrong is recorded with its place, and the rest is read on.
 
+mod authentication;
 mod fib;
+mod guard;
 mod names;
 mod network;
 mod peer;

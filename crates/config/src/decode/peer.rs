@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::path::PathBuf;
 
 use heddle_bgp_core::Family;
 
+use super::authentication::keys;
+use super::guard::guard;
 use super::names::Names;
 use super::policy::peer_address;
 use super::reader::{Reader, Value, Words};
@@ -13,8 +14,8 @@ use super::router::asn_of;
 use crate::error::{Conflict, NameKind, Problem};
 use crate::schema::Table;
 use crate::value::{
-    AddPath, AddPathSend, FamilySettings, GracefulRestartMode, IdleHold, LimitAction, LocalAs, NextHopMode, Password,
-    PeerAs, PeerFamily, PeerSettings, PrefixLimit, RemovePrivateAs, Role, Seconds,
+    AddPath, AddPathSend, FamilySettings, GracefulRestartMode, IdleHold, LimitAction, LocalAs, NextHopMode, PeerAs,
+    PeerFamily, PeerSettings, PrefixLimit, RemovePrivateAs, Role, Seconds,
 };
 
 /// Seconds of a timer.
@@ -213,7 +214,7 @@ impl Layer {
             s.local_address = address.flatten();
         }
         set(&mut s.passive, reader.boolean("passive"));
-        passwords(reader, s);
+        keys(reader, s);
         let nonzero = |n: u8| Some(n).filter(|n| *n > 0);
         set(&mut s.multihop, reader.integer("multihop", (0, 255)).map(nonzero));
         set(&mut s.ttl_security, reader.integer("ttl_security", (0, 254)).map(nonzero));
@@ -256,6 +257,7 @@ impl Layer {
         set(&mut s.enforce_first_as, reader.boolean("enforce_first_as"));
         set(&mut s.reject_as_sets, reject_as_sets(reader));
         set(&mut s.reject_as_zero, reader.boolean("reject_as_zero"));
+        set(&mut s.guard, guard(reader));
         set(&mut s.remove_private_as, remove_private_as(reader));
         set(&mut s.as_override, reader.boolean("as_override"));
         set(&mut s.role, reader.word("role", ROLES, ROLE_WORDS));
@@ -273,37 +275,6 @@ impl Layer {
         set(&mut s.restart_time, seconds_or_default(reader, "restart_time", (0, 4095)));
         set(&mut s.long_lived, reader.boolean("long_lived"));
     }
-}
-
-/// `password_file` and `password`: whichever is given takes the place of both that stood there; a text without anything
-/// in it takes away only its own.
-pub(crate) fn passwords(reader: &Reader<'_, '_>, s: &mut PeerSettings) {
-    let file = reader.text("password_file");
-    let inline = reader.text("password");
-    let given = |text: Option<&str>| text.is_some_and(|t| !t.is_empty());
-    if given(file) && given(inline) {
-        reader.source.error(reader.span("password"), Conflict::PasswordTwice);
-    }
-    if let Some(path) = file {
-        s.password_file = Some(PathBuf::from(path)).filter(|_| !path.is_empty());
-        s.password = s.password.take().filter(|_| path.is_empty());
-    }
-    if let Some(key) = inline {
-        s.password = password(reader, key);
-        s.password_file = s.password_file.take().filter(|_| key.is_empty());
-    }
-}
-
-/// A key in place; none for an empty text.
-fn password(reader: &Reader<'_, '_>, key: &str) -> Option<Password> {
-    let span = reader.span("password");
-    let (found, max) = (key.len(), Password::MAX_LEN);
-    if key == Password::HIDDEN {
-        reader.source.error(span, Problem::HiddenPassword);
-    } else if found > max {
-        reader.source.error(span, Problem::TooLong { key: "password".to_owned(), found, max });
-    }
-    Password::new(key)
 }
 
 /// Puts a value that was given in its place.

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use heddle_bgp_core::{PeerType, Prefix};
 
+use super::authentication::passwords;
 use super::names::Names;
-use super::peer::{Layer, passwords, third};
+use super::peer::{Layer, third};
 use super::policy::peer_address;
 use super::reader::Reader;
 use super::source::Source;
@@ -188,6 +189,9 @@ fn check(source: &Source<'_>, router: &Router, layer: &Layer, settings: &PeerSet
     }
     if settings.role.is_some() && internal {
         error("role", Conflict::RoleInternal);
+    }
+    if settings.guard.is_some() && internal {
+        error("guard", Conflict::GuardInternal);
     }
     if settings.strict_role && settings.role.is_none() {
         error("strict_role", Conflict::StrictWithoutRole);

@@ -4,8 +4,9 @@ use heddle_bgp_core::negotiated::Role;
 
 use crate::node::{Keys, Node, text};
 use crate::value::{
-    AddPath, AddPathSend, Config, FamilySettings, GracefulRestartMode, IdleHold, LimitAction, ListenRange, LocalAs,
-    NextHopMode, Password, Peer, PeerAs, PeerFamily, PeerGroup, PeerSettings, PrefixLimit, RemovePrivateAs,
+    AddPath, AddPathSend, AoKey, Config, FamilySettings, GracefulRestartMode, Guard, IdleHold, Lengths, LimitAction,
+    ListenRange, LocalAs, NextHopMode, Password, Peer, PeerAs, PeerFamily, PeerGroup, PeerSettings, PrefixLimit,
+    RemovePrivateAs,
 };
 
 /// Which keys of a peer the tree has.
@@ -145,6 +146,9 @@ fn about(keys: &mut Keys, s: &PeerSettings, base: Option<&PeerSettings>) {
     option(keys, "password_file", s.password_file.as_ref(), password, "", |p| path(Some(p)));
     let password = b.and_then(|b| b.password.as_ref());
     option(keys, "password", s.password.as_ref(), password, "", secret);
+    if b.is_none_or(|b| b.tcp_ao != s.tcp_ao) && !(b.is_none() && s.tcp_ao.is_empty()) {
+        keys.put("tcp_ao", Node::List(s.tcp_ao.iter().map(ao_key).collect()));
+    }
     let hops = |n: &u8| u32::from(*n).into();
     option(keys, "multihop", s.multihop.as_ref(), b.and_then(|b| b.multihop.as_ref()), 0_u32, hops);
     option(keys, "ttl_security", s.ttl_security.as_ref(), b.and_then(|b| b.ttl_security.as_ref()), 0_u32, hops);
@@ -176,6 +180,7 @@ fn paths(keys: &mut Keys, s: &PeerSettings, base: Option<&PeerSettings>) {
     let sets = b.and_then(|b| b.reject_as_sets.as_ref());
     option(keys, "reject_as_sets", s.reject_as_sets.as_ref(), sets, "default", boolean);
     keys.differing("reject_as_zero", &s.reject_as_zero, b.map(|b| &b.reject_as_zero), boolean);
+    option(keys, "guard", s.guard.as_ref(), b.and_then(|b| b.guard.as_ref()), false, guard);
     let private = |r: &RemovePrivateAs| match r {
         RemovePrivateAs::Off => Node::from(false),
         RemovePrivateAs::Only => Node::from(true),
@@ -194,6 +199,33 @@ fn paths(keys: &mut Keys, s: &PeerSettings, base: Option<&PeerSettings>) {
     option(keys, "role", s.role.as_ref(), b.and_then(|b| b.role.as_ref()), "none", role);
     keys.differing("strict_role", &s.strict_role, b.map(|b| &b.strict_role), boolean);
     keys.differing("aigp", &s.aigp, b.map(|b| &b.aigp), boolean);
+}
+
+fn ao_key(key: &AoKey) -> Node {
+    let mut keys = Keys::default();
+    keys.put("send_id", u32::from(key.send_id));
+    keys.put("recv_id", u32::from(key.recv_id));
+    keys.put("algorithm", key.algorithm.as_str());
+    keys.put("file", path(Some(&key.file)));
+    Node::Inline(keys)
+}
+
+/// `true` for what most have.
+fn guard(guard: &Guard) -> Node {
+    let default = Guard::default();
+    if *guard == default {
+        return true.into();
+    }
+    let base = Some(&default);
+    let mut keys = Keys::default();
+    let lengths = |l: &Lengths| Node::List(vec![u32::from(l.min).into(), u32::from(l.max).into()]);
+    keys.differing("ipv4_lengths", &guard.ipv4_lengths, base.map(|b| &b.ipv4_lengths), lengths);
+    keys.differing("ipv6_lengths", &guard.ipv6_lengths, base.map(|b| &b.ipv6_lengths), lengths);
+    keys.differing("allow_default", &guard.allow_default, base.map(|b| &b.allow_default), boolean);
+    keys.differing("allow_martians", &guard.allow_martians, base.map(|b| &b.allow_martians), boolean);
+    keys.differing("allow_networks", &guard.allow_networks, base.map(|b| &b.allow_networks), boolean);
+    keys.list("own", &guard.own, text);
+    Node::Inline(keys)
 }
 
 fn local_as(local_as: LocalAs, full: bool) -> Node {

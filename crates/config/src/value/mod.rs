@@ -1,8 +1,10 @@
 //! The value types: everything that a speaker runs, with groups and defaults already filled in.
 
 mod address;
+mod authentication;
 mod community;
 mod fib;
+mod guard;
 mod located;
 mod network;
 mod peer;
@@ -12,8 +14,10 @@ mod seconds;
 
 pub use address::{AddressError, ListenAddress, PeerAddress};
 pub(crate) use address::{is_interface_glob, is_interface_name};
+pub use authentication::{AoAlgorithm, AoKey};
 pub use community::{Administrator, Community, CommunityError, CommunityPattern, ExtendedKind, Span};
 pub use fib::{Fib, FibAction, FibRule, NexthopObjects, PROTOCOL_NAMES, RouteMetric, StaticRoute, Tunnel};
+pub use guard::{Guard, Lengths};
 pub use located::{Located, Location};
 pub use network::Network;
 pub use peer::{

@@ -9,6 +9,8 @@ use heddle_bgp_core::{Asn, Family, PeerType, Prefix};
 pub use heddle_bgp_core::Role;
 
 use super::address::PeerAddress;
+use super::authentication::AoKey;
+use super::guard::Guard;
 use super::seconds::Seconds;
 
 /// Which AS a peer may be in.
@@ -160,8 +162,11 @@ pub struct PeerSettings {
     pub passive: bool,
     /// File with the TCP MD5 key (RFC 2385). Read when sessions are started, not when the configuration is.
     pub password_file: Option<PathBuf>,
-    /// The TCP MD5 key itself. At most one of the two is given.
+    /// The TCP MD5 key itself.
     pub password: Option<Password>,
+    /// Keys of the TCP Authentication Option (RFC 5925), the first one that which we sign with. Of file, key and these at most
+    /// one is given.
+    pub tcp_ao: Vec<AoKey>,
     /// How many hops away an eBGP peer may be: the TTL that we send with. None: 1 for eBGP, 255 for iBGP.
     pub multihop: Option<u8>,
     /// Accept packets only from at most this many hops away (RFC 5082), and send with TTL 255.
@@ -196,6 +201,8 @@ pub struct PeerSettings {
     pub reject_as_sets: Option<bool>,
     /// AS 0 in AS_PATH and AGGREGATOR is malformed (RFC 7607); off only where a recording is to be carried as it is.
     pub reject_as_zero: bool,
+    /// What is refused of an eBGP peer before its import policy is asked (RFC 7454 §6); none: nothing.
+    pub guard: Option<Guard>,
     /// What happens to private ASes in AS_PATHs that we advertise to this peer.
     pub remove_private_as: RemovePrivateAs,
     /// Put our own AS for the peer's in AS_PATHs that we advertise to it.
@@ -258,6 +265,7 @@ impl Default for PeerSettings {
             passive: false,
             password_file: None,
             password: None,
+            tcp_ao: Vec::new(),
             multihop: None,
             ttl_security: None,
             hold_time: Self::DEFAULT_HOLD_TIME,
@@ -273,6 +281,7 @@ impl Default for PeerSettings {
             enforce_first_as: true,
             reject_as_sets: None,
             reject_as_zero: true,
+            guard: None,
             remove_private_as: RemovePrivateAs::Off,
             as_override: false,
             role: None,

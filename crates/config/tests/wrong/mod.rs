@@ -651,6 +651,66 @@ f.toml:5:1: "(hidden)" is what Heddle writes in place of a key; write the key it
 address = "192.0.2.1"
 asn = 65010
 password_file = "/key"
+tcp_ao = [{ send_id = 1, file = "/a" }]"#,
+        message: r#"
+f.toml:6:1: "tcp_ao" and a TCP MD5 key ("password_file", "password") exclude each other: keep one of them
+6 | tcp_ao = [{ send_id = 1, file = "/a" }]
+  | ^^^^^^"#,
+    },
+    Wrong {
+        text: r#"[[peers]]
+address = "192.0.2.1"
+asn = 65010
+tcp_ao = [{ send_id = 1, file = "/a" }, { send_id = 2, recv_id = 1, file = "/b" }]"#,
+        message: r#"
+f.toml:5:41: two keys of "tcp_ao" have the same number: give each a "send_id" and a "recv_id" of its own (RFC 5925 §3.1)
+5 | tcp_ao = [{ send_id = 1, file = "/a" }, { send_id = 2, recv_id = 1, file = "/b" }]
+  |                                         ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^"#,
+    },
+    Wrong {
+        text: r#"[[peers]]
+address = "192.0.2.1"
+asn = 65010
+tcp_ao = [{ send_id = 1, algorithm = "md5" }]"#,
+        message: r#"
+f.toml:5:11: a key of tcp_ao needs "file": path
+5 | tcp_ao = [{ send_id = 1, algorithm = "md5" }]
+  |           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+f.toml:5:38: "algorithm" cannot be "md5"; write "hmac-sha-1-96" or "cmac-aes-128"
+5 | tcp_ao = [{ send_id = 1, algorithm = "md5" }]
+  |                                      ^^^^^"#,
+    },
+    Wrong {
+        text: r#"[[peers]]
+address = "192.0.2.1"
+asn = 65001
+guard = true"#,
+        message: r#"
+f.toml:5:1: "guard" is for eBGP peers: remove it, or write "guard = false" where the group has one (RFC 7454 §6)
+5 | guard = true
+  | ^^^^^"#,
+    },
+    Wrong {
+        text: r#"[[peers]]
+address = "192.0.2.1"
+asn = 65010
+guard = { ipv4_lengths = [24, 8], ipv6_lengths = 48, allow_martian = true }"#,
+        message: r#"
+f.toml:5:11: "ipv4_lengths" is the shortest and the longest length that pass: write them like [8, 24]
+5 | guard = { ipv4_lengths = [24, 8], ipv6_lengths = 48, allow_martian = true }
+  |           ^^^^^^^^^^^^
+f.toml:5:35: "ipv6_lengths" is the shortest and the longest length that pass: write them like [8, 24]
+5 | guard = { ipv4_lengths = [24, 8], ipv6_lengths = 48, allow_martian = true }
+  |                                   ^^^^^^^^^^^^
+f.toml:5:54: unknown key "allow_martian" in guard; did you mean "allow_martians"?
+5 | guard = { ipv4_lengths = [24, 8], ipv6_lengths = 48, allow_martian = true }
+  |                                                      ^^^^^^^^^^^^^"#,
+    },
+    Wrong {
+        text: r#"[[peers]]
+address = "192.0.2.1"
+asn = 65010
+password_file = "/key"
 password = "secret""#,
         message: r#"
 f.toml:6:1: "password" and "password_file" exclude each other: keep one of them"#,

@@ -337,6 +337,16 @@ pub(super) const KEYS: &[Key] = &[
     ),
     key(
         T::PeerSettings,
+        "tcp_ao",
+        "list of tables",
+        "[]",
+        NextSession,
+        "Keys of the TCP Authentication Option (RFC 5925), in place of a TCP MD5 key: the first is the one that we sign with, the \
+         others are accepted. The kernel has to have it (Linux 6.7, `CONFIG_TCP_AO`); where it has not the peer stays down, and \
+         says so. `[]`: none, whatever the group says.",
+    ),
+    key(
+        T::PeerSettings,
         "multihop",
         "hops, 0 to 255",
         "none",
@@ -443,6 +453,16 @@ pub(super) const KEYS: &[Key] = &[
         Refresh,
         "Treat routes with AS 0 in AS_PATH as withdrawn and discard an AGGREGATOR with AS 0 (RFC 7607). `false` carries both, \
 against the RFC: for peers that play recordings or feed a collector.",
+    ),
+    key(
+        T::PeerSettings,
+        "guard",
+        "boolean or table",
+        "false",
+        Refresh,
+        "For eBGP peers on the Internet: refuse, before any import policy, prefixes that are too long or too short, the \
+         default route, special-purpose prefixes (RFC 6890), our own prefixes, and next hops that are nobody's neighbour \
+         (RFC 7454 §6, §10). `true` is the table with its defaults.",
     ),
     key(
         T::PeerSettings,
@@ -614,6 +634,68 @@ against the RFC: for peers that play recordings or feed a collector.",
         "false",
         Refresh,
         "Advertise a default route to the peer, whether we have one or not; export policy is not asked.",
+    ),
+    // tcp_ao
+    key(T::AoKey, "send_id", "number, 0 to 255", "", NextSession, "The KeyID of what we send: the peer's `recv_id`."),
+    key(
+        T::AoKey,
+        "recv_id",
+        "number, 0 to 255",
+        "that of `send_id`",
+        NextSession,
+        "The KeyID of what we accept: the peer's `send_id`.",
+    ),
+    key(
+        T::AoKey,
+        "algorithm",
+        "`\"hmac-sha-1-96\"` or `\"cmac-aes-128\"`",
+        "`\"hmac-sha-1-96\"`",
+        NextSession,
+        "How segments are signed (RFC 5926).",
+    ),
+    key(
+        T::AoKey,
+        "file",
+        "path",
+        "",
+        NextSession,
+        "File with the key: its text without the end of line, at most 80 octets. A file that is missing or empty keeps the \
+         peer down.",
+    ),
+    // guard
+    key(
+        T::Guard,
+        "ipv4_lengths",
+        "list of two numbers, 1 to 32",
+        "`[8, 24]`",
+        Refresh,
+        "The shortest and the longest IPv4 prefix that pass (RFC 7454 §6.1.3).",
+    ),
+    key(T::Guard, "ipv6_lengths", "list of two numbers, 1 to 128", "`[16, 48]`", Refresh, "The same for IPv6."),
+    key(T::Guard, "allow_default", "boolean", "false", Refresh, "The default route passes (RFC 7454 §6.1.6)."),
+    key(
+        T::Guard,
+        "allow_martians",
+        "boolean",
+        "false",
+        Refresh,
+        "Special-purpose prefixes pass, as far as their length does (RFC 6890, RFC 7454 §6.1.1).",
+    ),
+    key(
+        T::Guard,
+        "allow_networks",
+        "boolean",
+        "false",
+        Refresh,
+        "The prefixes of `[[networks]]` pass, and what is in them (RFC 7454 §6.1.4).",
+    ),
+    key(
+        T::Guard,
+        "own",
+        "list of prefixes",
+        "[]",
+        Refresh,
+        "Further prefixes of ours that nobody else has to announce: refused with all that is in them.",
     ),
     // add_path
     key(T::AddPath, "receive", "boolean", "false", Reset, "Offer to receive several paths."),
