@@ -304,6 +304,12 @@ impl Snapshot {
                 Some((vec![of(p), ("family", f.family.to_string())], read(f)?))
             })?;
         }
-        Ok(())
+        let samples = self.peers.iter().flat_map(|p| p.families.iter().map(move |f| (p, f))).flat_map(|(p, f)| {
+            f.guard_refused.iter().flat_map(|g| g.by_reason()).map(move |(reason, count)| (p, f, reason, count))
+        });
+        let help = "Routes that the guard refused, by reason (RFC 7454)";
+        out.metric(MetricType::Counter, "heddle_peer_guard_refused", help, samples, |(p, f, reason, count)| {
+            Some((vec![of(p), ("family", f.family.to_string()), ("reason", reason.to_owned())], count))
+        })
     }
 }

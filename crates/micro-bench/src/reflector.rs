@@ -118,6 +118,7 @@ impl Reflector {
 fn begin(rib: &mut Rib, number: u32) -> Client {
     let session = SessionId { peer: rib.add_peer().expect("invariant: fewer peers than numbers"), serial: 1 };
     let import = Arc::new(ImportSettings {
+        guard: None,
         policy: PolicyChain::accept_all(),
         prepend: None,
         graceful_shutdown: GracefulShutdown::Ignore,

@@ -7,7 +7,7 @@ use crate::counters::Row;
 use crate::dirty::Urgency;
 use crate::family::{FamilyRib, Gate, PeerFamily, Shared};
 use crate::ingest::{Action, Batch, Entry};
-use crate::policy::{Imported, import};
+use crate::policy::{GuardCounts, Imported, Refusal, import};
 use crate::rib::{Output, ResetReason};
 use crate::route::{AttrId, Ineligible, PathFlags, PeerId, RouteView, SourceId, Staleness};
 use crate::session::Beyond;
@@ -21,6 +21,8 @@ pub(crate) struct Incoming {
     /// Before policy where it differs, else [`AttrId::NONE`].
     pub(crate) pre: AttrId,
     pub(crate) flags: PathFlags,
+    /// Why the guard refused it.
+    pub(crate) refused: Option<Refusal>,
 }
 
 /// What became of something that was sent.
@@ -39,15 +41,9 @@ fn note(row: &mut Row, flags: PathFlags, stored: Stored) {
     row.received += 1;
     let counter = match (flags.reason(), stored) {
         (_, Stored::Refused) => &mut row.rejected,
-        (Some(Ineligible::ImportPolicy), Stored::Taken | Stored::Same) => &mut row.filtered,
+        (Some(Ineligible::Guard | Ineligible::ImportPolicy), Stored::Taken | Stored::Same) => &mut row.filtered,
         (
-            Some(
-                Ineligible::OwnAsLoop
-                | Ineligible::OriginatorLoop
-                | Ineligible::ClusterLoop
-                | Ineligible::FirstAs
-                | Ineligible::OtcLeak,
-            ),
+            Some(Ineligible::OwnAsLoop | Ineligible::OriginatorLoop | Ineligible::ClusterLoop | Ineligible::OtcLeak),
             Stored::Taken | Stored::Same,
         ) => &mut row.rejected,
         (Some(Ineligible::NextHopUnreachable) | None, Stored::Same) => &mut row.ignored,
@@ -144,6 +140,7 @@ impl<A: Addr> FamilyRib<A> {
         let by_prefix = self.peer(sender.peer).is_some_and(|p| p.import.depends_on_prefix());
         let mut known: Option<Incoming> = None;
         let mut row = Row::default();
+        let mut refused = GuardCounts::default();
         for nlri in routes {
             if by_prefix && let Some(k) = known.take() {
                 release(shared, k);
@@ -155,12 +152,19 @@ impl<A: Addr> FamilyRib<A> {
             known = Some(route);
             let stored = self.advertise(shared, sender, nlri, route);
             note(&mut row, route.flags, stored);
+            if let Some(refusal) = route.refused {
+                refused.count(refusal);
+            }
         }
         if let Some(k) = known {
             release(shared, k);
         }
         shared.attrs.release(received);
-        self.peer_mut(sender.peer).into_iter().for_each(|p| p.updates += row);
+        let Some(p) = self.peer_mut(sender.peer) else { return };
+        p.updates += row;
+        if !refused.is_zero() {
+            **p.guarded.get_or_insert_default() += refused;
+        }
     }
 
     /// Whether what a peer makes us keep is within its budget; the session of one that exceeds it is about to end.
@@ -184,7 +188,7 @@ impl<A: Addr> FamilyRib<A> {
         flags: PathFlags,
     ) -> Incoming {
         shared.attrs.hold(received);
-        let unchanged = |flags| Incoming { attr: received, pre: AttrId::NONE, flags };
+        let unchanged = |flags| Incoming { attr: received, pre: AttrId::NONE, flags, refused: None };
         let Some(peer) = self.peer(sender.peer) else { return unchanged(flags) };
         if !flags.is_eligible() {
             return unchanged(flags);
@@ -200,8 +204,11 @@ impl<A: Addr> FamilyRib<A> {
         let outcome = match import(&peer.import, &route, &mut scratch) {
             Imported::Unchanged => unchanged(flags),
             Imported::Rejected => unchanged(PathFlags::ineligible(Ineligible::ImportPolicy)),
+            Imported::Refused(refusal) => {
+                Incoming { refused: Some(refusal), ..unchanged(PathFlags::ineligible(Ineligible::Guard)) }
+            }
             Imported::Changed(block) => match shared.attrs.intern_own(block, shared.seed, sender.peer) {
-                Ok(attr) => Incoming { attr, pre: received, flags },
+                Ok(attr) => Incoming { attr, pre: received, flags, refused: None },
                 Err(_) => unchanged(PathFlags::ineligible(Ineligible::ImportPolicy)),
             },
         };
@@ -428,12 +435,11 @@ impl PeerFamily {
     fn counter(&mut self, flags: PathFlags) -> &mut u32 {
         match flags.reason() {
             None => &mut self.eligible,
-            Some(Ineligible::ImportPolicy) => &mut self.rejected,
+            Some(Ineligible::Guard | Ineligible::ImportPolicy) => &mut self.rejected,
             Some(
                 Ineligible::OwnAsLoop
                 | Ineligible::OriginatorLoop
                 | Ineligible::ClusterLoop
-                | Ineligible::FirstAs
                 | Ineligible::OtcLeak
                 | Ineligible::NextHopUnreachable,
             ) => &mut self.barred,

@@ -231,7 +231,7 @@ impl fmt::Display for Ineligible {
             Self::OwnAsLoop => "our AS is in the AS path",
             Self::OriginatorLoop => "originator ID is ours",
             Self::ClusterLoop => "our cluster ID is in the cluster list",
-            Self::FirstAs => "the AS path does not begin with the peer's AS",
+            Self::Guard => "the peer's guard refuses it",
             Self::OtcLeak => "route leak (only to customer)",
             Self::ImportPolicy => "import policy",
             Self::NextHopUnreachable => "next hop unreachable",

@@ -13,7 +13,7 @@ use crate::decision::{DecisionOptions, FirstSteps, select_best};
 use crate::dirty::{Announced, Before, Dirty, Urgency};
 use crate::legs::{LegChange, Legs};
 use crate::member::Member;
-use crate::policy::{ImportScratch, ImportSettings};
+use crate::policy::{GuardCounts, ImportScratch, ImportSettings};
 use crate::rib::Output;
 use crate::route::{AttrId, Candidate, PeerId, SourceId, SourceInfo};
 use crate::session::PrefixLimit;
@@ -61,7 +61,7 @@ pub(crate) struct PeerFamily {
     pub(crate) dead: u32,
     /// Those of them that are ineligible, for another reason than policy.
     pub(crate) barred: u32,
-    /// Those of them that import policy rejected.
+    /// Those of them that guard or import policy rejected.
     pub(crate) rejected: u32,
     /// Those that take part in the decision.
     pub(crate) eligible: u32,
@@ -70,6 +70,8 @@ pub(crate) struct PeerFamily {
     /// What became of the routes that it advertised and withdrew in this session.
     pub(crate) updates: Row,
     pub(crate) withdraws: Row,
+    /// What the guard refused in this session; none as long as it refused nothing.
+    pub(crate) guarded: Option<Box<GuardCounts>>,
     pub(crate) warned: bool,
     pub(crate) exceeded: bool,
     /// It sent End-of-RIB.

@@ -9,6 +9,7 @@ use crate::decision::{Reason, explain};
 use crate::dirty::Announced;
 use crate::export::{AddPathSend, ExportScratch, Exported, Withheld, export, export_default};
 use crate::family::{FamilyRib, Shared};
+use crate::policy::Refusal;
 use crate::rib::Rib;
 use crate::route::{Candidate, Ineligible, PathFlags, PeerId, RouteView, SourceInfo};
 use crate::session::DefaultOriginate;
@@ -70,6 +71,8 @@ pub enum Standing {
     Decided(Reason),
     /// It takes no part.
     Ineligible(Ineligible),
+    /// It takes no part: the guard of the peer refuses it.
+    Refused(Refusal),
     /// It is sent: of a path that a peer gets.
     Advertised,
 }
@@ -186,6 +189,7 @@ impl<A: Addr> FamilyRib<A> {
         let mut reasons = explain(&candidates, &shared.decision).into_iter();
         for p in &paths {
             let standing = match p.flags.reason() {
+                Some(Ineligible::Guard) => self.refusal(shared, slot, p),
                 Some(reason) => Standing::Ineligible(reason),
                 None => Standing::Decided(reasons.next().unwrap_or(Reason::Best)),
             };
@@ -204,6 +208,15 @@ impl<A: Addr> FamilyRib<A> {
                 received,
             });
         }
+    }
+
+    /// What the guard of a path's peer has against it. Where the guard has changed and the path is not judged anew yet, it
+    /// is still refused, and nobody can say for what.
+    fn refusal(&self, shared: &Shared, slot: u32, p: &PathRec) -> Standing {
+        let guard = self.peer(self.sources.peer(p.source)).and_then(|peer| peer.import.guard.as_ref());
+        let next_hop = shared.attrs.block(p.received()).next_hop();
+        let refusal = guard.and_then(|g| g.refuses(self.table.prefix(slot), next_hop));
+        refusal.map_or(Standing::Ineligible(Ineligible::Guard), Standing::Refused)
     }
 
     fn show_advertised(&self, shared: &Shared, slot: u32, peer: PeerId, out: &mut Vec<RouteInfo>) {

@@ -615,7 +615,7 @@ impl<A: Addr> FamilyRib<A> {
         let import = Arc::clone(&params.import);
         let p = self.peer_slot(info.peer).get_or_insert_with(|| Box::new(PeerFamily::new(Arc::clone(&import))));
         p.source = Some(source);
-        (p.updates, p.withdraws) = (Row::default(), Row::default());
+        (p.updates, p.withdraws, p.guarded) = (Row::default(), Row::default(), None);
         p.import = import;
         p.member = Some(member);
         p.limit = params.limit_in;
@@ -633,6 +633,7 @@ impl<A: Addr> FamilyRib<A> {
     fn note_subscriber(&mut self, peer: PeerId, member: u32) {
         let context = EvalContext { own_asn: Asn(0), self_next_hop: None };
         let accept = Arc::new(ImportSettings {
+            guard: None,
             policy: PolicyChain::accept_all(),
             prepend: None,
             graceful_shutdown: GracefulShutdown::Ignore,
@@ -748,6 +749,7 @@ impl PeerFamily {
             best: 0,
             updates: Row::default(),
             withdraws: Row::default(),
+            guarded: None,
             warned: false,
             exceeded: false,
             complete: false,

@@ -104,8 +104,8 @@ pub enum Ineligible {
     OriginatorLoop = 2,
     /// CLUSTER_LIST has our CLUSTER_ID (RFC 4456 §8).
     ClusterLoop = 3,
-    /// The leftmost AS is not the peer's (RFC 4271 §6.3).
-    FirstAs = 4,
+    /// The peer's guard refused it (RFC 7454 §6).
+    Guard = 4,
     /// Only to Customer says that it leaked (RFC 9234 §5).
     OtcLeak = 5,
     /// Import policy rejected it, or an external peer has none (RFC 8212).
@@ -137,7 +137,7 @@ impl PathFlags {
             1 => Some(Ineligible::OwnAsLoop),
             2 => Some(Ineligible::OriginatorLoop),
             3 => Some(Ineligible::ClusterLoop),
-            4 => Some(Ineligible::FirstAs),
+            4 => Some(Ineligible::Guard),
             5 => Some(Ineligible::OtcLeak),
             6 => Some(Ineligible::ImportPolicy),
             7 => Some(Ineligible::NextHopUnreachable),

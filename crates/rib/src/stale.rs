@@ -235,15 +235,13 @@ impl<A: Addr> FamilyRib<A> {
     fn import_again(&mut self, shared: &mut Shared, slot: u32, at: usize) {
         let mut paths = self.table.paths(slot);
         let p = paths[at];
-        // What the session found stays; what policy and next hop said is found anew.
+        // What the session found stays; what guard, policy and next hop said is found anew.
         let found = match p.flags.reason() {
-            Some(Ineligible::ImportPolicy | Ineligible::NextHopUnreachable) | None => PathFlags::NONE,
+            Some(Ineligible::Guard | Ineligible::ImportPolicy | Ineligible::NextHopUnreachable) | None => {
+                PathFlags::NONE
+            }
             reason @ Some(
-                Ineligible::OwnAsLoop
-                | Ineligible::OriginatorLoop
-                | Ineligible::ClusterLoop
-                | Ineligible::FirstAs
-                | Ineligible::OtcLeak,
+                Ineligible::OwnAsLoop | Ineligible::OriginatorLoop | Ineligible::ClusterLoop | Ineligible::OtcLeak,
             ) => PathFlags::NONE.with_reason(reason),
         };
         let sender = Sender {
@@ -277,11 +275,11 @@ impl<A: Addr> FamilyRib<A> {
         let base = match p.flags.reason() {
             Some(Ineligible::NextHopUnreachable) => p.flags.with_reason(None),
             Some(
-                Ineligible::ImportPolicy
+                Ineligible::Guard
+                | Ineligible::ImportPolicy
                 | Ineligible::OwnAsLoop
                 | Ineligible::OriginatorLoop
                 | Ineligible::ClusterLoop
-                | Ineligible::FirstAs
                 | Ineligible::OtcLeak,
             )
             | None => p.flags,
@@ -433,7 +431,7 @@ impl<A: Addr> FamilyRib<A> {
 
     /// A route of our own.
     pub(crate) fn originate(&mut self, shared: &mut Shared, nlri: heddle_bgp_core::Prefix, attr: AttrId) {
-        let route = crate::adj_rib_in::Incoming { attr, pre: AttrId::NONE, flags: PathFlags::NONE };
+        let route = crate::adj_rib_in::Incoming { attr, pre: AttrId::NONE, flags: PathFlags::NONE, refused: None };
         let nlri = Nlri { prefix: nlri, path_id: PathId(0) };
         self.advertise(shared, LOCAL, nlri, route);
     }

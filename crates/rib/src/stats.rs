@@ -5,6 +5,7 @@ use heddle_bgp_core::Family;
 use crate::counters::{RouteCounters, Tally};
 use crate::family::{FamilyRib, Gate};
 use crate::journal::lock;
+use crate::policy::GuardCounts;
 use crate::rib::Rib;
 use crate::route::PeerId;
 use crate::table::Addr;
@@ -18,7 +19,7 @@ pub struct PeerStats {
     pub received: u64,
     /// Those that take part in the decision.
     pub accepted: u64,
-    /// Those that import policy rejected.
+    /// Those that guard or import policy rejected.
     pub rejected: u64,
     /// Those that are barred for another reason.
     pub ineligible: u64,
@@ -32,6 +33,8 @@ pub struct PeerStats {
     pub too_long: u64,
     /// What became of routes in this session, or in the last one.
     pub counters: RouteCounters,
+    /// How often the guard refused a route in this session, by reason; none as long as it refused nothing.
+    pub guarded: Option<GuardCounts>,
     /// Number of the update group, from 1; none without a session.
     pub update_group: Option<u32>,
     /// The peer sent End-of-RIB in this session.
@@ -168,6 +171,7 @@ impl<A: Addr> FamilyRib<A> {
                 export_updates: sent.updates(),
                 export_withdraws: sent.withdraws(),
             },
+            guarded: p.guarded.as_deref().copied(),
             update_group: member.map(|m| m.group.saturating_add(1)),
             end_of_rib_received: p.complete,
             end_of_rib_sent: member.is_some_and(|m| m.complete),

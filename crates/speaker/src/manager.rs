@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use heddle_admin::types::EventKind;
-use heddle_bgp_core::Timestamp;
+use heddle_bgp_core::{Prefix, Timestamp};
 use heddle_config::{Change, Config, ListenAddress, ListenRange, PeerAddress, PeerSettings, Router};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -88,6 +88,7 @@ pub(crate) struct Manager {
     /// What all peers run of the configuration.
     policies: Arc<Policies>,
     router: Arc<Router>,
+    networks: Arc<[Prefix]>,
     returning: Returning,
     listeners: HashMap<ListenAddress, Listener>,
     keys: Vec<ListenKey>,
@@ -156,6 +157,7 @@ impl Manager {
             applied: new.applied,
             policies,
             router: Arc::new(config.router.clone()),
+            networks: config.networks.iter().map(|n| n.prefix).collect(),
             returning: new.returning,
             listeners: HashMap::new(),
             keys: Vec::new(),
@@ -211,6 +213,7 @@ impl Manager {
             settings: Arc::clone(&peer.settings),
             router: Arc::clone(&self.router),
             policies: Arc::clone(&self.policies),
+            networks: Arc::clone(&self.networks),
             start: Start::Fresh,
             password: password(&peer.settings),
             origin: PeerOrigin::Static,
@@ -227,6 +230,7 @@ impl Manager {
             settings: Arc::new(PeerSettings { passive: true, ..PeerSettings::clone(&range.settings) }),
             router: Arc::clone(&self.router),
             policies: Arc::clone(&self.policies),
+            networks: Arc::clone(&self.networks),
             start: Start::Fresh,
             password: password(&range.settings),
             origin: PeerOrigin::Dynamic,

@@ -22,8 +22,8 @@ pub use fib::{FibPage, FibQuery, FibRoute, FibState, FibSummary, KernelLeg, Kern
 pub use node::{DatastoreReport, DrainReport, DrainStep, NodeReport, PeerName, SysctlReport};
 pub use peer::{
     ActionResult, AdminState, Capability, Clear, CounterRow, Down, DownReason, Drain, ErrorCounts, GracefulRestart,
-    LastReset, MessageCounts, Messages, Peer, PeerAction, PeerFamily, PeerList, PeerState, PeerSummary, PeerType,
-    Refresh, RefreshDirection, ResetBy, RouteCounters, Timers, Transport,
+    GuardCounts, LastReset, MessageCounts, Messages, Peer, PeerAction, PeerFamily, PeerList, PeerState, PeerSummary,
+    PeerType, Refresh, RefreshDirection, ResetBy, RouteCounters, Timers, Transport,
 };
 pub use route::{
     Aggregator, Destination, Explanation, Match, Path, PathStatus, RouteAttributes, RouteOrigin, RouteQuery, RouteView,

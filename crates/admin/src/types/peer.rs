@@ -377,6 +377,9 @@ pub struct PeerFamily {
     pub backlog_bytes: Option<u64>,
     /// Import policy.
     pub import_policy: Option<String>,
+    /// What the guard refused in UPDATEs, since the session was established; none where the peer has no guard.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guard_refused: Option<GuardCounts>,
     /// Export policy.
     pub export_policy: Option<String>,
     /// What became of the routes in UPDATEs, since the session was established.
@@ -386,6 +389,39 @@ pub struct PeerFamily {
 
 /// What became of routes: the counters table of a peer and family.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// Routes that the guard of a peer refused (RFC 7454 §6), by reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GuardCounts {
+    /// The default route.
+    pub default_route: u64,
+    /// Our own prefix, or part of it.
+    pub own_prefix: u64,
+    /// Special-purpose prefixes.
+    pub martian: u64,
+    /// Prefixes that are too long.
+    pub too_long: u64,
+    /// Prefixes that are too short.
+    pub too_short: u64,
+    /// Next hops that are nobody's neighbour.
+    pub next_hop: u64,
+}
+
+impl GuardCounts {
+    /// Each reason, as labels and documents have it, and its count.
+    #[must_use]
+    pub const fn by_reason(&self) -> [(&'static str, u64); 6] {
+        [
+            ("default_route", self.default_route),
+            ("own_prefix", self.own_prefix),
+            ("martian", self.martian),
+            ("too_long", self.too_long),
+            ("too_short", self.too_short),
+            ("next_hop", self.next_hop),
+        ]
+    }
+}
+
 #[serde(default)]
 pub struct RouteCounters {
     /// Advertised by the peer.

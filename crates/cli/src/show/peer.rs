@@ -260,6 +260,12 @@ fn family_part(family: &PeerFamily, screen: &mut Screen) -> io::Result<()> {
     if !family.negotiated {
         return Ok(());
     }
+    if let Some(refused) = &family.guard_refused {
+        let counts: Vec<_> = refused.by_reason().into_iter().filter(|(_, n)| *n > 0).collect();
+        let words = counts.iter().map(|(reason, n)| format!("{n} {}", reason.replace('_', " ")));
+        let text = if counts.is_empty() { "nothing refused".to_owned() } else { words.collect::<Vec<_>>().join(", ") };
+        writeln!(screen, "    Guard         {text}")?;
+    }
     session_part(family, screen)?;
     let counters = &family.counters;
     let number = |value: Option<u64>| Cell::from(value.map_or_else(|| "-".to_owned(), |value| value.to_string()));

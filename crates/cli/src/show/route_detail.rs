@@ -68,7 +68,9 @@ fn words(reason: &str) -> String {
         "import_policy" => "import policy rejects it".to_owned(),
         "originator_loop" => "it is our own".to_owned(),
         "cluster_loop" => "it was here before: cluster list".to_owned(),
-        "first_as" => "its path does not begin with the peer's AS".to_owned(),
+        guard if guard.starts_with("guard_") => {
+            format!("refused by the guard: {}", printable(&guard.trim_start_matches("guard_").replace('_', " ")))
+        }
         "otc_leak" => "route leak: only to customer".to_owned(),
         other => printable(&other.replace('_', " ")),
     }

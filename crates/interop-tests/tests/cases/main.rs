@@ -11,6 +11,7 @@ mod extended_next_hop;
 mod four_octet_as;
 mod full_table;
 mod graceful_restart;
+mod guard;
 mod harness;
 mod limits;
 mod link_local;
@@ -48,6 +49,7 @@ fn cases() -> impl Iterator<Item = &'static Case> {
         four_octet_as::CASES,
         route_refresh::CASES,
         link_local::CASES,
+        guard::CASES,
         well_known_communities::CASES,
         harness::CASES,
     ]

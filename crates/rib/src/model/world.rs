@@ -145,6 +145,7 @@ fn import(rejects: bool) -> Arc<ImportSettings> {
     let rules = vec![Rule { matches: vec![Match::Communities(Arc::new(list))], actions: vec![], then: Then::Reject }];
     let policy = Policy { name: "import".into(), rules, default: Then::Accept };
     Arc::new(ImportSettings {
+        guard: None,
         policy: if rejects { PolicyChain::new([Arc::new(policy)]) } else { PolicyChain::accept_all() },
         prepend: None,
         graceful_shutdown: GracefulShutdown::Ignore,

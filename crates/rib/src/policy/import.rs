@@ -9,12 +9,15 @@ use heddle_bgp_core::attr::{AttrCode, Community};
 use super::community::{self, Standard};
 use super::definition::{PolicyChain, Verdict};
 use super::eval::{EvalContext, EvalScratch, add_community, prepend};
+use super::guard::{Guard, Refusal};
 use super::overlay::Overlay;
 use crate::route::{RouteView, SourceKind};
 
 /// What the import of one peer's routes depends on. Equal settings give equal results.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImportSettings {
+    /// What is refused before any policy; none for internal peers, and for external ones in a fabric.
+    pub guard: Option<Guard>,
     /// The policies, [resolved](PolicyChain::resolve) for the peer.
     pub policy: PolicyChain,
     /// The AS that received paths get in front: the peer's `local_as` unless it says no-prepend.
@@ -45,6 +48,8 @@ pub enum Imported<'s> {
     Changed(&'s [u8]),
     /// Rejected.
     Rejected,
+    /// Refused by the guard (RFC 7454 §6).
+    Refused(Refusal),
 }
 
 /// Buffers that import reuses; the block of [`Imported::Changed`] lies here.
@@ -69,18 +74,21 @@ impl ImportSettings {
 
     fn unconditional(policy: PolicyChain) -> Self {
         let context = EvalContext { own_asn: Asn(0), self_next_hop: None };
-        Self { policy, prepend: None, graceful_shutdown: GracefulShutdown::Honor, context }
+        Self { guard: None, policy, prepend: None, graceful_shutdown: GracefulShutdown::Honor, context }
     }
 
     /// Whether the outcome may be remembered by attributes alone, for the routes of one source and family.
     #[must_use]
     pub fn depends_on_prefix(&self) -> bool {
-        self.policy.depends_on_prefix()
+        self.guard.is_some() || self.policy.depends_on_prefix()
     }
 }
 
 /// Imports a route: pure, the same input gives the same outcome.
 pub fn import<'s>(settings: &ImportSettings, route: &RouteView<'_>, scratch: &'s mut ImportScratch) -> Imported<'s> {
+    if let Some(refusal) = settings.guard.as_ref().and_then(|g| g.refuses(route.prefix, route.next_hop())) {
+        return Imported::Refused(refusal);
+    }
     if settings.policy.is_reject_all() {
         return Imported::Rejected;
     }

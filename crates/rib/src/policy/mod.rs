@@ -34,6 +34,7 @@ pub mod community;
 pub mod definition;
 mod error;
 pub mod eval;
+pub mod guard;
 pub mod import;
 pub mod interface;
 pub mod overlay;
@@ -48,6 +49,7 @@ pub use definition::{
 };
 pub use error::{PolicyError, PolicyField};
 pub use eval::{EvalContext, EvalScratch};
+pub use guard::{Guard, GuardCounts, Refusal};
 pub use heddle_bgp_core::attr::Origin;
 pub use import::{GracefulShutdown, ImportScratch, ImportSettings, Imported, import};
 pub use interface::InterfacePattern;

@@ -18,6 +18,7 @@ use crate::route::{Ineligible, NextHopState};
 use crate::session::{Beyond, DefaultOriginate, PrefixLimit};
 use crate::test_route::OWN;
 
+mod guard;
 mod local;
 mod multipath;
 mod turns;
@@ -76,6 +77,7 @@ impl Lab {
             export,
             default_originate: DefaultOriginate::Off,
             import: Arc::new(ImportSettings {
+                guard: None,
                 policy: PolicyChain::accept_all(),
                 prepend: None,
                 graceful_shutdown: GracefulShutdown::Ignore,

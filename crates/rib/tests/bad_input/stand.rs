@@ -404,6 +404,7 @@ impl Stand {
                 export,
                 default_originate: DefaultOriginate::Off,
                 import: Arc::new(ImportSettings {
+                    guard: None,
                     policy: PolicyChain::accept_all(),
                     prepend: None,
                     graceful_shutdown: GracefulShutdown::Honor,
@@ -479,7 +480,7 @@ impl Stand {
             Standing::Ineligible(Ineligible::OriginatorLoop) => Some("originator_loop"),
             Standing::Ineligible(Ineligible::ClusterLoop) => Some("cluster_loop"),
             Standing::Ineligible(Ineligible::OtcLeak) => Some("otc_leak"),
-            Standing::Ineligible(_) => Some("for another reason"),
+            Standing::Ineligible(_) | Standing::Refused(_) => Some("for another reason"),
             Standing::Decided(_) | Standing::Advertised => None,
         }
     }

@@ -174,6 +174,7 @@ impl Node {
                 export,
                 default_originate: DefaultOriginate::Off,
                 import: Arc::new(ImportSettings {
+                    guard: None,
                     policy: all_but(end.filters.import),
                     prepend: None,
                     graceful_shutdown: GracefulShutdown::Honor,
@@ -289,7 +290,7 @@ fn why(info: &RouteInfo) -> Option<Loop> {
         Standing::Ineligible(Ineligible::OriginatorLoop) => Some(Loop::Originator),
         Standing::Ineligible(Ineligible::ClusterLoop) => Some(Loop::Cluster),
         Standing::Ineligible(Ineligible::ImportPolicy) => Some(Loop::Policy),
-        Standing::Ineligible(other) => panic!("{other:?}: {info:?}"),
+        Standing::Ineligible(_) | Standing::Refused(_) => panic!("{info:?}"),
     }
 }
 

@@ -5,13 +5,14 @@ use std::net::Ipv4Addr;
 use std::sync::atomic::Ordering::Relaxed;
 
 use heddle_admin::types::{
-    AdminState, Capability, CounterRow, DownReason, ErrorCounts, GracefulRestart, MessageCounts, Messages, Peer,
-    PeerFamily, PeerType, RouteCounters, Timers, Transport,
+    AdminState, Capability, CounterRow, DownReason, ErrorCounts, GracefulRestart, GuardCounts, MessageCounts, Messages,
+    Peer, PeerFamily, PeerType, RouteCounters, Timers, Transport,
 };
 use heddle_bgp_core::capability::{AddPathMode, ForwardingState};
 use heddle_bgp_core::{Capability as WireCapability, Open, Role, Timestamp};
 use heddle_bgp_fsm::StateKind;
 use heddle_rib::counters::Row;
+use heddle_rib::policy::Refusal;
 use heddle_rib::stats::PeerStats;
 
 use crate::clock::Clock;
@@ -163,6 +164,7 @@ fn families(status: &PeerStatus, stats: &[PeerStats]) -> Vec<PeerFamily> {
             end_of_rib_received: counted.is_some_and(|s| s.end_of_rib_received),
             end_of_rib_sent: counted.is_some_and(|s| s.end_of_rib_sent),
             import_policy: names(&configured.settings.import_policy),
+            guard_refused: status.settings.guard.as_ref().map(|_| guard_refused(counted)),
             export_policy: names(&configured.settings.export_policy),
             update_group: counted.and_then(|s| s.update_group),
             backlog_bytes: counted.and_then(|s| s.backlog),
@@ -173,6 +175,19 @@ fn families(status: &PeerStatus, stats: &[PeerStats]) -> Vec<PeerFamily> {
 }
 
 /// What became of routes; a figure that has no meaning in a row is none.
+/// What the guard refused in this session.
+fn guard_refused(stats: Option<&PeerStats>) -> GuardCounts {
+    let count = |refusal| stats.and_then(|s| s.guarded).map_or(0, |counts| counts.of(refusal));
+    GuardCounts {
+        default_route: count(Refusal::DefaultRoute),
+        own_prefix: count(Refusal::OwnPrefix),
+        martian: count(Refusal::Martian),
+        too_long: count(Refusal::TooLong),
+        too_short: count(Refusal::TooShort),
+        next_hop: count(Refusal::NextHop),
+    }
+}
+
 fn counters(stats: Option<&PeerStats>) -> RouteCounters {
     let counted = stats.map(|s| s.counters).unwrap_or_default();
     let row = |r: Row| CounterRow {

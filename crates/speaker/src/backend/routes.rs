@@ -12,6 +12,7 @@ use heddle_admin::types::{
 use heddle_bgp_core::{Family, PeerType, Prefix, Timestamp};
 use heddle_rib::PeerId;
 use heddle_rib::decision::{Reason, Step};
+use heddle_rib::policy::Refusal;
 use heddle_rib::query::{Cursor as RibCursor, Reading, RouteInfo, Scope, Standing, View};
 use heddle_rib::route::{Ineligible, Staleness};
 use ipnetwork::IpNetwork;
@@ -106,6 +107,7 @@ impl Cursor {
             path_id_sent: path_id.filter(|_| advertised),
             reason: match r.standing {
                 Standing::Ineligible(reason) => Some(Cow::Borrowed(reason_word(reason))),
+                Standing::Refused(refusal) => Some(Cow::Borrowed(refusal_word(refusal))),
                 Standing::Decided(_) | Standing::Advertised => None,
             },
             stale: r.source.staleness != Staleness::Live,
@@ -183,7 +185,9 @@ const fn status(standing: Standing) -> PathStatus {
         Standing::Decided(Reason::Best) | Standing::Advertised => PathStatus::Best,
         Standing::Decided(Reason::Multipath) => PathStatus::Multipath,
         Standing::Decided(Reason::Lost(_)) => PathStatus::Valid,
-        Standing::Ineligible(Ineligible::ImportPolicy) => PathStatus::Rejected,
+        Standing::Ineligible(Ineligible::Guard | Ineligible::ImportPolicy) | Standing::Refused(_) => {
+            PathStatus::Rejected
+        }
         Standing::Ineligible(_) => PathStatus::Ineligible,
     }
 }
@@ -193,7 +197,7 @@ const fn reason_word(reason: Ineligible) -> &'static str {
         Ineligible::OwnAsLoop => "as_loop",
         Ineligible::OriginatorLoop => "originator_loop",
         Ineligible::ClusterLoop => "cluster_loop",
-        Ineligible::FirstAs => "first_as",
+        Ineligible::Guard => "guard",
         Ineligible::OtcLeak => "otc_leak",
         Ineligible::ImportPolicy => "import_policy",
         Ineligible::NextHopUnreachable => "next_hop_unreachable",
@@ -205,10 +209,21 @@ const fn reason_text(reason: Ineligible) -> &'static str {
         Ineligible::OwnAsLoop => "our AS is in its AS_PATH (RFC 4271 §9.1.2); allow_own_as permits it",
         Ineligible::OriginatorLoop => "its ORIGINATOR_ID is our BGP Identifier (RFC 4456 §8)",
         Ineligible::ClusterLoop => "its CLUSTER_LIST has our cluster id (RFC 4456 §8)",
-        Ineligible::FirstAs => "its first AS is not the peer's (RFC 4271 §6.3); enforce_first_as asks for it",
+        Ineligible::Guard => "the peer's guard refused it (RFC 7454 §6)",
         Ineligible::OtcLeak => "Only to Customer says that it was leaked (RFC 9234 §5)",
         Ineligible::ImportPolicy => "import policy rejects it, or an eBGP peer has none (RFC 8212)",
         Ineligible::NextHopUnreachable => "its next hop is unreachable (RFC 4271 §9.1.2)",
+    }
+}
+
+const fn refusal_word(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::DefaultRoute => "guard_default_route",
+        Refusal::OwnPrefix => "guard_own_prefix",
+        Refusal::Martian => "guard_martian",
+        Refusal::TooLong => "guard_too_long",
+        Refusal::TooShort => "guard_too_short",
+        Refusal::NextHop => "guard_next_hop",
     }
 }
 
@@ -221,8 +236,15 @@ fn explanation(r: &RouteInfo, best: Option<&RouteInfo>) -> Option<Explanation> {
             text: "as good as the best up to the interior cost; used beside it".to_owned(),
         }),
         Standing::Ineligible(reason) => Some(Explanation {
-            rule: Cow::Borrowed(if reason == Ineligible::ImportPolicy { "rejected" } else { "ineligible" }),
+            rule: Cow::Borrowed(match status(r.standing) {
+                PathStatus::Rejected => "rejected",
+                PathStatus::Best | PathStatus::Multipath | PathStatus::Valid | PathStatus::Ineligible => "ineligible",
+            }),
             text: reason_text(reason).to_owned(),
+        }),
+        Standing::Refused(refusal) => Some(Explanation {
+            rule: Cow::Borrowed("rejected"),
+            text: format!("refused by the peer's guard: {refusal}"),
         }),
         Standing::Decided(Reason::Lost(step)) => {
             let own = value(step, r);

@@ -33,6 +33,7 @@ impl Manager {
         self.policies = policies;
         self.router = Arc::new(new.router.clone());
         self.rib.configure(mapping::rib::settings(&new)).await?;
+        self.networks = new.networks.iter().map(|n| n.prefix).collect();
         self.apply_listen_keys(&new, &opened);
         for listener in self.listeners.values() {
             listen::apply_min_ttl(listener, &new);

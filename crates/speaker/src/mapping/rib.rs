@@ -12,7 +12,9 @@ use heddle_rib::decision::{Aigp, DecisionOptions, MedOrder, MedScope, MissingMed
 use heddle_rib::export::{self, AsOverride, Drain, ExportKey, ExtendedNextHop, LlgrMode, Receiver, SelfNextHop};
 use heddle_rib::ingest::IngestContext;
 use heddle_rib::nexthop::Resolve;
-use heddle_rib::policy::{EvalContext, GracefulShutdown, ImportSettings, PeerContext, PolicyChain, PolicySet};
+use heddle_rib::policy::{
+    EvalContext, GracefulShutdown, Guard, ImportSettings, PeerContext, PolicyChain, PolicySet, Verdict,
+};
 use heddle_rib::route::SourceKind;
 use heddle_rib::session::{Beyond, DefaultOriginate, FamilyParams, PrefixLimit, RefreshMode, Retained, SessionParams};
 use tracing::error;
@@ -183,6 +185,7 @@ fn family_params(
     FamilyParams {
         export: export_key(runtime, negotiated, family, addresses, &peer),
         import: Arc::new(ImportSettings {
+            guard: guard(runtime, negotiated.peer_type),
             policy: import,
             prepend: settings.local_as.filter(|l| !l.no_prepend).map(|l| l.asn),
             graceful_shutdown: match runtime.wish {
@@ -200,6 +203,21 @@ fn family_params(
         retained,
         default_originate: if own.default_originate { DefaultOriginate::On } else { DefaultOriginate::Off },
     }
+}
+
+/// The guard of an external peer that has one (RFC 7454 §6).
+fn guard(runtime: &Runtime, peer_type: PeerType) -> Option<Guard> {
+    let settings = runtime.settings.guard.as_ref().filter(|_| peer_type == PeerType::Ebgp)?;
+    let verdict = |allow| if allow { Verdict::Accept } else { Verdict::Reject };
+    // A default route that we originate makes not everything ours.
+    let networks = runtime.networks.iter().filter(|p| !settings.allow_networks && p.len() > 0);
+    Some(Guard {
+        ipv4_lengths: settings.ipv4_lengths.min..=settings.ipv4_lengths.max,
+        ipv6_lengths: settings.ipv6_lengths.min..=settings.ipv6_lengths.max,
+        default_route: verdict(settings.allow_default),
+        martians: verdict(settings.allow_martians),
+        own: networks.chain(settings.own.iter()).copied().collect(),
+    })
 }
 
 fn limit(l: heddle_config::PrefixLimit) -> PrefixLimit {

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use heddle_bgp_core::update::DecodeOptions;
-use heddle_bgp_core::{Asn, Family, Negotiated, PeerType};
+use heddle_bgp_core::{Asn, Family, Negotiated, PeerType, Prefix};
 use heddle_bgp_fsm::PeerConfig;
 use heddle_config::{PeerAddress, PeerAs, PeerSettings, Router};
 use heddle_rib::ingest::IngestContext;
@@ -36,6 +36,8 @@ pub(crate) struct Runtime {
     /// The compiled policies.
     pub policies: Arc<Policies>,
     /// Whether the next session is the first after a restart of the process.
+    /// Prefixes that we originate, for guards.
+    pub networks: Arc<[Prefix]>,
     pub start: Start,
     /// The key, or why there is none though one is configured.
     pub password: Result<Option<Password>, String>,
@@ -83,7 +85,10 @@ impl Runtime {
     /// What decoding has to know beside what was negotiated.
     pub(super) fn decode_options(&self, negotiated: &Negotiated, addresses: &SessionAddresses) -> DecodeOptions {
         let ours: Vec<IpAddr> =
-            [addresses.v4.map(IpAddr::V4), addresses.v6.map(IpAddr::V6)].into_iter().flatten().collect();
+            [addresses.v4.map(IpAddr::V4), addresses.v6.map(IpAddr::V6), addresses.link_local.map(IpAddr::V6)]
+                .into_iter()
+                .flatten()
+                .collect();
         mapping::session::decode_options(&self.settings, negotiated, &ours)
     }
 

@@ -303,7 +303,7 @@ fn names() {
 }
 
 fn settings(policy: PolicyChain) -> ImportSettings {
-    ImportSettings { policy, prepend: None, graceful_shutdown: GracefulShutdown::Honor, context: CTX }
+    ImportSettings { guard: None, policy, prepend: None, graceful_shutdown: GracefulShutdown::Honor, context: CTX }
 }
 
 #[test]
