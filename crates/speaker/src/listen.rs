@@ -5,14 +5,15 @@ use std::net::{IpAddr, SocketAddr};
 
 use heddle_bgp_core::{PeerType, Prefix};
 use heddle_config::{Config, ListenAddress};
-use heddle_socket_options as options;
+use heddle_socket_options::{self as options, ao};
 use socket2::{Domain, Protocol, Socket, Type};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tracing::{info, warn};
 
 use crate::listener::{Listener, socket_addr};
-use crate::peer::transport::{Hops, Password};
+use crate::peer::keys::{Keys, Password};
+use crate::peer::transport::Hops;
 
 /// Connections that the kernel holds for us.
 const BACKLOG: i32 = 1024;
@@ -94,21 +95,76 @@ pub(crate) struct ListenKey {
     /// The address, or the prefix of a listen range.
     pub who: Prefix,
     /// The key.
-    pub password: Password,
+    pub secret: Secret,
+}
+
+/// A key as the kernel has it on a listening socket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Secret {
+    /// For TCP MD5 signatures: one for each address or prefix.
+    Md5(Password),
+    /// For the TCP Authentication Option (RFC 5925): one for each pair of numbers.
+    Ao(ao::Key),
+}
+
+impl ListenKey {
+    /// The keys of a peer or range, one by one.
+    pub(crate) fn of(who: Prefix, keys: Option<Keys>) -> Vec<Self> {
+        match keys {
+            None => Vec::new(),
+            Some(Keys::Md5(password)) => vec![Self { who, secret: Secret::Md5(password) }],
+            Some(Keys::Ao(keys)) => keys.iter().map(|key| Self { who, secret: Secret::Ao(key.clone()) }).collect(),
+        }
+    }
+
+    fn set(&self, listener: &Listener) -> io::Result<()> {
+        let (peer, len) = (self.who.addr(), range(self.who));
+        match &self.secret {
+            Secret::Md5(password) => options::md5::set_key(listener, peer, len, password.octets()),
+            Secret::Ao(key) => ao::add_key(listener, peer, len, key, ao::Use::Ready),
+        }
+    }
+
+    fn remove(&self, listener: &Listener) -> io::Result<()> {
+        let (peer, len) = (self.who.addr(), range(self.who));
+        match &self.secret {
+            Secret::Md5(_) => options::md5::remove_key(listener, peer, len),
+            Secret::Ao(key) => ao::remove_key(listener, peer, len, (key.send_id, key.recv_id)),
+        }
+    }
+
+    /// Whether the kernel takes the other one in place of this one.
+    fn is_replaced_by(&self, other: &Self) -> bool {
+        self.who == other.who && matches!((&self.secret, &other.secret), (Secret::Md5(_), Secret::Md5(_)))
+    }
+
+    /// Whether the kernel cannot have both.
+    fn clashes(&self, other: &Self) -> bool {
+        let clash = match (&self.secret, &other.secret) {
+            (Secret::Md5(a), Secret::Md5(b)) => a != b,
+            (Secret::Ao(a), Secret::Ao(b)) => a != b && (a.send_id == b.send_id || a.recv_id == b.recv_id),
+            (Secret::Md5(_), Secret::Ao(_)) | (Secret::Ao(_), Secret::Md5(_)) => true,
+        };
+        self.who == other.who && clash
+    }
 }
 
 /// Makes the keys on `listener` those of `new`, touching only those that differ from `old`.
 pub(crate) fn apply_keys(listener: &Listener, old: &[ListenKey], new: &[ListenKey]) {
     let Some(local) = listener.local_addr() else { return };
     let fits = |k: &&ListenKey| k.who.addr().is_ipv4() == local.is_ipv4();
-    for gone in old.iter().filter(fits).filter(|k| new.iter().all(|n| n.who != k.who)) {
-        if let Err(error) = options::md5::remove_key(listener, gone.who.addr(), range(gone.who)) {
-            warn!(peer = %gone.who, %error, "cannot remove a TCP MD5 key");
+    let goes = |k: &&ListenKey| !new.iter().any(|n| n == *k || k.is_replaced_by(n));
+    for gone in old.iter().filter(fits).filter(goes) {
+        if let Err(error) = gone.remove(listener) {
+            warn!(peer = %gone.who, %error, "cannot remove a key of the peer from a listening socket");
         }
     }
-    for key in new.iter().filter(fits).filter(|k| !old.contains(k)) {
-        if let Err(error) = options::md5::set_key(listener, key.who.addr(), range(key.who), key.password.octets()) {
-            warn!(peer = %key.who, %error, "cannot set a TCP MD5 key: does the kernel have CONFIG_TCP_MD5SIG?");
+    // Peers on two links may share an address and a key.
+    let first = |at: usize, key: &ListenKey| !new.iter().take(at).any(|k| k == key);
+    let comes = new.iter().enumerate().filter(|(_, k)| fits(k) && !old.contains(k));
+    for (_, key) in comes.filter(|(at, key)| first(*at, key)) {
+        if let Err(error) = key.set(listener) {
+            warn!(peer = %key.who, %error, "cannot set a key of the peer on a listening socket: does the kernel have CONFIG_TCP_MD5SIG, or CONFIG_TCP_AO?");
         }
     }
 }
@@ -116,8 +172,8 @@ pub(crate) fn apply_keys(listener: &Listener, old: &[ListenKey], new: &[ListenKe
 /// Says where two peers have the same address, on two links, and not the same key: the kernel knows one an address.
 pub(crate) fn warn_of_shared_addresses(keys: &[ListenKey]) {
     for (at, key) in keys.iter().enumerate() {
-        if keys.iter().skip(at + 1).any(|k| k.who == key.who && k.password != key.password) {
-            warn!(peer = %key.who, "peers with the same link-local address on different interfaces need the same TCP MD5 key");
+        if keys.iter().skip(at + 1).any(|k| k.clashes(key)) {
+            warn!(peer = %key.who, "peers with the same link-local address on different interfaces need the same key");
         }
     }
 }

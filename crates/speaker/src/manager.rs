@@ -15,14 +15,14 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tracing::{Instrument, error_span, info, warn};
 
-use crate::listen::{ListenError, ListenKey};
+use crate::listen::{self, ListenError, ListenKey};
 use crate::listener::{AcceptTable, Incoming, Listener, RANGE_BACKLOG, SharedAcceptTable};
 use crate::mailbox::{Mailbox, mailbox};
 use crate::mapping;
 use crate::mapping::policy::MappingError;
 use crate::mapping::rib::Policies;
-use crate::peer::status::{PeerOrigin, PeerShared, PeerStatus, Wish};
-use crate::peer::transport::Password;
+use crate::peer::keys::Keys;
+use crate::peer::status::{Blocked, PeerOrigin, PeerShared, PeerStatus, Wish};
 use crate::peer::{Command, NewPeer, PeerTask, Runtime, Shared};
 use crate::registry::{PeerEntry, Registry};
 use crate::report;
@@ -215,7 +215,7 @@ impl Manager {
             policies: Arc::clone(&self.policies),
             networks: Arc::clone(&self.networks),
             start: Start::Fresh,
-            password: password(&peer.settings),
+            keys: keys_of(&peer.settings, &peer.address),
             origin: PeerOrigin::Static,
             wish: if peer.settings.shutdown { Wish::Down } else { Wish::Up },
         }
@@ -232,7 +232,7 @@ impl Manager {
             policies: Arc::clone(&self.policies),
             networks: Arc::clone(&self.networks),
             start: Start::Fresh,
-            password: password(&range.settings),
+            keys: keys_of(&range.settings, address),
             origin: PeerOrigin::Dynamic,
             wish: if range.settings.shutdown { Wish::Down } else { Wish::Up },
         }
@@ -355,15 +355,10 @@ fn range_of<'c>(config: &'c Config, address: &PeerAddress) -> Option<&'c ListenR
     config.listen_ranges.iter().filter(|r| r.prefix.contains_addr(address.ip)).max_by_key(|r| r.prefix.len())
 }
 
-fn password(settings: &PeerSettings) -> Result<Option<Password>, String> {
-    if let Some(reason) = &settings.blocked {
-        return Err(reason.clone());
-    }
-    if let Some(key) = &settings.password {
-        return Ok(Some(Password::inline(key)));
-    }
-    let Some(path) = &settings.password_file else { return Ok(None) };
-    Password::read(path).map(Some).map_err(|e| e.to_string())
+/// The keys of one peer.
+fn keys_of(settings: &PeerSettings, address: &PeerAddress) -> Result<Option<Keys>, Blocked> {
+    // An address has a host prefix.
+    listen::host(address.ip).map_or(Ok(None), |who| Keys::of(settings, who))
 }
 
 fn first_status(runtime: &Runtime, now: Timestamp) -> PeerStatus {
@@ -381,7 +376,7 @@ fn first_status(runtime: &Runtime, now: Timestamp) -> PeerStatus {
         blocked: None,
         retry_at: None,
         hold_until: None,
-        has_key: matches!(runtime.password, Ok(Some(_))),
+        signature: runtime.signature(),
         messages_in: heddle_bgp_fsm::MessageCounts::default(),
         messages_out: heddle_bgp_fsm::MessageCounts::default(),
         established: 0,

@@ -241,8 +241,8 @@ impl From<Peer> for PeerSummary {
 /// Why no session is tried.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DownReason {
-    /// A word for programs: `admin_down`, `idle_hold`, `password_missing`, `prefix_limit`, `no_local_address`,
-    /// `interface_missing`, `passive`.
+    /// A word for programs: `admin_down`, `idle_hold`, `password_missing`, `tcp_ao_unsupported`, `prefix_limit`,
+    /// `no_local_address`, `interface_missing`, `passive`.
     pub code: Cow<'static, str>,
     /// A sentence for people, with what to do: `cannot read /etc/heddle/rr2.key: no such file`.
     pub text: String,
@@ -262,6 +262,8 @@ pub struct Transport {
     pub passive: bool,
     /// TCP MD5 signatures (RFC 2385).
     pub tcp_md5: bool,
+    /// The TCP Authentication Option (RFC 5925).
+    pub tcp_ao: bool,
     /// Hops of TTL security (RFC 5082).
     pub ttl_security_hops: Option<u8>,
     /// TTL of what we send to a peer that is more than one hop away.
@@ -375,11 +377,11 @@ pub struct PeerFamily {
     pub update_group: Option<u32>,
     /// Bytes that wait in the journal for this peer; none when it is detached.
     pub backlog_bytes: Option<u64>,
-    /// Import policy.
-    pub import_policy: Option<String>,
     /// What the guard refused in UPDATEs, since the session was established; none where the peer has no guard.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guard_refused: Option<GuardCounts>,
+    /// Import policy.
+    pub import_policy: Option<String>,
     /// Export policy.
     pub export_policy: Option<String>,
     /// What became of the routes in UPDATEs, since the session was established.
@@ -387,8 +389,6 @@ pub struct PeerFamily {
     pub counters: RouteCounters,
 }
 
-/// What became of routes: the counters table of a peer and family.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 /// Routes that the guard of a peer refused (RFC 7454 §6), by reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -422,6 +422,8 @@ impl GuardCounts {
     }
 }
 
+/// What became of routes: the counters table of a peer and family.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RouteCounters {
     /// Advertised by the peer.

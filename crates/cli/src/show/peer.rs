@@ -120,6 +120,9 @@ fn transport(transport: &Transport, peer: &Peer) -> String {
     if transport.tcp_md5 {
         text.push_str(", TCP MD5");
     }
+    if transport.tcp_ao {
+        text.push_str(", TCP-AO");
+    }
     if let Some(hops) = transport.ttl_security_hops {
         text.push_str(&format!(", TTL security ({})", count(hops.into(), "hop", "hops")));
     }
@@ -257,14 +260,14 @@ fn family_part(family: &PeerFamily, screen: &mut Screen) -> io::Result<()> {
     let policy = |policy: &Option<String>| policy.as_deref().map_or_else(|| "none".to_owned(), printable);
     let (import, export) = (policy(&family.import_policy), policy(&family.export_policy));
     writeln!(screen, "    Policy        {import} in, {export} out")?;
-    if !family.negotiated {
-        return Ok(());
-    }
     if let Some(refused) = &family.guard_refused {
         let counts: Vec<_> = refused.by_reason().into_iter().filter(|(_, n)| *n > 0).collect();
         let words = counts.iter().map(|(reason, n)| format!("{n} {}", reason.replace('_', " ")));
         let text = if counts.is_empty() { "nothing refused".to_owned() } else { words.collect::<Vec<_>>().join(", ") };
         writeln!(screen, "    Guard         {text}")?;
+    }
+    if !family.negotiated {
+        return Ok(());
     }
     session_part(family, screen)?;
     let counters = &family.counters;

@@ -17,7 +17,7 @@ use heddle_rib::stats::PeerStats;
 
 use crate::clock::Clock;
 use crate::connection::Opens;
-use crate::peer::status::{PeerOrigin, PeerShared, PeerStatus, Wish};
+use crate::peer::status::{PeerOrigin, PeerShared, PeerStatus, Signature, Wish};
 use crate::report;
 
 /// A peer in all detail; `stats` are the RIB's counts by family, empty before its first session.
@@ -101,7 +101,8 @@ fn transport(status: &PeerStatus) -> Transport {
         local_port: session.map(|s| s.local.port()),
         remote_port: session.map(|s| s.remote.port()),
         passive: status.settings.passive,
-        tcp_md5: status.has_key,
+        tcp_md5: status.signature == Signature::Md5,
+        tcp_ao: status.signature == Signature::Ao,
         ttl_security_hops: status.settings.ttl_security,
         multihop_ttl: status.settings.multihop,
     }
@@ -163,8 +164,8 @@ fn families(status: &PeerStatus, stats: &[PeerStats]) -> Vec<PeerFamily> {
             extended_next_hop: negotiated.is_some_and(|n| n.extended_next_hop),
             end_of_rib_received: counted.is_some_and(|s| s.end_of_rib_received),
             end_of_rib_sent: counted.is_some_and(|s| s.end_of_rib_sent),
-            import_policy: names(&configured.settings.import_policy),
             guard_refused: status.settings.guard.as_ref().map(|_| guard_refused(counted)),
+            import_policy: names(&configured.settings.import_policy),
             export_policy: names(&configured.settings.export_policy),
             update_group: counted.and_then(|s| s.update_group),
             backlog_bytes: counted.and_then(|s| s.backlog),
@@ -174,7 +175,6 @@ fn families(status: &PeerStatus, stats: &[PeerStats]) -> Vec<PeerFamily> {
     families
 }
 
-/// What became of routes; a figure that has no meaning in a row is none.
 /// What the guard refused in this session.
 fn guard_refused(stats: Option<&PeerStats>) -> GuardCounts {
     let count = |refusal| stats.and_then(|s| s.guarded).map_or(0, |counts| counts.of(refusal));
@@ -188,6 +188,7 @@ fn guard_refused(stats: Option<&PeerStats>) -> GuardCounts {
     }
 }
 
+/// What became of routes; a figure that has no meaning in a row is none.
 fn counters(stats: Option<&PeerStats>) -> RouteCounters {
     let counted = stats.map(|s| s.counters).unwrap_or_default();
     let row = |r: Row| CounterRow {

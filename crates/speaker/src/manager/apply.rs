@@ -8,11 +8,12 @@ use heddle_admin::types::EventKind;
 use heddle_config::{Change, Config, Effect, ListenAddress, ListenRange, PeerAddress, Subject};
 use tracing::{info, warn};
 
-use super::{ApplyError, Manager, password, range_of};
+use super::{ApplyError, Manager, range_of};
 use crate::listen::{self, ListenError, ListenKey};
 use crate::listener::Listener;
 use crate::mapping;
 use crate::mapping::rib::Policies;
+use crate::peer::keys::Keys;
 use crate::peer::status::PeerOrigin;
 use crate::peer::{Command, SessionEffect};
 use crate::rib_thread::RibStopped;
@@ -32,8 +33,8 @@ impl Manager {
         }
         self.policies = policies;
         self.router = Arc::new(new.router.clone());
-        self.rib.configure(mapping::rib::settings(&new)).await?;
         self.networks = new.networks.iter().map(|n| n.prefix).collect();
+        self.rib.configure(mapping::rib::settings(&new)).await?;
         self.apply_listen_keys(&new, &opened);
         for listener in self.listeners.values() {
             listen::apply_min_ttl(listener, &new);
@@ -166,10 +167,7 @@ impl Manager {
         let ranges = config.listen_ranges.iter().map(|r| (r.prefix, &r.settings));
         let keys: Vec<ListenKey> = peers
             .chain(ranges)
-            .filter_map(|(who, settings)| {
-                let password = password(settings).ok().flatten()?;
-                Some(ListenKey { who, password })
-            })
+            .flat_map(|(who, settings)| ListenKey::of(who, Keys::of(settings, who).ok().flatten()))
             .collect();
         listen::warn_of_shared_addresses(&keys);
         for listener in self.listeners.values() {

@@ -82,7 +82,7 @@ impl PeerTask {
 
     /// Takes a connection that the peer opened; a peer that is stopped or damped is told so by the state machine.
     pub(super) fn accept(&mut self, incoming: Incoming) {
-        if self.life == Life::Ending || self.runtime.password.is_err() {
+        if self.life == Life::Ending || self.runtime.keys.is_err() {
             return;
         }
         let connection = transport::prepare_incoming(&incoming.stream, self.runtime.hops())

@@ -57,11 +57,11 @@ impl PeerTask {
         if self.runtime.wish == Wish::Down {
             let text = if self.runtime.settings.shutdown { "shutdown = true" } else { "taken down by the operator" };
             self.blocked = Some(Blocked { by: Obstacle::AdminDown, text: text.into() });
-        } else if let Err(text) = &self.runtime.password {
-            let blocked = Blocked { by: Obstacle::PasswordMissing, text: text.clone().into() };
-            if self.blocked.as_ref() != Some(&blocked) {
-                warn!(reason = %text, "the peer stays down");
-                self.tell(EventKind::PeerBlocked { reason: text.clone() });
+        } else if let Err(blocked) = &self.runtime.keys {
+            if self.blocked.as_ref() != Some(blocked) {
+                let blocked = blocked.clone();
+                warn!(reason = %blocked.text, "the peer stays down");
+                self.tell(EventKind::PeerBlocked { reason: blocked.text.to_string() });
                 self.blocked = Some(blocked);
             }
         } else {

@@ -7,6 +7,7 @@
 mod act;
 mod command;
 mod io;
+pub(crate) mod keys;
 mod limit;
 mod reconfigure;
 mod runtime;

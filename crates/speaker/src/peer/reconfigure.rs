@@ -5,6 +5,7 @@ use std::sync::Arc;
 use heddle_bgp_fsm::{Event, IdleWhy, Stop};
 
 use super::PeerTask;
+use super::keys::Keys;
 use super::runtime::Runtime;
 use super::status::{Obstacle, Wish};
 use crate::rib_link::ToRib;
@@ -36,7 +37,7 @@ impl PeerTask {
             status.description.clone_from(&self.runtime.description);
             status.router_asn = self.runtime.router.asn;
             status.group.clone_from(&self.runtime.group);
-            status.has_key = matches!(self.runtime.password, Ok(Some(_)));
+            status.signature = self.runtime.signature();
         }
         let _ = self.fsm.set_config(self.shared.clock.now(), self.runtime.fsm_config(&self.shared));
         self.carry_out();
@@ -49,7 +50,11 @@ impl PeerTask {
             return self.start();
         }
         // A key that is missing now keeps the peer down; another one is for another session.
-        let key_changed = was.password != self.runtime.password;
+        let key_changed = match (&was.keys, &self.runtime.keys) {
+            // RFC 5925 §7.5.1: a connection outlives a roll-over, with the keys that it has.
+            (Ok(Some(Keys::Ao(_))), Ok(Some(Keys::Ao(_)))) => false,
+            (was, now) => was != now,
+        };
         if effect == SessionEffect::Reset || key_changed {
             self.event(Event::ManualStop(Stop::ConfigurationChange));
             return self.start();

@@ -10,8 +10,9 @@ use heddle_config::{PeerAddress, PeerAs, PeerSettings, Router};
 use heddle_rib::ingest::IngestContext;
 use heddle_rib::session::{Retained, SessionParams};
 
-use super::status::{PeerOrigin, Wish};
-use super::transport::{Dial, Hops, Password};
+use super::keys::Keys;
+use super::status::{Blocked, PeerOrigin, Signature, Wish};
+use super::transport::{Dial, Hops};
 use crate::interface::SessionAddresses;
 use crate::mapping;
 use crate::mapping::rib::Policies;
@@ -35,12 +36,12 @@ pub(crate) struct Runtime {
     pub router: Arc<Router>,
     /// The compiled policies.
     pub policies: Arc<Policies>,
-    /// Whether the next session is the first after a restart of the process.
     /// Prefixes that we originate, for guards.
     pub networks: Arc<[Prefix]>,
+    /// Whether the next session is the first after a restart of the process.
     pub start: Start,
-    /// The key, or why there is none though one is configured.
-    pub password: Result<Option<Password>, String>,
+    /// What its segments are signed with, or what is in the way of that.
+    pub keys: Result<Option<Keys>, Blocked>,
     /// Static or dynamic.
     pub origin: PeerOrigin,
     /// What the operator wants.
@@ -66,6 +67,11 @@ impl Runtime {
         mapping::session::fsm_config(&self.router, self.asn, &self.settings, self.start, &shared.held_routes)
     }
 
+    /// How connections are signed.
+    pub(crate) fn signature(&self) -> Signature {
+        self.keys.as_ref().ok().and_then(Option::as_ref).map_or(Signature::None, Keys::signature)
+    }
+
     /// TTL of what we send and least TTL of what we take.
     pub(super) fn hops(&self) -> Hops {
         Hops::of(&self.settings, self.peer_type())
@@ -78,7 +84,7 @@ impl Runtime {
             port: self.settings.port,
             local: self.settings.local_address.clone(),
             hops: self.hops(),
-            password: self.password.as_ref().ok().cloned().flatten(),
+            keys: self.keys.as_ref().ok().cloned().flatten(),
         }
     }
 

@@ -74,8 +74,8 @@ pub(crate) struct PeerStatus {
     pub retry_at: Option<Timestamp>,
     /// When the peer is given up unless it says something.
     pub hold_until: Option<Timestamp>,
-    /// Whether connections are secured by a key (RFC 2385).
-    pub has_key: bool,
+    /// How connections are signed.
+    pub signature: Signature,
     /// Messages received, by type.
     pub messages_in: MessageCounts,
     /// Messages sent, by type.
@@ -118,6 +118,17 @@ pub(crate) enum PeerOrigin {
     Dynamic,
 }
 
+/// How the segments of connections are signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Signature {
+    /// Not at all.
+    None,
+    /// TCP MD5 (RFC 2385).
+    Md5,
+    /// The TCP Authentication Option (RFC 5925).
+    Ao,
+}
+
 /// What the operator wants of a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wish {
@@ -145,6 +156,8 @@ pub(crate) enum Obstacle {
     AdminDown,
     /// The key is configured and cannot be read.
     PasswordMissing,
+    /// Keys of the TCP Authentication Option are configured, and the kernel does not take them.
+    TcpAoUnsupported,
     /// A prefix limit; until somebody starts the peer, or for a while.
     PrefixLimit,
     /// A pause after an error.
@@ -162,6 +175,7 @@ impl Obstacle {
         match self {
             Self::AdminDown => "admin_down",
             Self::PasswordMissing => "password_missing",
+            Self::TcpAoUnsupported => "tcp_ao_unsupported",
             Self::PrefixLimit => "prefix_limit",
             Self::IdleHold => "idle_hold",
             Self::NoLocalAddress => "no_local_address",
@@ -176,7 +190,7 @@ impl PeerStatus {
     pub(crate) fn is_down(&self) -> bool {
         let by = self.blocked.as_ref().map(|b| b.by);
         self.wish == Wish::Down
-            || by == Some(Obstacle::PasswordMissing)
+            || matches!(by, Some(Obstacle::PasswordMissing | Obstacle::TcpAoUnsupported))
             || by == Some(Obstacle::PrefixLimit) && self.retry_at.is_none()
     }
 }

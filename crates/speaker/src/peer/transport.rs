@@ -1,80 +1,21 @@
-//! Opening a connection: which address it comes from, which TTL and key it has.
+//! Opening a connection: which address it comes from, which TTL and keys it has.
 
 use std::collections::BTreeSet;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use heddle_bgp_core::PeerType;
 use heddle_config::{PeerAddress, PeerSettings};
-use heddle_socket_options as options;
+use heddle_socket_options::{self as options, ao};
 use socket2::{Domain, Protocol, Socket, Type};
-use thiserror::Error;
 use tokio::net::{TcpSocket, TcpStream};
 use tracing::{info, warn};
 
 use super::Shared;
+use super::keys::Keys;
 use super::status::{Blocked, Obstacle};
 use crate::listener::socket_addr;
-
-/// A TCP MD5 key (RFC 2385): 1 to 80 octets. Never printed.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Password(Vec<u8>);
-
-/// The longest key that the kernel takes.
-const MAX_PASSWORD: usize = 80;
-
-impl std::fmt::Debug for Password {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Password(…)")
-    }
-}
-
-impl Password {
-    /// The key.
-    #[must_use]
-    pub(crate) fn octets(&self) -> &[u8] {
-        &self.0
-    }
-
-    /// The key that the configuration itself has.
-    #[must_use]
-    pub(crate) fn inline(key: &heddle_config::Password) -> Self {
-        Self(key.reveal().as_bytes().to_vec())
-    }
-
-    /// Reads a password file: its text without the line end.
-    ///
-    /// # Errors
-    /// The file cannot be read, is empty, or holds a key that is too long.
-    pub(crate) fn read(path: &Path) -> Result<Self, PasswordError> {
-        let show = || path.display().to_string();
-        let mut text = std::fs::read(path).map_err(|e| PasswordError::Unreadable(show(), e))?;
-        while text.last().is_some_and(|c| matches!(c, b'\n' | b'\r')) {
-            text.pop();
-        }
-        match text.len() {
-            0 => Err(PasswordError::Empty(show())),
-            1..=MAX_PASSWORD => Ok(Self(text)),
-            len => Err(PasswordError::TooLong(show(), len)),
-        }
-    }
-}
-
-/// Why a peer with a password file has no key.
-#[derive(Debug, Error)]
-pub(crate) enum PasswordError {
-    /// Missing, or no permission.
-    #[error("cannot read the password file {0}: {1}; write the key into it and apply the configuration again")]
-    Unreadable(String, io::Error),
-    /// Nothing in it.
-    #[error("the password file {0} is empty; write the key into it and apply the configuration again")]
-    Empty(String),
-    /// More than the kernel takes.
-    #[error("the key in {0} has {1} octets; TCP MD5 takes at most 80")]
-    TooLong(String, usize),
-}
 
 /// What a connection needs.
 #[derive(Clone, Debug)]
@@ -87,8 +28,8 @@ pub(crate) struct Dial {
     pub local: Option<PeerAddress>,
     /// TTL of what we send and least TTL of what we take.
     pub hops: Hops,
-    /// The key.
-    pub password: Option<Password>,
+    /// What its segments are signed with.
+    pub keys: Option<Keys>,
 }
 
 /// How far away a peer may be.
@@ -154,9 +95,7 @@ pub(crate) async fn dial(dial: Dial, shared: Arc<Shared>) -> io::Result<TcpStrea
     if let Some(local) = &dial.local {
         bind(&socket, local, &shared.missing_addresses)?;
     }
-    if let Some(password) = &dial.password {
-        options::md5::set_key(&socket, remote.ip(), None, password.octets())?;
-    }
+    sign(&socket, remote.ip(), dial.keys.as_ref())?;
     // The family is known here: nothing has to be asked of the socket.
     match remote {
         SocketAddr::V4(_) => socket.set_ttl_v4(dial.hops.ttl.into())?,
@@ -166,6 +105,19 @@ pub(crate) async fn dial(dial: Dial, shared: Arc<Shared>) -> io::Result<TcpStrea
         options::ttl::set_min_ttl(&socket, min)?;
     }
     TcpSocket::from_std_stream(socket.into()).connect(remote).await
+}
+
+/// Gives a socket that is about to connect the keys of the peer.
+fn sign(socket: &Socket, peer: IpAddr, keys: Option<&Keys>) -> io::Result<()> {
+    match keys {
+        None => Ok(()),
+        Some(Keys::Md5(password)) => options::md5::set_key(socket, peer, None, password.octets()),
+        Some(Keys::Ao(keys)) => keys.iter().enumerate().try_for_each(|(at, key)| {
+            // We sign with the first; which of them the peer has is up to it.
+            let r#use = if at == 0 { ao::Use::Current } else { ao::Use::Ready };
+            ao::add_key(socket, peer, None, key, r#use)
+        }),
+    }
 }
 
 fn bind(socket: &Socket, local: &PeerAddress, missing: &MissingAddresses) -> io::Result<()> {

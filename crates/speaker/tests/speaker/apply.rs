@@ -1,8 +1,10 @@
 //! Changing the configuration of a running speaker.
 
 use heddle_admin::ClientError;
-use heddle_admin::types::{ConfigSource, Drain, ErrorCode, PeerAction, PeerState, RouteQuery};
+use heddle_admin::types::{ConfigSource, Drain, ErrorCode, Peer, PeerAction, PeerState, RouteQuery};
+use heddle_socket_options::ao;
 use heddle_speaker::{ApplyError, read_config};
+use socket2::{Domain, Socket, Type};
 
 use crate::raw_peer::{Offer, RawPeer, updates};
 use crate::world::{World, soon, tick};
@@ -64,6 +66,43 @@ async fn a_key_that_is_missing_keeps_only_its_peer_down_until_it_is_there() {
 
     std::fs::write(&key, "secret\n").expect("writable");
     speaker.apply(&world.toml(1, &config)).await;
+    speaker.peer_until(world.ip(2), "unblocked", |p| p.down_reason.is_none() && p.state == PeerState::Active).await;
+    assert_eq!(speaker.peer(world.ip(3)).await.expect("is there").established_count, 1);
+    speaker.speaker.stop().await;
+}
+
+/// Whether the kernel has TCP-AO (RFC 5925).
+fn has_ao() -> bool {
+    let key = ao::Key { send_id: 1, recv_id: 1, algorithm: ao::Algorithm::HmacSha1, secret: b"secret".to_vec() };
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    let taken = ao::add_key(&socket, [127, 0, 0, 1].into(), None, &key, ao::Use::Ready);
+    !taken.is_err_and(|error| ao::is_unsupported(&error))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kernel_without_tcp_ao_keeps_only_its_peer_down() {
+    if has_ao() {
+        return println!("a kernel without TCP-AO: skipped: this one has it");
+    }
+    let world = World::new(122);
+    let file = world.path("ao.key");
+    let keys = format!("tcp_ao = [{{ send_id = 1, file = \"{}\" }}]", file.display());
+    let config = |keys: &str| world.toml(1, &[passive(2, keys), passive(3, "")].concat());
+    let speaker = world.start(1, &[passive(2, &keys), passive(3, "")].concat()).await;
+    // First the file: it is read before the kernel is asked.
+    let code = |p: &Peer| p.down_reason.as_ref().map(|r| r.code.to_string());
+    speaker.peer_until(world.ip(2), "no key", |p| code(p).as_deref() == Some("password_missing")).await;
+    std::fs::write(&file, "secret\n").expect("writable");
+    speaker.apply(&config(&keys)).await;
+    let refused =
+        speaker.peer_until(world.ip(2), "refused", |p| code(p).as_deref() == Some("tcp_ao_unsupported")).await;
+    let text = refused.down_reason.expect("just seen").text;
+    assert!(text.contains(&world.ip(2).to_string()) && text.contains("CONFIG_TCP_AO"), "{text}");
+    assert!(!refused.transport.tcp_ao && !refused.transport.tcp_md5);
+    let _other = RawPeer::connect(&world, 3, 1, Offer::default()).await;
+    speaker.established(world.ip(3)).await;
+
+    speaker.apply(&config("")).await;
     speaker.peer_until(world.ip(2), "unblocked", |p| p.down_reason.is_none() && p.state == PeerState::Active).await;
     assert_eq!(speaker.peer(world.ip(3)).await.expect("is there").established_count, 1);
     speaker.speaker.stop().await;
