@@ -37,7 +37,8 @@ pub struct Bounds {
     /// Tables wait for a while when all journals of a family take more than this: several groups have no need of as much
     /// as one.
     pub journals_full: usize,
-    /// The most destinations without paths that are kept for slow members; an eighth of all slots if that is more.
+    /// The most destinations without paths that are kept for slow members; an eighth of all slots if that is more. As many as
+    /// a large table has: it may be withdrawn faster than a peer gets to read, and its slots are there already.
     pub tombstones: usize,
     /// How long a change waits for members to keep up.
     pub patience: std::time::Duration,
@@ -61,7 +62,7 @@ impl Default for Bounds {
             journal_bytes: 2 * 1024 * 1024,
             journals_bytes: 16 * 1024 * 1024,
             journals_full: 3 * 1024 * 1024,
-            tombstones: 65_536,
+            tombstones: 1 << 20,
             patience: std::time::Duration::from_millis(50),
             small_batch: 512,
             gathering: std::time::Duration::from_millis(20),

@@ -127,3 +127,38 @@ fn an_update_that_withdraws_and_advertises_is_taken_whole() {
     lab.settle(&mut [&mut a, &mut b]);
     assert_eq!(b.has(), ["10.1.0.0/16"]);
 }
+
+/// A large table is withdrawn in less time than a busy machine needs to let a peer read: that must not end its session.
+#[test]
+fn a_table_may_go_faster_than_it_is_read() {
+    let mut lab = Lab::new(config());
+    let (mut a, mut b) = (lab.peer(1, |_| ()), lab.peer(2, |_| ()));
+    let prefix = |n: u32| Prefix::new(Ipv4Addr::from(0x1400_0000 + (n << 8)).into(), 24).expect("a prefix");
+    let pieces: Vec<BytesMut> = (0..80u32)
+        .map(|piece| {
+            let mut packed = BytesMut::new();
+            for number in piece * 1000..(piece + 1) * 1000 {
+                let nlri = Nlri { prefix: prefix(number), path_id: PathId(0) };
+                encode_nlri(&mut packed, nlri, PathIds::Absent);
+            }
+            packed
+        })
+        .collect();
+    for packed in &pieces {
+        lab.send(&a, |batch| batch.advertise(NlriSlice::trusted(V4, PathIds::Absent, packed), &block(1), None));
+    }
+    lab.settle(&mut [&mut a, &mut b]);
+    assert_eq!(b.has().len(), 80_000);
+    for packed in &pieces {
+        lab.send(&a, |batch| batch.withdraw(NlriSlice::trusted(V4, PathIds::Absent, packed)));
+    }
+    // The sender reads, the other does not.
+    for _ in 0..100 {
+        lab.now = lab.now + Bounds::default().patience;
+        lab.settle(&mut [&mut a]);
+    }
+    assert!(lab.rib.stats().families[0].tombstones > 70_000, "nothing waited for the other");
+    assert!(!lab.seen.iter().any(|output| matches!(output, Output::Reset { .. })), "{:?}", lab.seen.last());
+    lab.settle(&mut [&mut a, &mut b]);
+    assert!(b.has().is_empty());
+}
