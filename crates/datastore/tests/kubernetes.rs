@@ -2,111 +2,11 @@
 
 mod api_server;
 
-use std::sync::Arc;
-use std::time::Duration;
-
+use api_server::objects::*;
 use api_server::{ApiServer, Fault, NATIVE, STORED};
 use heddle_datastore::*;
-use heddle_resources::{BgpPeer, Key, Kind, Node, Secret, Snapshot};
-use serde_json::{Value, json};
-
-fn calico_in(api: &str, kind: &str, name: &str, spec: Value) -> Value {
-    json!({ "apiVersion": api, "kind": kind, "metadata": { "name": name }, "spec": spec })
-}
-
-fn calico(kind: &str, name: &str, spec: Value) -> Value {
-    calico_in(STORED, kind, name, spec)
-}
-
-fn peer(name: &str) -> Value {
-    calico("BGPPeer", name, json!({ "peerIP": "192.0.2.1", "asNumber": 65001 }))
-}
-
-fn peer_with_password(name: &str, secret: &str) -> Value {
-    let password = json!({ "secretKeyRef": { "name": secret, "key": "password" } });
-    calico("BGPPeer", name, json!({ "peerIP": "192.0.2.1", "asNumber": 65001, "password": password }))
-}
-
-fn pool(number: usize) -> Value {
-    calico("IPPool", &format!("pool-{number}"), json!({ "cidr": format!("10.{number}.0.0/16") }))
-}
-
-fn node(name: &str) -> Value {
-    json!({
-        "apiVersion": "v1", "kind": "Node",
-        "metadata": {
-            "name": name, "labels": { "rack": "1" },
-            "annotations": { "projectcalico.org/IPv4Address": "10.0.0.1/24", "projectcalico.org/ASNumber": "65000" },
-        },
-        "spec": { "podCIDRs": ["10.1.0.0/24"] },
-        "status": { "images": [{ "names": ["large"] }] },
-    })
-}
-
-fn service(name: &str) -> Value {
-    json!({
-        "apiVersion": "v1", "kind": "Service", "metadata": { "name": name, "namespace": "default" },
-        "spec": { "clusterIP": "10.96.0.1", "ports": [{ "port": 80 }] },
-    })
-}
-
-fn slice(name: &str) -> Value {
-    json!({
-        "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
-        "metadata": { "name": name, "namespace": "default", "labels": { "kubernetes.io/service-name": name } },
-        "endpoints": [{ "addresses": ["10.1.0.9"], "nodeName": "n1" }],
-    })
-}
-
-fn secret(name: &str, password: &str) -> Value {
-    json!({
-        "apiVersion": "v1", "kind": "Secret", "metadata": { "name": name, "namespace": "kube-system" },
-        "stringData": { "password": password },
-    })
-}
-
-fn affinity(node: &str, number: usize) -> Value {
-    let spec = json!({ "node": node, "cidr": format!("10.9.{number}.0/26"), "state": "confirmed", "deleted": "false" });
-    calico("BlockAffinity", &format!("{node}-10-9-{number}-0-26"), spec)
-}
-
-fn advertising() -> Value {
-    calico("BGPConfiguration", "default", json!({ "serviceClusterIPs": [{ "cidr": "10.96.0.0/12" }] }))
-}
-
-/// Waits until the datastore is so; longer than this nothing takes.
-async fn until(datastore: &Datastore, what: &str, is_so: impl Fn(&Datastore) -> bool) {
-    let mut news = datastore.news();
-    let waiting = async {
-        while !is_so(datastore) {
-            news.changed().await.expect("it runs");
-        }
-    };
-    let done = tokio::time::timeout(Duration::from_secs(90), waiting).await;
-    assert!(done.is_ok(), "never: {what}; {:#?}", datastore.status());
-}
-
-fn in_sync(datastore: &Datastore) -> bool {
-    matches!(datastore.status().state, State::InSync)
-}
-
-async fn synced(datastore: &Datastore) -> Arc<Snapshot> {
-    until(datastore, "in sync", |d| in_sync(d) && d.snapshot().is_some()).await;
-    datastore.snapshot().expect("it is in sync")
-}
-
-fn names(snapshot: &Snapshot) -> Vec<String> {
-    snapshot.iter().map(|o| o.key().to_string()).collect()
-}
-
-fn has(datastore: &Datastore, key: &str) -> bool {
-    datastore.snapshot().is_some_and(|s| names(&s).iter().any(|name| name == key))
-}
-
-fn problems(datastore: &Datastore, origin: &str) -> Vec<String> {
-    let status = datastore.status();
-    status.problems.get(origin).into_iter().flat_map(|list| list.iter()).map(ToString::to_string).collect()
-}
+use heddle_resources::{BgpPeer, Kind, Node, Secret};
+use serde_json::json;
 
 #[tokio::test]
 async fn all_kinds_are_listed_and_followed() {
@@ -297,19 +197,6 @@ async fn a_server_that_is_not_there_yet_is_waited_for() {
     assert!(synced(&datastore).await.is_empty());
 }
 
-/// A server that was set back to a backup counts from an earlier version on.
-#[tokio::test]
-async fn a_server_that_was_set_back_is_listed_again() {
-    let server = ApiServer::start().await;
-    (0..3).for_each(|n| server.set(pool(n)));
-    let datastore = Datastore::start(server.source());
-    synced(&datastore).await;
-    server.fault("ippools watch", Fault::Code(504, None), 2);
-    server.delete_unseen(&pool(1));
-    server.cut_connections();
-    until(&datastore, "the list", |d| !has(d, "IPPool/pool-1") && in_sync(d)).await;
-}
-
 /// A list that lacks most objects is not believed before a second one, later, agrees; a deletion that is told is.
 #[tokio::test]
 async fn a_list_that_came_out_short_is_doubted() {
@@ -410,12 +297,6 @@ async fn only_secrets_of_sessions_are_read_by_name() {
         server.set(secret(name, "one"));
     }
     let datastore = Datastore::start(server.source());
-    let password = |d: &Datastore, name: &str| {
-        let snapshot = d.snapshot()?;
-        let key = Key::namespaced(Kind::Secret, "kube-system", name);
-        let heddle_resources::Object::Secret(secret) = snapshot.get(&key)?.clone() else { return None };
-        Some(String::from_utf8_lossy(secret.password("password").ok()?.reveal()).into_owned())
-    };
     let snapshot = synced(&datastore).await;
     assert_eq!(snapshot.all::<Secret>().count(), 1);
     assert_eq!(password(&datastore, "bgp-a").as_deref(), Some("one"));
@@ -510,6 +391,8 @@ async fn services_are_read_where_they_are_advertised() {
     let options = KubernetesOptions { services: ServiceUse::Always, ..KubernetesOptions::of("n1") };
     let always = Datastore::start(server.source_with(options));
     assert_eq!(synced(&always).await.len(), 2);
+    // Of the two that run, neither is to ask for what the third one is kept from.
+    drop((datastore, always));
     // What is there from the beginning is there before anybody is told: a restart withdraws no service.
     server.set(advertising());
     server.fault("/services limit", Fault::Hang, 1);

@@ -98,6 +98,24 @@ pub enum KubernetesError {
     },
 }
 
+impl KubernetesError {
+    /// Whether it may be otherwise a moment later, so that once is no loss.
+    pub(super) const fn may_pass(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::CutOff { .. } => true,
+            Self::Refused { code, .. } => matches!(code, 408 | 429 | 500..=599),
+            Self::Silent { .. }
+            | Self::Forbidden { .. }
+            | Self::Form { .. }
+            | Self::TooLarge { .. }
+            | Self::NoCalico { .. }
+            | Self::Kubeconfig { .. }
+            | Self::InCluster { .. }
+            | Self::Client { .. } => false,
+        }
+    }
+}
+
 impl From<KubernetesError> for SourceError {
     fn from(error: KubernetesError) -> Self {
         Self::Other(Arc::new(error))

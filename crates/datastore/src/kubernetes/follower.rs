@@ -55,6 +55,8 @@ pub(super) struct Follower {
     again_at: Option<Instant>,
     /// Answers in a row that this is not permitted. A server that just started may say so once without meaning it.
     denials: u32,
+    /// Requests in a row that failed.
+    failures: u32,
     /// Whether lists come page by page.
     pages: bool,
 }
@@ -71,6 +73,7 @@ impl Follower {
             origins: BTreeSet::new(),
             again_at: None,
             denials: 0,
+            failures: 0,
             pages: true,
         }
     }
@@ -85,6 +88,7 @@ impl Follower {
                     continue;
                 }
             };
+            self.errors.reset();
             self.is_well();
             let begun = Instant::now();
             let ended = self.watch(version).await;
@@ -99,7 +103,7 @@ impl Follower {
     }
 
     fn is_well(&mut self) {
-        self.errors.reset();
+        self.failures = 0;
         self.hub.well(&self.of.what);
         if std::mem::take(&mut self.denials) > 1 {
             self.hub.permitted(&self.of.what);
@@ -131,12 +135,17 @@ impl Follower {
                 self.pages = false;
                 return;
             }
+            // A connection that ended while nobody looked costs one request, and is worth no word; nor is one answer that says
+            // "later".
+            error if error.may_pass() && self.failures == 0 => {
+                if let KubernetesError::Refused { retry_after, .. } = error {
+                    asked = *retry_after;
+                }
+            }
             KubernetesError::Refused { retry_after, .. } => {
                 asked = *retry_after;
                 self.hub.trouble(&self.of.what, error);
             }
-            // A connection that ended while nobody looked costs one request, and is worth no word.
-            KubernetesError::Unreachable { .. } | KubernetesError::CutOff { .. } if self.errors.is_fresh() => {}
             KubernetesError::Unreachable { .. }
             | KubernetesError::CutOff { .. }
             | KubernetesError::Silent { .. }
@@ -147,6 +156,7 @@ impl Follower {
             | KubernetesError::InCluster { .. }
             | KubernetesError::Client { .. } => self.hub.trouble(&self.of.what, error),
         }
+        self.failures = self.failures.saturating_add(1);
         tokio::time::sleep(self.errors.next(asked)).await;
     }
 
@@ -295,9 +305,7 @@ impl Follower {
                 }
                 Err(KubernetesError::Refused { code: 410, .. }) => return Ended::Gap,
                 Err(error) => {
-                    // Versions that a server does not have yet, or never will: it was restored from a backup.
-                    let behind = matches!(&error, KubernetesError::Refused { code: 400..=499 | 504, .. });
-                    refusals += u32::from(behind);
+                    refusals += u32::from(refuses_version(&error));
                     self.failed(error).await;
                     if refusals > 1 || self.is_doubtful() {
                         return Ended::Gap;
@@ -314,19 +322,27 @@ impl Follower {
     /// Reads the events of a watch.
     async fn events(&mut self, watch: &mut Watch, version: &mut String) -> Ended {
         let mut lines = Lines::default();
-        let mut spoke = false;
+        // Only a watch that lasts or tells something makes good for errors before it.
+        let mut settled = false;
         loop {
-            let piece = match watch.next(self.again_at).await {
+            let settles_at = (!settled).then(|| watch.lasts_at());
+            let sooner = self.again_at.into_iter().chain(settles_at).min();
+            let piece = match watch.next(sooner).await {
                 Ok(Piece::Octets(piece)) => piece,
                 Ok(Piece::Nothing) if self.is_doubtful() => return Ended::Doubt,
+                Ok(Piece::Nothing) if !settled => {
+                    settled = true;
+                    self.errors.reset();
+                    continue;
+                }
                 Ok(Piece::End | Piece::Nothing) => return Ended::Pause,
                 Err(error) => {
                     debug!(kind = %self.of.kind, %error, "the watch broke off");
                     return Ended::Pause;
                 }
             };
-            if !spoke {
-                spoke = true;
+            if !settled {
+                settled = true;
                 self.errors.reset();
             }
             let heard = std::time::Instant::now();
@@ -376,6 +392,12 @@ impl Follower {
 /// Changes may have been missed.
 #[derive(Debug)]
 struct Missed;
+
+/// Whether an answer says that a watch cannot begin as it is asked for, and not only that it cannot now.
+fn refuses_version(error: &KubernetesError) -> bool {
+    let KubernetesError::Refused { code, .. } = error else { return false };
+    (400..=499).contains(code) && !matches!(code, 401 | 408 | 429)
+}
 
 /// The key of an object that cannot be decoded.
 fn key_of(kind: Kind, object: &ObjectName) -> Option<Key> {

@@ -8,6 +8,7 @@ use std::time::Instant;
 use heddle_resources::bgp_peer::{PeeringNodes, PeeringPeers, ReversePeering};
 use heddle_resources::{BgpConfiguration, BgpPeer, Key, Kind, Node, Snapshot};
 use tokio::sync::{Notify, watch};
+use tracing::warn;
 
 use super::api::{Need, need};
 use super::error::KubernetesError;
@@ -115,7 +116,8 @@ impl Hub {
         let mut inner = self.lock();
         let first = inner.troubles.is_empty();
         let told: SourceError = error.clone().into();
-        inner.troubles.insert(Arc::clone(who), error);
+        let text = error.to_string();
+        let before = inner.troubles.insert(Arc::clone(who), error);
         let events = match (self.is_synced(&inner), first) {
             (true, true) => vec![SourceEvent::Lost(told)],
             (false, true) => {
@@ -126,6 +128,10 @@ impl Hub {
             }
             (_, false) => vec![SourceEvent::Failed(told)],
         };
+        // The state says what is waited for, and not why it does not come.
+        if !self.is_synced(&inner) && before.is_none_or(|before| before.to_string() != text) {
+            warn!("{text}");
+        }
         self.feed.tell(events);
     }
 

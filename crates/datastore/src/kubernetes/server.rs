@@ -15,7 +15,10 @@ use tokio::time::{Instant, timeout};
 use super::backoff::cut;
 use super::error::KubernetesError;
 
-/// How long the beginning of an answer may take, and how long it may pause.
+/// How long the beginning of an answer may take: API servers give up after 60 s, and whoever does so sooner asks a busy one
+/// for the same again.
+const HEAD: Duration = Duration::from_secs(70);
+/// How long an answer may pause, and how long a watch may take to begin.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a watch is asked for, at most; then it is begun again.
 const WATCH: Duration = Duration::from_secs(600);
@@ -71,11 +74,15 @@ impl Server {
 
     /// Asks; the answer is one of success, and its beginning is here.
     pub(super) async fn get(&self, what: &Arc<str>, path: &str) -> Result<Answer, KubernetesError> {
+        self.get_within(HEAD, what, path).await
+    }
+
+    async fn get_within(&self, patience: Duration, what: &Arc<str>, path: &str) -> Result<Answer, KubernetesError> {
         let what = Arc::clone(what);
         let request = Request::get(path).header(header::ACCEPT, "application/json").body(Body::empty());
         let request = request.map_err(|e| unreachable(&what, kube::Error::HttpError(e)))?;
-        let Ok(answer) = timeout(PATIENCE, self.client.send(request)).await else {
-            return Err(KubernetesError::Silent { what, after: PATIENCE });
+        let Ok(answer) = timeout(patience, self.client.send(request)).await else {
+            return Err(KubernetesError::Silent { what, after: patience });
         };
         let answer = answer.map_err(|e| unreachable(&what, e))?;
         if answer.status().is_success() {
@@ -98,7 +105,7 @@ impl Server {
         let seconds = asked.as_secs().to_string();
         let of_watch = [("watch", "true"), ("timeoutSeconds", seconds.as_str())];
         let query: Vec<(&str, &str)> = of_watch.into_iter().chain(query.iter().copied()).collect();
-        let answer = self.get(what, &with_query(path, &query)).await?;
+        let answer = self.get_within(PATIENCE, what, &with_query(path, &query)).await?;
         Ok(Watch { answer, begun, silent_at: begun + asked + PATIENCE })
     }
 
@@ -113,6 +120,11 @@ impl Watch {
     /// What comes next, until the watch should have ended, or sooner where that is said. Cancel-safe.
     pub(super) async fn next(&mut self, sooner: Option<Instant>) -> Result<Piece, KubernetesError> {
         self.answer.next(sooner.map_or(self.silent_at, |at| at.min(self.silent_at))).await
+    }
+
+    /// Whether it lasts, so that whatever went wrong before is over.
+    pub(super) fn lasts_at(&self) -> Instant {
+        self.begun + SHORTEST
     }
 
     /// Whether it has only just begun.

@@ -3,6 +3,8 @@
 
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+pub(crate) mod objects;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -51,6 +53,8 @@ struct State {
     /// Fields by which custom resources can be selected.
     selectable: bool,
     down: bool,
+    /// Connections stay, and nothing comes.
+    frozen: bool,
     /// With each change of it connections end.
     generation: u64,
     bookmarks: u64,
@@ -77,8 +81,16 @@ impl Drop for ApiServer {
 
 pub(crate) const STORED: &str = "crd.projectcalico.org/v1";
 pub(crate) const NATIVE: &str = "projectcalico.org/v3";
-const CALICO: [&str; 7] =
-    ["bgpconfigurations", "bgppeers", "bgpfilters", "ippools", "blockaffinities", "caliconodestatuses", "ipamblocks"];
+const CALICO: [&str; 8] = [
+    "bgpconfigurations",
+    "bgppeers",
+    "bgpfilters",
+    "ippools",
+    "blockaffinities",
+    "caliconodestatuses",
+    "ipamblocks",
+    "clusterinformations",
+];
 
 impl ApiServer {
     /// With Calico's stored API, and nothing in it.
@@ -211,6 +223,25 @@ impl ApiServer {
         });
     }
 
+    /// It is set back to an earlier version, as from a backup, and ends all connections.
+    pub(crate) fn set_back(&self, revision: u64) {
+        self.change(|s| {
+            s.revision = revision;
+            s.events.retain(|(of, ..)| *of <= revision);
+            s.generation += 1;
+        });
+    }
+
+    /// The version that it has.
+    pub(crate) fn revision(&self) -> u64 {
+        self.lock().revision
+    }
+
+    /// From now on it keeps connections and says nothing, or it goes on.
+    pub(crate) fn freeze(&self, frozen: bool) {
+        self.change(|s| s.frozen = frozen);
+    }
+
     /// The next requests that contain a text go wrong.
     pub(crate) fn fault(&self, of: &str, fault: Fault, times: usize) {
         self.change(|s| s.faults.push(Planned { of: of.to_owned(), fault, times }));
@@ -226,10 +257,11 @@ impl ApiServer {
         self.lock().requests.iter().filter(|r| of.iter().all(|text| r.contains(text))).cloned().collect()
     }
 
-    /// Lists of a resource so far, pages after the first not counted.
+    /// Lists of a resource so far; pages after the first, and lists of one object for its version, are not counted.
     pub(crate) fn lists(&self, resource: &str) -> usize {
         let all = self.requests(&[resource]);
-        all.iter().filter(|r| !r.contains("watch=true") && !r.contains("continue=")).count()
+        let is_list = |r: &&String| ["watch=true", "continue=", "limit=1"].iter().all(|text| !r.contains(text));
+        all.iter().filter(is_list).count()
     }
 
     /// Connections that are open now.
@@ -245,7 +277,7 @@ impl ApiServer {
                 news.changed().await.expect("it runs");
             }
         };
-        let done = tokio::time::timeout(std::time::Duration::from_secs(60), waiting).await;
+        let done = tokio::time::timeout(std::time::Duration::from_secs(90), waiting).await;
         assert!(done.is_ok(), "never: {what}; {:?}", self.requests(&[]));
     }
 }
@@ -265,6 +297,7 @@ fn collection(object: &Value) -> String {
         "IPPool" => "ippools",
         "BlockAffinity" => "blockaffinities",
         "CalicoNodeStatus" => "caliconodestatuses",
+        "ClusterInformation" => "clusterinformations",
         other => panic!("{other}"),
     };
     let version = text("apiVersion");
@@ -359,6 +392,13 @@ impl Connection {
         self.tell.send_modify(|n| *n += 1);
     }
 
+    async fn thawed(&mut self) -> Option<()> {
+        while self.lock().frozen {
+            self.news.changed().await.ok()?;
+        }
+        Some(())
+    }
+
     /// One request and its answer; none: the connection ends.
     async fn request(&mut self, stream: &mut TcpStream) -> Option<()> {
         let line = read_request(stream).await?;
@@ -370,6 +410,7 @@ impl Connection {
         };
         // Whoever waits for a request hears of it.
         self.tell.send_modify(|n| *n += 1);
+        self.thawed().await?;
         let piece = self.lock().piece;
         match fault {
             Some(Fault::Hang) => {
@@ -419,6 +460,7 @@ impl Connection {
                     chunk(stream, &format!("{}\n", json!({ "type": "ADDED", "object": object }))).await?;
                 }
                 loop {
+                    self.thawed().await?;
                     let (lines, bookmarks) = {
                         let state = self.lock();
                         let mut text = String::new();
@@ -512,6 +554,15 @@ fn error(code: u16, message: &str) -> Answer {
     Answer::Whole(code, json!({ "kind": "Status", "apiVersion": "v1", "code": code, "message": message }))
 }
 
+/// There is no object of this name.
+fn not_found(collection: &str, name: &str) -> Answer {
+    let plural = collection.rsplit('/').next().unwrap_or_default();
+    let details = json!({ "name": name, "kind": plural });
+    let message = format!("{plural} \"{name}\" not found");
+    let status = json!({ "kind": "Status", "code": 404, "reason": "NotFound", "message": message, "details": details });
+    Answer::Whole(404, status)
+}
+
 fn selects(object: &Value, (field, value): &(String, String)) -> bool {
     let found = field.split('.').fold(object, |value, name| &value[name]);
     found.as_str().unwrap_or_default() == value
@@ -557,7 +608,7 @@ fn respond(state: &mut State, request: &Request) -> Answer {
     if let Some(name) = name {
         let key = (namespace.unwrap_or_default(), name);
         let found = state.objects.get(&collection).and_then(|all| all.get(&key));
-        return found.map_or_else(|| error(404, "not found"), |object| Answer::Whole(200, object.clone()));
+        return found.map_or_else(|| not_found(&collection, &key.1), |object| Answer::Whole(200, object.clone()));
     }
     let selector = request.query.get("fieldSelector").and_then(|s| s.split_once('='));
     let selector = selector.map(|(field, value)| (field.to_owned(), value.to_owned()));
@@ -594,9 +645,7 @@ fn watch_from(
         let first = wanted.map(|(_, object)| object.clone()).collect();
         return Answer::Watch { collection, namespace, selector, from: state.revision, first };
     };
-    if from > state.revision {
-        return error(504, "Too large resource version");
-    }
+    // One that it does not have yet is no error: it says nothing until it has it.
     if from > 0 && from < state.oldest {
         return error(410, "too old resource version");
     }
