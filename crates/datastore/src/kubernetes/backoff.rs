@@ -3,11 +3,18 @@
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
-/// Pauses that double, from a quarter of a second to half a minute, each cut by up to a half at random: a thousand nodes
-/// that lost the same server do not come back in step.
-#[derive(Debug, Default)]
+/// Pauses that double, from a quarter of a second (or more, if that is wanted) to half a minute, each cut by up to a half at
+/// random: a thousand nodes that lost the same server do not come back in step.
+#[derive(Debug)]
 pub(super) struct Backoff {
+    first: Duration,
     attempts: u32,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self::starting_at(Self::FIRST)
+    }
 }
 
 impl Backoff {
@@ -16,9 +23,14 @@ impl Backoff {
     /// More than this a server that is busy does not get to ask for.
     const MOST_ASKED: Duration = Duration::from_secs(120);
 
+    /// The first pause is at most this long.
+    pub(super) const fn starting_at(first: Duration) -> Self {
+        Self { first, attempts: 0 }
+    }
+
     /// The pause before the next attempt; a server that is busy may have said how long to wait at least.
     pub(super) fn next(&mut self, asked: Option<Duration>) -> Duration {
-        let doubled = Self::FIRST.saturating_mul(1_u32.checked_shl(self.attempts).unwrap_or(u32::MAX));
+        let doubled = self.first.saturating_mul(1_u32.checked_shl(self.attempts).unwrap_or(u32::MAX));
         self.attempts = (self.attempts + 1).min(16);
         let pause = cut(doubled.min(Self::LONGEST));
         match asked {

@@ -62,14 +62,15 @@ pub(super) struct Follower {
 }
 
 impl Follower {
-    pub(super) fn new(hub: Arc<Hub>, server: Server, of: Followed) -> Self {
+    /// Lists of what was in sync are spread over half of `spread` to all of it.
+    pub(super) fn new(hub: Arc<Hub>, server: Server, of: Followed, spread: Duration) -> Self {
         Self {
             hub,
             server,
             of,
             names: Names::default(),
             errors: Backoff::default(),
-            lists: Backoff::default(),
+            lists: Backoff::starting_at(spread),
             origins: BTreeSet::new(),
             again_at: None,
             denials: 0,

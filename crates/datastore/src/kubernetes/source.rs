@@ -48,9 +48,15 @@ pub struct KubernetesOptions {
     pub services: ServiceUse,
     /// Whether Pods of the node are read.
     pub pods: PodUse,
+    /// A kind that was in sync is listed again after half of this to all of it: nodes that were told at once that changes may
+    /// have been missed do not ask at once.
+    pub spread: Duration,
 }
 
 impl KubernetesOptions {
+    /// See [`spread`](Self::spread).
+    pub const SPREAD: Duration = Duration::from_secs(5);
+
     /// What this node wants, with everything else by default.
     #[must_use]
     pub fn of(node: impl Into<Arc<str>>) -> Self {
@@ -61,6 +67,7 @@ impl KubernetesOptions {
             calico: None,
             services: ServiceUse::AsConfigured,
             pods: PodUse::None,
+            spread: Self::SPREAD,
         }
     }
 }
@@ -247,7 +254,7 @@ impl Run {
         let other_name = self.options.kubernetes_node.as_ref().filter(|_| kind == Kind::Pod);
         let node = other_name.unwrap_or(&self.options.node);
         let followed = Followed::new(kind, calico, node);
-        let follower = Follower::new(Arc::clone(&self.hub), self.server.clone(), followed);
+        let follower = Follower::new(Arc::clone(&self.hub), self.server.clone(), followed, self.options.spread);
         self.followers.insert(kind, self.tasks.spawn(follower.run()));
     }
 
@@ -338,5 +345,18 @@ impl Run {
         events.extend(self.secrets.keys().map(kept));
         events.push(SourceEvent::ResyncEnd { kinds, revision: None });
         self.hub.tell(events, Instant::now());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_that_hear_the_same_do_not_ask_at_once() {
+        let pauses: BTreeSet<Duration> =
+            (0..50).map(|_| Backoff::starting_at(KubernetesOptions::SPREAD).next(None)).collect();
+        let bounds = Duration::from_secs(2)..=Duration::from_secs(5);
+        assert!(pauses.len() > 10 && pauses.iter().all(|pause| bounds.contains(pause)), "{pauses:?}");
     }
 }

@@ -135,7 +135,8 @@ impl ApiServer {
 
     /// A source of it for the node `n1`.
     pub(crate) fn source(&self) -> KubernetesSource {
-        self.source_with(KubernetesOptions::of("n1"))
+        let spread = std::time::Duration::from_millis(250);
+        self.source_with(KubernetesOptions { spread, ..KubernetesOptions::of("n1") })
     }
 
     pub(crate) fn source_with(&self, options: KubernetesOptions) -> KubernetesSource {
