@@ -12,7 +12,7 @@ use tracing::{debug, info};
 use super::api::{Followed, Known};
 use super::backoff::Backoff;
 use super::error::KubernetesError;
-use super::hub::Hub;
+use super::hub::Tie;
 use super::items::{Items, LARGEST, Lines, TooLarge};
 use super::server::{Piece, Server, Watch, form, with_query};
 use super::slim::{Names, slim};
@@ -42,7 +42,7 @@ enum Ended {
 /// Follows one kind.
 #[derive(Debug)]
 pub(super) struct Follower {
-    hub: Arc<Hub>,
+    hub: Tie,
     server: Server,
     of: Followed,
     names: Names,
@@ -63,7 +63,7 @@ pub(super) struct Follower {
 
 impl Follower {
     /// Lists of what was in sync are spread over half of `spread` to all of it.
-    pub(super) fn new(hub: Arc<Hub>, server: Server, of: Followed, spread: Duration) -> Self {
+    pub(super) fn new(hub: Tie, server: Server, of: Followed, spread: Duration) -> Self {
         Self {
             hub,
             server,

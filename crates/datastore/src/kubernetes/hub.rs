@@ -2,6 +2,8 @@
 //! for beside themselves.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Deref;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -52,8 +54,15 @@ pub(super) struct Hub {
 impl Hub {
     pub(super) fn new(feed: Feed, server: Arc<str>, node: Arc<str>, expected: Kinds) -> Self {
         let inner = Inner { troubles: BTreeMap::new(), listed: Kinds::NONE, wrong: BTreeSet::new() };
-        let inner = Mutex::new(inner);
-        Self { feed, server, node, expected, inner, wishes: watch::Sender::default(), unserved: Notify::new() }
+        Self {
+            feed,
+            server,
+            node,
+            expected,
+            inner: Mutex::new(inner),
+            wishes: watch::Sender::default(),
+            unserved: Notify::new(),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -72,13 +81,15 @@ impl Hub {
         self.lock().listed.contains(kind)
     }
 
-    /// Tells events; together they are one change.
-    pub(super) fn tell(&self, mut events: Vec<SourceEvent>, heard: Instant) -> Vec<Held> {
+    const fn is_synced(&self, inner: &Inner) -> bool {
+        self.expected.without(inner.listed).is_empty()
+    }
+
+    fn tell(&self, inner: &mut Inner, mut events: Vec<SourceEvent>, heard: Instant) -> Vec<Held> {
         if events.is_empty() {
             return Vec::new();
         }
         let asks = events.iter().any(|event| self.asks(event));
-        let mut inner = self.lock();
         let mut ends = false;
         for event in &events {
             if let SourceEvent::ResyncEnd { kinds, .. } = event {
@@ -95,30 +106,24 @@ impl Hub {
         }
         // The end of one kind's list does not mean that the others are followed.
         if ends
-            && self.is_synced(&inner)
+            && self.is_synced(inner)
             && let Some(error) = inner.troubles.values().next()
         {
             events.push(SourceEvent::Lost(error.clone().into()));
         }
         let held = self.feed.tell_heard_at(events, heard);
         if asks {
-            self.ask(&inner);
+            self.ask(inner);
         }
         held
     }
 
-    const fn is_synced(&self, inner: &Inner) -> bool {
-        self.expected.without(inner.listed).is_empty()
-    }
-
-    /// Somebody cannot follow.
-    pub(super) fn trouble(&self, who: &Arc<str>, error: KubernetesError) {
-        let mut inner = self.lock();
+    fn trouble(&self, inner: &mut Inner, who: &Arc<str>, error: KubernetesError) {
         let first = inner.troubles.is_empty();
         let told: SourceError = error.clone().into();
         let text = error.to_string();
         let before = inner.troubles.insert(Arc::clone(who), error);
-        let events = match (self.is_synced(&inner), first) {
+        let events = match (self.is_synced(inner), first) {
             (true, true) => vec![SourceEvent::Lost(told)],
             (false, true) => {
                 let missing = self.expected.without(inner.listed);
@@ -129,61 +134,22 @@ impl Hub {
             (_, false) => vec![SourceEvent::Failed(told)],
         };
         // The state says what is waited for, and not why it does not come.
-        if !self.is_synced(&inner) && before.is_none_or(|before| before.to_string() != text) {
+        if !self.is_synced(inner) && before.is_none_or(|before| before.to_string() != text) {
             warn!("{text}");
         }
         self.feed.tell(events);
     }
 
-    /// Somebody follows, again or still.
-    pub(super) fn well(&self, who: &Arc<str>) {
-        let mut inner = self.lock();
+    fn well(&self, inner: &mut Inner, who: &Arc<str>) {
         if inner.troubles.remove(who).is_some() && inner.troubles.is_empty() {
             self.feed.tell([SourceEvent::Regained]);
         }
     }
 
-    /// Somebody is not asked any more; what was wrong with it is no matter.
-    pub(super) fn forget(&self, who: &Arc<str>) {
-        self.well(who);
-        let is_of = |origin: &Arc<str>| origin.strip_prefix(&**who).is_some_and(|rest| rest.starts_with('/'));
-        let objects: Vec<Arc<str>> = self.lock().wrong.iter().filter(|origin| is_of(origin)).cloned().collect();
-        let all = objects.into_iter().chain([Arc::clone(who)]);
-        let fine = all.map(|origin| SourceEvent::Problems { origin, problems: Vec::new() }).collect();
-        self.tell(fine, Instant::now());
-    }
-
-    /// A kind may not be read. What was read of it stays; if that is nothing, a node goes on without it if it can.
-    pub(super) fn forbidden(&self, kind: Kind, who: &Arc<str>, error: KubernetesError) {
-        let in_force = if self.listed(kind) { InForce::LastGood } else { InForce::Nothing };
-        let problem = Problem::NotGiven { error: error.clone().into(), in_force };
-        self.feed.tell([SourceEvent::Problems { origin: Arc::clone(who), problems: vec![problem] }]);
-        match need(kind) {
-            Need::Always => self.trouble(who, error),
-            Need::Perhaps => {
-                self.well(who);
-                self.without(kind);
-            }
-        }
-    }
-
-    /// A kind may be read again.
-    pub(super) fn permitted(&self, who: &Arc<str>) {
-        self.feed.tell([SourceEvent::Problems { origin: Arc::clone(who), problems: Vec::new() }]);
-    }
-
-    /// There is nothing of a kind, as far as is known: whoever waits for it goes on.
-    pub(super) fn without(&self, kind: Kind) {
-        if !self.listed(kind) {
-            self.empty(kind);
-        }
-    }
-
-    /// There is nothing of a kind.
-    pub(super) fn empty(&self, kind: Kind) {
+    fn empty(&self, inner: &mut Inner, kind: Kind) {
         let kinds = Kinds::from(kind);
         let begin = SourceEvent::ResyncBegin { kinds, guard: Guard::Believe };
-        self.tell(vec![begin, SourceEvent::ResyncEnd { kinds, revision: None }], Instant::now());
+        self.tell(inner, vec![begin, SourceEvent::ResyncEnd { kinds, revision: None }], Instant::now());
     }
 
     /// Whether an event may change the wishes.
@@ -223,6 +189,115 @@ impl Hub {
     }
 }
 
+/// A way into the datastore that can be cut: whoever is stopped may be in the middle of telling something just then.
+#[derive(Clone, Debug)]
+pub(super) struct Tie {
+    hub: Arc<Hub>,
+    cut: Arc<AtomicBool>,
+}
+
+impl Deref for Tie {
+    type Target = Hub;
+
+    fn deref(&self) -> &Hub {
+        &self.hub
+    }
+}
+
+impl Tie {
+    pub(super) fn new(hub: &Arc<Hub>) -> Self {
+        Self { hub: Arc::clone(hub), cut: Arc::default() }
+    }
+
+    /// From now on nothing comes in by it.
+    pub(super) fn cut(&self) {
+        let _inner = self.hub.lock();
+        self.cut.store(true, Ordering::Relaxed);
+    }
+
+    /// What it leads to.
+    pub(super) fn hub(&self) -> &Arc<Hub> {
+        &self.hub
+    }
+
+    fn enter(&self) -> Option<MutexGuard<'_, Inner>> {
+        // Whoever cuts it holds the lock, too.
+        let inner = self.hub.lock();
+        (!self.cut.load(Ordering::Relaxed)).then_some(inner)
+    }
+
+    /// Tells events; together they are one change.
+    pub(super) fn tell(&self, events: Vec<SourceEvent>, heard: Instant) -> Vec<Held> {
+        if events.is_empty() {
+            return Vec::new();
+        }
+        self.enter().map(|mut inner| self.hub.tell(&mut inner, events, heard)).unwrap_or_default()
+    }
+
+    /// Somebody cannot follow.
+    pub(super) fn trouble(&self, who: &Arc<str>, error: KubernetesError) {
+        if let Some(mut inner) = self.enter() {
+            self.hub.trouble(&mut inner, who, error);
+        }
+    }
+
+    /// Somebody follows, again or still.
+    pub(super) fn well(&self, who: &Arc<str>) {
+        if let Some(mut inner) = self.enter() {
+            self.hub.well(&mut inner, who);
+        }
+    }
+
+    /// Somebody is not asked any more; what was wrong with it is no matter.
+    pub(super) fn forget(&self, who: &Arc<str>) {
+        let Some(mut inner) = self.enter() else { return };
+        self.hub.well(&mut inner, who);
+        let is_of = |origin: &Arc<str>| origin.strip_prefix(&**who).is_some_and(|rest| rest.starts_with('/'));
+        let objects: Vec<Arc<str>> = inner.wrong.iter().filter(|origin| is_of(origin)).cloned().collect();
+        let all = objects.into_iter().chain([Arc::clone(who)]);
+        let fine = all.map(|origin| SourceEvent::Problems { origin, problems: Vec::new() }).collect();
+        self.hub.tell(&mut inner, fine, Instant::now());
+    }
+
+    /// A kind may not be read. What was read of it stays; if that is nothing, a node goes on without it if it can.
+    pub(super) fn forbidden(&self, kind: Kind, who: &Arc<str>, error: KubernetesError) {
+        let Some(mut inner) = self.enter() else { return };
+        let in_force = if inner.listed.contains(kind) { InForce::LastGood } else { InForce::Nothing };
+        let problem = Problem::NotGiven { error: error.clone().into(), in_force };
+        self.hub.feed.tell([SourceEvent::Problems { origin: Arc::clone(who), problems: vec![problem] }]);
+        match need(kind) {
+            Need::Always => self.hub.trouble(&mut inner, who, error),
+            Need::Perhaps => {
+                self.hub.well(&mut inner, who);
+                if !inner.listed.contains(kind) {
+                    self.hub.empty(&mut inner, kind);
+                }
+            }
+        }
+    }
+
+    /// A kind may be read again.
+    pub(super) fn permitted(&self, who: &Arc<str>) {
+        if let Some(_inner) = self.enter() {
+            self.hub.feed.tell([SourceEvent::Problems { origin: Arc::clone(who), problems: Vec::new() }]);
+        }
+    }
+
+    /// There is nothing of a kind, as far as is known: whoever waits for it goes on.
+    pub(super) fn without(&self, kind: Kind) {
+        if let Some(mut inner) = self.enter().filter(|inner| !inner.listed.contains(kind)) {
+            self.hub.empty(&mut inner, kind);
+        }
+    }
+
+    /// There is nothing of a kind.
+    pub(super) fn empty(&self, kind: Kind) {
+        if let Some(mut inner) = self.enter() {
+            self.hub.empty(&mut inner, kind);
+        }
+    }
+}
+
 fn advertises_services(snapshot: &Snapshot) -> bool {
     snapshot.all::<BgpConfiguration>().any(|configuration| {
         let spec = &configuration.spec;
@@ -256,4 +331,70 @@ fn concerns(peer: &BgpPeer, node: &Node) -> bool {
         PeeringPeers::Nobody | PeeringPeers::LocalWorkloads(_) => false,
     };
     own || (peer.spec.reverse_peering == ReversePeering::Auto && reverse())
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use heddle_resources::{Document, decode_json};
+    use serde_json::json;
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::datastore::{Datastore, Source};
+
+    /// Gives its way into the datastore away.
+    struct Lends(oneshot::Sender<Feed>);
+
+    impl Source for Lends {
+        fn name(&self) -> String {
+            "a test".to_owned()
+        }
+
+        fn kinds(&self) -> Kinds {
+            Kind::IpPool.into()
+        }
+
+        async fn run(self, feed: Feed) {
+            let _ = self.0.send(feed);
+            std::future::pending().await
+        }
+    }
+
+    /// A datastore, and the hub of a source of it.
+    pub(in super::super) async fn hub() -> (Datastore, Arc<Hub>) {
+        let (lend, lent) = oneshot::channel();
+        let datastore = Datastore::start(Lends(lend));
+        let feed = lent.await.expect("it runs");
+        (datastore, Arc::new(Hub::new(feed, "server".into(), "n1".into(), Kind::IpPool.into())))
+    }
+
+    /// What is stopped may be in the middle of telling something.
+    #[tokio::test]
+    async fn nothing_comes_by_a_way_that_is_cut() {
+        let (datastore, hub) = hub().await;
+        let (own, other) = (Tie::new(&hub), Tie::new(&hub));
+        let pool = |name: &str| {
+            let value = json!({
+                "apiVersion": "projectcalico.org/v3", "kind": "IPPool", "metadata": { "name": name },
+                "spec": { "cidr": "10.0.0.0/16" },
+            });
+            let Ok(Document::Object(decoded)) = decode_json(&value) else { panic!("{value}") };
+            vec![SourceEvent::Set { object: decoded.object, revision: None }]
+        };
+        own.empty(Kind::IpPool);
+        own.tell(pool("a"), Instant::now());
+        own.cut();
+        own.tell(pool("b"), Instant::now());
+        own.empty(Kind::IpPool);
+        let what: Arc<str> = "IPPool".into();
+        own.trouble(&what, KubernetesError::CutOff { what: Arc::clone(&what) });
+        other.tell(pool("c"), Instant::now());
+        let names: Vec<String> = datastore
+            .snapshot()
+            .iter()
+            .flat_map(|s| s.iter().map(|o| o.key().to_string()).collect::<Vec<_>>())
+            .collect();
+        assert_eq!(names, ["IPPool/a", "IPPool/c"]);
+        assert_eq!(datastore.counters().errors, 0);
+    }
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::backoff::{Backoff, cut};
 use super::error::KubernetesError;
-use super::hub::Hub;
+use super::hub::Tie;
 use super::items::Lines;
 use super::server::{Piece, Server, Watch, form};
 use super::slim::{Names, slim};
@@ -24,7 +24,7 @@ const MOST: usize = 4 << 20;
 /// Follows one Secret.
 #[derive(Debug)]
 pub(super) struct SecretFollower {
-    hub: Arc<Hub>,
+    hub: Tie,
     server: Server,
     key: Key,
     what: Arc<str>,
@@ -39,7 +39,7 @@ pub(super) struct SecretFollower {
 
 impl SecretFollower {
     pub(super) fn new(
-        hub: Arc<Hub>,
+        hub: Tie,
         server: Server,
         namespace: &Arc<str>,
         name: &Arc<str>,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use heddle_resources::Kind;
 use kube::{Client, Config};
 use tokio::sync::{mpsc, watch};
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::{AbortHandle, JoinError, JoinSet};
 
 use super::api::{CalicoApi, Followed};
 use super::backoff::{Backoff, cut};
@@ -15,7 +15,7 @@ use super::client::kubernetes_client;
 use super::discovery::{Discovered, discover};
 use super::error::KubernetesError;
 use super::follower::Follower;
-use super::hub::{Hub, Wishes};
+use super::hub::{Hub, Tie, Wishes};
 use super::secret::{SecretFollower, secret_key};
 use super::server::Server;
 use crate::datastore::{Feed, Source};
@@ -140,7 +140,7 @@ impl Source for KubernetesSource {
         let hub = Arc::new(Hub::new(feed, self.address, node, kinds));
         let (answered, mut answers) = mpsc::unbounded_channel();
         let mut run = Run {
-            hub,
+            hub: Tie::new(&hub),
             server: self.server,
             options: self.options,
             tasks: JoinSet::new(),
@@ -148,8 +148,10 @@ impl Source for KubernetesSource {
             discovered: None,
             secrets: BTreeMap::new(),
             answered,
+            apis: watch::Sender::new(None),
         };
-        let (mut wishes, mut apis) = (run.hub.wishes(), run.discover());
+        let (mut wishes, mut apis) = (run.hub.wishes(), run.apis.subscribe());
+        run.discover();
         run.follow(Kind::Node, CalicoApi::Stored);
         if run.options.pods == PodUse::OfNode {
             run.follow(Kind::Pod, CalicoApi::Stored);
@@ -165,8 +167,8 @@ impl Source for KubernetesSource {
                     found.into_iter().for_each(|found| run.found(found));
                 }
                 Some(name) = answers.recv() => run.answer(&name),
-                Some(Err(ended)) = run.tasks.join_next() => {
-                    if let Ok(panic) = ended.try_into_panic() {
+                Some(ended) = run.tasks.join_next() => {
+                    if let Some(Ok(panic)) = ended.err().map(JoinError::try_into_panic) {
                         std::panic::resume_unwind(panic);
                     }
                 }
@@ -179,8 +181,23 @@ impl Source for KubernetesSource {
 /// A secret that is followed.
 #[derive(Debug)]
 struct FollowedSecret {
-    task: AbortHandle,
+    task: Task,
     known: Known,
+}
+
+/// Who follows something.
+#[derive(Debug)]
+struct Task {
+    handle: AbortHandle,
+    tie: Tie,
+}
+
+impl Task {
+    /// Stops it; nothing of it comes in any more, also of what it is just doing.
+    fn stop(&self) {
+        self.tie.cut();
+        self.handle.abort();
+    }
 }
 
 /// Whether it was found out what there is.
@@ -193,21 +210,23 @@ enum Known {
 /// A running source.
 #[derive(Debug)]
 struct Run {
-    hub: Arc<Hub>,
+    hub: Tie,
     server: Server,
     options: KubernetesOptions,
     tasks: JoinSet<()>,
-    followers: BTreeMap<Kind, AbortHandle>,
+    followers: BTreeMap<Kind, Task>,
     discovered: Option<Discovered>,
     secrets: BTreeMap<Arc<str>, FollowedSecret>,
     answered: mpsc::UnboundedSender<Arc<str>>,
+    /// Which APIs there are.
+    apis: watch::Sender<Option<Discovered>>,
 }
 
 impl Run {
     /// Begins to find out which APIs there are; says so whenever that changes.
-    fn discover(&mut self) -> watch::Receiver<Option<Discovered>> {
-        let (tell, apis) = watch::channel(None);
-        let (hub, server, wanted) = (Arc::clone(&self.hub), self.server.clone(), self.options.calico);
+    fn discover(&mut self) {
+        let tell = self.apis.clone();
+        let (hub, server, wanted) = (self.hub.clone(), self.server.clone(), self.options.calico);
         self.tasks.spawn(async move {
             let what: Arc<str> = "APIs".into();
             let (mut errors, mut missing) = (Backoff::default(), Backoff::default());
@@ -217,7 +236,8 @@ impl Run {
                     Ok(found) => {
                         errors.reset();
                         hub.well(&what);
-                        let other = tell.borrow().as_ref().is_some_and(|now: &Discovered| now.calico != found.calico);
+                        let differs = |now: &Discovered| now.calico != found.calico;
+                        let other = tell.borrow().as_ref().is_some_and(differs);
                         if other && doubted != Some(found.calico) {
                             doubted = Some(found.calico);
                             tokio::time::sleep(cut(CONFIRM)).await;
@@ -243,7 +263,6 @@ impl Run {
                 }
             }
         });
-        apis
     }
 
     /// Begins to follow a kind, if nobody does.
@@ -254,13 +273,15 @@ impl Run {
         let other_name = self.options.kubernetes_node.as_ref().filter(|_| kind == Kind::Pod);
         let node = other_name.unwrap_or(&self.options.node);
         let followed = Followed::new(kind, calico, node);
-        let follower = Follower::new(Arc::clone(&self.hub), self.server.clone(), followed, self.options.spread);
-        self.followers.insert(kind, self.tasks.spawn(follower.run()));
+        let tie = Tie::new(self.hub.hub());
+        let follower = Follower::new(tie.clone(), self.server.clone(), followed, self.options.spread);
+        let handle = self.tasks.spawn(follower.run());
+        self.followers.insert(kind, Task { handle, tie });
     }
 
     fn leave(&mut self, kind: Kind) {
         if let Some(task) = self.followers.remove(&kind) {
-            task.abort();
+            task.stop();
             self.hub.forget(&kind.as_str().into());
         }
     }
@@ -309,7 +330,7 @@ impl Run {
         let gone: Vec<Arc<str>> = self.secrets.keys().filter(|name| !wanted.contains(*name)).cloned().collect();
         for name in gone {
             if let Some(secret) = self.secrets.remove(&name) {
-                secret.task.abort();
+                secret.task.stop();
             }
             let key = secret_key(namespace, &name);
             self.hub.forget(&key.to_string().into());
@@ -317,9 +338,9 @@ impl Run {
         }
         for name in wanted {
             if !self.secrets.contains_key(name) {
-                let (hub, answered) = (Arc::clone(&self.hub), self.answered.clone());
-                let follower = SecretFollower::new(hub, self.server.clone(), namespace, name, answered);
-                let task = self.tasks.spawn(follower.run());
+                let (tie, answered) = (Tie::new(self.hub.hub()), self.answered.clone());
+                let follower = SecretFollower::new(tie.clone(), self.server.clone(), namespace, name, answered);
+                let task = Task { handle: self.tasks.spawn(follower.run()), tie };
                 self.secrets.insert(Arc::clone(name), FollowedSecret { task, known: Known::NotYet });
             }
         }
