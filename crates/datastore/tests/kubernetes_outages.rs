@@ -2,10 +2,16 @@
 
 mod api_server;
 
+use std::collections::BTreeSet;
+
 use api_server::objects::*;
 use api_server::{ApiServer, Fault};
 use heddle_datastore::*;
-use heddle_resources::Kind;
+use heddle_resources::{BgpPeer, Kind, Snapshot};
+
+fn peers(snapshot: &Snapshot) -> BTreeSet<String> {
+    snapshot.all::<BgpPeer>().map(|peer| peer.metadata.name.to_string()).collect()
+}
 
 /// Something happens while nobody is connected.
 async fn away(server: &ApiServer, what: impl FnOnce()) {
@@ -13,6 +19,18 @@ async fn away(server: &ApiServer, what: impl FnOnce()) {
     server.until("nobody is connected", |s| s.connections() == 0).await;
     what();
     server.down(false);
+}
+
+/// Reads all that a consumer is told, until something is so; each of it is checked.
+async fn told(watch: &mut Watch, check: impl Fn(&Snapshot), is_so: impl Fn(&Snapshot) -> bool) {
+    loop {
+        let next = tokio::time::timeout(std::time::Duration::from_secs(90), watch.next()).await.expect("an event");
+        let event = next.expect("it goes on");
+        check(event.snapshot());
+        if is_so(event.snapshot()) {
+            return;
+        }
+    }
 }
 
 /// An answer that says "later" is no reason to list anew.
@@ -51,6 +69,71 @@ async fn a_watch_that_breaks_off_at_once_is_begun_after_longer_and_longer_pauses
     server.until("some answers", |s| s.requests(&["/nodes", "watch"]).len() > 6).await;
     let begun = server.requests(&["ippools", "watch"]).len() - before;
     assert!(begun < 16, "{begun} watches");
+}
+
+/// Not every 404 says that a Secret is gone.
+#[tokio::test]
+async fn a_password_is_gone_when_its_secret_is_and_not_before() {
+    let server = ApiServer::start().await;
+    server.set(node("n1"));
+    server.set(peer_with_password("a", "bgp-a"));
+    server.set(secret("bgp-a", "one"));
+    let datastore = Datastore::start(server.source());
+    synced(&datastore).await;
+    server.fault("secrets/bgp-a", Fault::Code(404, None), 3);
+    let before = server.requests(&["secrets/bgp-a"]).len();
+    server.cut_connections();
+    server.until("it was asked", |s| s.requests(&["secrets/bgp-a"]).len() > before + 3).await;
+    server.set(pool(1));
+    until(&datastore, "a pool", |d| has(d, "IPPool/pool-1")).await;
+    assert_eq!(password(&datastore, "bgp-a").as_deref(), Some("one"));
+    assert_eq!(datastore.counters().deletes, 0);
+    server.delete(&secret("bgp-a", ""));
+    until(&datastore, "no password", |d| password(d, "bgp-a").is_none()).await;
+}
+
+/// A Secret that cannot be read keeps one session down, and not the node.
+#[tokio::test]
+async fn a_secret_that_cannot_be_read_keeps_nobody_waiting_for_long() {
+    let server = ApiServer::start().await;
+    server.set(node("n1"));
+    server.set(peer_with_password("a", "bgp-a"));
+    server.set(secret("bgp-a", "one"));
+    server.fault("secrets", Fault::Code(500, None), usize::MAX);
+    let datastore = Datastore::start(server.source());
+    let mut watch = datastore.subscribe();
+    told(&mut watch, |_| (), |snapshot| peers(snapshot).contains("a")).await;
+    let said = problems(&datastore, "Secret/kube-system/bgp-a");
+    assert!(said.len() == 1 && said[0].contains("500") && said[0].contains("ignored"), "{said:?}");
+    server.heal();
+    until(&datastore, "the password", |d| password(d, "bgp-a").is_some() && in_sync(d)).await;
+    assert!(problems(&datastore, "Secret/kube-system/bgp-a").is_empty());
+}
+
+/// A Secret that may be read and not watched is read again and again, and that is said once.
+#[tokio::test]
+async fn what_is_said_of_a_secret_stays_said() {
+    let server = ApiServer::start().await;
+    server.set(node("n1"));
+    server.set(peer_with_password("a", "bgp-a"));
+    server.set(secret("bgp-a", "one"));
+    server.fault("secrets watch", Fault::Code(403, None), usize::MAX);
+    let datastore = Datastore::start(server.source());
+    let is_said = |d: &Datastore| problems(d, "Secret/kube-system/bgp-a/watch").len() == 1;
+    until(&datastore, "it is said", is_said).await;
+    let mut news = datastore.news();
+    let read_again = server.until("it is read again", |s| s.requests(&["secrets/bgp-a"]).len() > 1);
+    tokio::pin!(read_again);
+    loop {
+        tokio::select! {
+            () = &mut read_again => break,
+            changed = news.changed() => changed.expect("it runs"),
+        }
+        assert!(is_said(&datastore), "{:?}", datastore.status().problems);
+    }
+    server.set(pool(1));
+    until(&datastore, "a pool", |d| has(d, "IPPool/pool-1")).await;
+    assert!(is_said(&datastore) && password(&datastore, "bgp-a").is_some());
 }
 
 /// One answer that says "later" is no loss.

@@ -46,6 +46,12 @@ pub enum KubernetesError {
         /// When it wants to be asked again.
         retry_after: Option<Duration>,
     },
+    /// There is no object of this name: the API server knows its kind, and says so.
+    #[error("{what}: there is none")]
+    Absent {
+        /// What was asked for.
+        what: Arc<str>,
+    },
     /// A permission is missing.
     #[error("{what}: not permitted ({message}); grant it as the role in docs/datastore.md does")]
     Forbidden {
@@ -105,6 +111,7 @@ impl KubernetesError {
             Self::Unreachable { .. } | Self::CutOff { .. } => true,
             Self::Refused { code, .. } => matches!(code, 408 | 429 | 500..=599),
             Self::Silent { .. }
+            | Self::Absent { .. }
             | Self::Forbidden { .. }
             | Self::Form { .. }
             | Self::TooLarge { .. }

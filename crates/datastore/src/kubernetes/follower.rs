@@ -148,6 +148,7 @@ impl Follower {
                 self.hub.trouble(&self.of.what, error);
             }
             KubernetesError::Unreachable { .. }
+            | KubernetesError::Absent { .. }
             | KubernetesError::CutOff { .. }
             | KubernetesError::Silent { .. }
             | KubernetesError::Form { .. }

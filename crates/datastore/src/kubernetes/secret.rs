@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use heddle_resources::{Document, Key, Kind};
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::backoff::{Backoff, cut};
 use super::error::KubernetesError;
@@ -18,6 +19,8 @@ use crate::problem::{InForce, Problem};
 
 /// How often a Secret is read that may not be watched.
 const READ_AGAIN: Duration = Duration::from_secs(30);
+/// Whoever waits for the answer waits no longer.
+const ANSWER: Duration = Duration::from_secs(20);
 /// A Secret is not larger.
 const MOST: usize = 4 << 20;
 
@@ -28,11 +31,15 @@ pub(super) struct SecretFollower {
     server: Server,
     key: Key,
     what: Arc<str>,
+    /// The place of what is said of its watch.
+    of_watch: Arc<str>,
     path: String,
     selector: String,
     errors: Backoff,
     /// Called when it is known whether the Secret is there.
     answered: tokio::sync::mpsc::UnboundedSender<Arc<str>>,
+    /// Until when somebody waits for that; none: it was said.
+    answer_at: Option<Instant>,
     /// Answers in a row that this is not permitted; one alone is not believed.
     denials: u32,
 }
@@ -49,12 +56,14 @@ impl SecretFollower {
         Self {
             hub,
             server,
+            of_watch: format!("{key}/watch").into(),
             what: key.to_string().into(),
             path: format!("/api/v1/namespaces/{namespace}/secrets"),
             selector: format!("metadata.name={name}"),
             key,
             errors: Backoff::default(),
             answered,
+            answer_at: Some(Instant::now() + ANSWER),
             denials: 0,
         }
     }
@@ -78,12 +87,15 @@ impl SecretFollower {
                     self.events(&mut watch).await;
                     if watch.is_short() {
                         tokio::time::sleep(self.errors.next(None)).await;
+                    } else {
+                        self.errors.reset();
                     }
                 }
                 Err(error @ KubernetesError::Forbidden { .. }) => {
                     // It can be read, but not watched: later, then.
-                    self.denials = self.denials.saturating_add(2);
-                    self.refused(error, InForce::LastGood);
+                    self.hub.well(&self.what);
+                    let problems = vec![Problem::NotGiven { error: error.into(), in_force: InForce::LastGood }];
+                    self.tell(vec![SourceEvent::Problems { origin: Arc::clone(&self.of_watch), problems }]);
                     tokio::time::sleep(cut(READ_AGAIN * 2)).await;
                 }
                 Err(error) => self.failed(error).await,
@@ -92,8 +104,8 @@ impl SecretFollower {
     }
 
     fn is_well(&mut self) {
-        self.errors.reset();
         self.hub.well(&self.what);
+        self.hub.permitted(&self.of_watch);
         if std::mem::take(&mut self.denials) > 1 {
             self.hub.permitted(&self.what);
         }
@@ -102,22 +114,32 @@ impl SecretFollower {
     async fn failed(&mut self, error: KubernetesError) {
         let asked = if let KubernetesError::Refused { retry_after, .. } = &error { *retry_after } else { None };
         if matches!(error, KubernetesError::Forbidden { .. }) {
-            let in_force = if self.hub.has(&self.key) { InForce::LastGood } else { InForce::Nothing };
             self.denials = self.denials.saturating_add(1);
             if self.denials > 1 {
-                self.refused(error, in_force);
-                let _ = self.answered.send(Arc::clone(&self.key.name));
+                self.hub.well(&self.what);
+                self.refused(error);
             }
-        } else if asked.is_some() || !self.errors.is_fresh() {
+        } else if self.answer_at.is_some_and(|at| at <= Instant::now()) {
+            // One session without its password is better than a node without sessions.
+            self.hub.trouble(&self.what, error.clone());
+            self.refused(error);
+        } else if !self.errors.is_fresh() {
             self.hub.trouble(&self.what, error);
         }
         tokio::time::sleep(self.errors.next(asked)).await;
     }
 
-    fn refused(&mut self, error: KubernetesError, in_force: InForce) {
-        self.hub.well(&self.what);
+    /// It cannot be read; who waits for it goes on without it.
+    fn refused(&mut self, error: KubernetesError) {
+        let in_force = if self.hub.has(&self.key) { InForce::LastGood } else { InForce::Nothing };
         let problems = vec![Problem::NotGiven { error: error.into(), in_force }];
         self.tell(vec![SourceEvent::Problems { origin: Arc::clone(&self.what), problems }]);
+        self.answered();
+    }
+
+    fn answered(&mut self) {
+        self.answer_at = None;
+        let _ = self.answered.send(Arc::clone(&self.key.name));
     }
 
     fn tell(&self, events: Vec<SourceEvent>) {
@@ -132,18 +154,18 @@ impl SecretFollower {
                 let text = answer.whole(MOST).await?;
                 value::object(&text, Kind::Secret).map(Some).map_err(|e| form(&self.what, e))
             }
-            Err(KubernetesError::Refused { code: 404, .. }) => Ok(None),
+            Err(KubernetesError::Absent { .. }) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    fn found(&self, found: Option<Value>) {
+    fn found(&mut self, found: Option<Value>) {
         let events = match found {
             Some(object) => self.object(object),
             None => self.gone(),
         };
         self.tell(events);
-        let _ = self.answered.send(Arc::clone(&self.key.name));
+        self.answered();
     }
 
     fn gone(&self) -> Vec<SourceEvent> {

@@ -189,8 +189,13 @@ fn refusal(what: Arc<str>, code: StatusCode, retry_after: Option<Duration>, said
     // The server may say it in its object alone.
     let details = status.as_ref().and_then(|s| s.get("details")?.get("retryAfterSeconds")?.as_u64());
     let retry_after = retry_after.or_else(|| details.filter(|s| *s > 0).map(Duration::from_secs));
+    // A path that is not served is 404 too, and so is what a proxy on the way may say.
+    let text = |name: &str| status.as_ref().and_then(|s| s.get(name)?.as_str());
+    let names = |name: &str| status.as_ref().and_then(|s| s.get("details")?.get(name)?.as_str()).is_some();
+    let absent = text("kind") == Some("Status") && text("reason") == Some("NotFound") && names("name") && names("kind");
     match code {
         StatusCode::FORBIDDEN => KubernetesError::Forbidden { what, message },
+        StatusCode::NOT_FOUND if absent => KubernetesError::Absent { what },
         _ => KubernetesError::Refused { what, code: code.as_u16(), message, retry_after },
     }
 }
@@ -233,5 +238,23 @@ mod tests {
         assert_eq!(error.to_string(), "Node: the API server answers 502: 502 Bad Gateway");
         let error = refusal("Secret/a".into(), StatusCode::FORBIDDEN, None, b"no way\n");
         assert!(matches!(&error, KubernetesError::Forbidden { message, .. } if message == "no way"), "{error}");
+    }
+
+    /// A path that nobody serves is 404 as well as an object that is not there.
+    #[test]
+    fn an_object_is_not_there_where_the_server_says_so_of_it() {
+        let refused = |said: &[u8]| refusal("Secret/a".into(), StatusCode::NOT_FOUND, None, said);
+        let absent = br#"{"kind":"Status","reason":"NotFound","details":{"name":"a","kind":"secrets"}}"#;
+        assert!(matches!(refused(absent), KubernetesError::Absent { .. }));
+        let others: [&[u8]; 5] = [
+            br#"{"kind":"Status","reason":"NotFound","details":{}}"#,
+            br#"{"kind":"Status","reason":"Gone","details":{"name":"a","kind":"secrets"}}"#,
+            br#"{"reason":"NotFound","details":{"name":"a","kind":"secrets"}}"#,
+            b"404 page not found",
+            b"",
+        ];
+        for other in others {
+            assert!(matches!(refused(other), KubernetesError::Refused { code: 404, .. }));
+        }
     }
 }
