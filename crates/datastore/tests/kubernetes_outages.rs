@@ -33,6 +33,24 @@ async fn told(watch: &mut Watch, check: impl Fn(&Snapshot), is_so: impl Fn(&Snap
     }
 }
 
+/// A server that was set back to a backup counts from an earlier version on, and says nothing to whoever asks from a later one.
+#[tokio::test]
+async fn a_server_that_was_set_back_is_listed_again() {
+    let server = ApiServer::start().await;
+    (0..3).for_each(|n| server.set(pool(n)));
+    let backup = server.revision();
+    (10..20).for_each(|n| server.set(pool(n)));
+    let datastore = Datastore::start(server.source());
+    synced(&datastore).await;
+    server.until("all watch", |s| s.requests(&["ippools", "watch"]).len() == 1).await;
+    server.delete_unseen(&pool(1));
+    server.set_back(backup);
+    until(&datastore, "the list", |d| !has(d, "IPPool/pool-1") && in_sync(d)).await;
+    server.set(pool(2));
+    server.set(pool(30));
+    until(&datastore, "a change", |d| has(d, "IPPool/pool-30")).await;
+}
+
 /// An answer that says "later" is no reason to list anew.
 #[tokio::test]
 async fn a_busy_server_is_not_asked_for_lists() {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use heddle_resources::{Document, Key, Kind, ObjectName, Scope};
+use serde::Deserialize;
 use serde_json::Value;
 use tokio::time::Instant;
 use tracing::{debug, info};
@@ -27,6 +28,8 @@ const LIST_PAGE: u32 = 500;
 const BATCH: usize = 500;
 /// A watch that held so long makes good for lists before it.
 const SETTLED: Duration = Duration::from_secs(60);
+/// A list of one object is not larger.
+const MOST_OF_ONE: usize = LARGEST;
 
 /// Why a watch ended.
 #[derive(Debug)]
@@ -290,7 +293,22 @@ impl Follower {
     async fn watch(&mut self, mut version: String) -> Ended {
         // After a list that failed for a while, a watch may be refused for good; then a list says what is so.
         let mut refusals = 0_u32;
+        // Whether the server may be another one than before, or set back.
+        let mut unsure = false;
         loop {
+            if unsure {
+                match self.is_behind(&version).await {
+                    Ok(true) => return Ended::Gap,
+                    Ok(false) => {}
+                    Err(error) => {
+                        self.failed(error).await;
+                        if self.is_doubtful() {
+                            return Ended::Gap;
+                        }
+                        continue;
+                    }
+                }
+            }
             let query = self.selecting([("allowWatchBookmarks", "true"), ("resourceVersion", version.as_str())]);
             match self.server.watch(&self.of.what, &self.of.path, &query).await {
                 Ok(mut watch) => {
@@ -298,15 +316,18 @@ impl Follower {
                     self.is_well();
                     let read = self.events(&mut watch, &mut version).await;
                     match read {
-                        Ended::Pause if watch.is_short() => {
-                            tokio::time::sleep(self.errors.next(None)).await;
+                        Ended::Pause => {
+                            unsure = watch.is_early();
+                            if watch.is_short() {
+                                tokio::time::sleep(self.errors.next(None)).await;
+                            }
                         }
-                        Ended::Pause => {}
                         Ended::Gap | Ended::Doubt => return read,
                     }
                 }
                 Err(KubernetesError::Refused { code: 410, .. }) => return Ended::Gap,
                 Err(error) => {
+                    unsure = true;
                     refusals += u32::from(refuses_version(&error));
                     self.failed(error).await;
                     if refusals > 1 || self.is_doubtful() {
@@ -315,6 +336,29 @@ impl Follower {
                 }
             }
         }
+    }
+
+    /// Whether the server's version is smaller than one that it told before: it was set back to a backup. Asked for changes since
+    /// a version that it does not have, it says nothing at all until it has it.
+    async fn is_behind(&self, version: &str) -> Result<bool, KubernetesError> {
+        #[derive(Deserialize)]
+        struct List {
+            metadata: Metadata,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Metadata {
+            resource_version: String,
+        }
+        let answer = self.server.get(&self.of.what, &with_query(&self.of.path, &[("limit", "1")])).await?;
+        let text = answer.whole(MOST_OF_ONE).await?;
+        let list: List = serde_json::from_slice(&text).map_err(|e| form(&self.of.what, e))?;
+        let number = |version: &str| version.parse::<u64>().ok();
+        Ok(match (number(&list.metadata.resource_version), number(version)) {
+            (Some(now), Some(before)) => now < before,
+            // Versions are numbers; of others nothing is known.
+            _ => true,
+        })
     }
 
     fn is_doubtful(&self) -> bool {

@@ -53,6 +53,8 @@ pub(super) struct Answer {
 pub(super) struct Watch {
     answer: Answer,
     begun: Instant,
+    /// When the server was asked to end it.
+    ends: Instant,
     /// When the server should have ended it at the latest.
     silent_at: Instant,
 }
@@ -106,7 +108,8 @@ impl Server {
         let of_watch = [("watch", "true"), ("timeoutSeconds", seconds.as_str())];
         let query: Vec<(&str, &str)> = of_watch.into_iter().chain(query.iter().copied()).collect();
         let answer = self.get_within(PATIENCE, what, &with_query(path, &query)).await?;
-        Ok(Watch { answer, begun, silent_at: begun + asked + PATIENCE })
+        let ends = begun + asked;
+        Ok(Watch { answer, begun, ends, silent_at: ends + PATIENCE })
     }
 
     /// A small answer, as a whole.
@@ -125,6 +128,11 @@ impl Watch {
     /// Whether it lasts, so that whatever went wrong before is over.
     pub(super) fn lasts_at(&self) -> Instant {
         self.begun + SHORTEST
+    }
+
+    /// Whether it is over before its time: the server that was asked may be another one now.
+    pub(super) fn is_early(&self) -> bool {
+        Instant::now() + SHORTEST < self.ends
     }
 
     /// Whether it has only just begun.
