@@ -154,6 +154,24 @@ async fn what_is_said_of_a_secret_stays_said() {
     assert!(is_said(&datastore) && password(&datastore, "bgp-a").is_some());
 }
 
+/// A server that keeps its connections and says nothing is one that is lost.
+#[tokio::test]
+async fn a_server_that_froze_is_noticed() {
+    let server = ApiServer::start().await;
+    server.set(peer("a"));
+    let datastore = Datastore::start(server.source());
+    synced(&datastore).await;
+    server.until("all watch", |s| s.requests(&["watch"]).len() >= 7).await;
+    server.freeze(true);
+    until(&datastore, "lost", |d| matches!(d.status().state, State::Lost(_))).await;
+    assert!(has(&datastore, "BGPPeer/a"));
+    server.freeze(false);
+    until(&datastore, "in sync", in_sync).await;
+    server.set(peer("b"));
+    until(&datastore, "a peer", |d| has(d, "BGPPeer/b")).await;
+    assert_eq!(server.requests(&["bgppeers", "limit=500"]).len(), 1);
+}
+
 /// One answer that says "later" is no loss.
 #[tokio::test]
 async fn one_refusal_is_no_loss() {

@@ -121,6 +121,22 @@ impl KubernetesError {
             | Self::Client { .. } => false,
         }
     }
+
+    /// Whether there was no answer at all: then whoever gets one first tells the others.
+    pub(super) const fn is_silence(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::CutOff { .. } | Self::Silent { .. } => true,
+            Self::Refused { .. }
+            | Self::Absent { .. }
+            | Self::Forbidden { .. }
+            | Self::Form { .. }
+            | Self::TooLarge { .. }
+            | Self::NoCalico { .. }
+            | Self::Kubeconfig { .. }
+            | Self::InCluster { .. }
+            | Self::Client { .. } => false,
+        }
+    }
 }
 
 impl From<KubernetesError> for SourceError {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use heddle_resources::{Document, Key, Kind, ObjectName, Scope};
 use serde::Deserialize;
 use serde_json::Value;
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::{debug, info};
 
@@ -46,6 +47,8 @@ enum Ended {
 #[derive(Debug)]
 pub(super) struct Follower {
     hub: Tie,
+    /// Changes when watches are to be begun again.
+    interrupts: watch::Receiver<u64>,
     server: Server,
     of: Followed,
     names: Names,
@@ -68,6 +71,7 @@ impl Follower {
     /// Lists of what was in sync are spread over half of `spread` to all of it.
     pub(super) fn new(hub: Tie, server: Server, of: Followed, spread: Duration) -> Self {
         Self {
+            interrupts: hub.interrupts(),
             hub,
             server,
             of,
@@ -368,12 +372,17 @@ impl Follower {
     /// Reads the events of a watch.
     async fn events(&mut self, watch: &mut Watch, version: &mut String) -> Ended {
         let mut lines = Lines::default();
+        self.interrupts.mark_unchanged();
         // Only a watch that lasts or tells something makes good for errors before it.
         let mut settled = false;
         loop {
             let settles_at = (!settled).then(|| watch.lasts_at());
             let sooner = self.again_at.into_iter().chain(settles_at).min();
-            let piece = match watch.next(sooner).await {
+            let next = tokio::select! {
+                next = watch.next(sooner) => next,
+                Ok(()) = self.interrupts.changed() => return Ended::Pause,
+            };
+            let piece = match next {
                 Ok(Piece::Octets(piece)) => piece,
                 Ok(Piece::Nothing) if self.is_doubtful() => return Ended::Doubt,
                 Ok(Piece::Nothing) if !settled => {

@@ -47,6 +47,8 @@ pub(super) struct Hub {
     expected: Kinds,
     inner: Mutex<Inner>,
     wishes: watch::Sender<Wishes>,
+    /// Counts how often the API server was found to stand still.
+    interrupts: watch::Sender<u64>,
     /// A kind is not served where it was.
     pub(super) unserved: Notify,
 }
@@ -61,6 +63,7 @@ impl Hub {
             expected,
             inner: Mutex::new(inner),
             wishes: watch::Sender::default(),
+            interrupts: watch::Sender::default(),
             unserved: Notify::new(),
         }
     }
@@ -71,6 +74,15 @@ impl Hub {
 
     pub(super) fn wishes(&self) -> watch::Receiver<Wishes> {
         self.wishes.subscribe()
+    }
+
+    pub(super) fn interrupts(&self) -> watch::Receiver<u64> {
+        self.interrupts.subscribe()
+    }
+
+    /// All watches are to be begun again.
+    pub(super) fn interrupt(&self) {
+        self.interrupts.send_modify(|count| *count = count.wrapping_add(1));
     }
 
     pub(super) fn has(&self, key: &Key) -> bool {

@@ -192,7 +192,15 @@ impl SecretFollower {
     /// Reads the events of a watch, until it ends however it does: the next one begins with what is there.
     async fn events(&mut self, watch: &mut Watch) {
         let mut lines = Lines::default();
-        while let Ok(Piece::Octets(piece)) = watch.next(None).await {
+        let mut interrupts = self.hub.interrupts();
+        loop {
+            let piece = tokio::select! {
+                next = watch.next(None) => match next {
+                    Ok(Piece::Octets(piece)) => piece,
+                    Ok(Piece::End | Piece::Nothing) | Err(_) => return,
+                },
+                Ok(()) = interrupts.changed() => return,
+            };
             let mut events = Vec::new();
             let mut wrong = false;
             let taken = lines.take(&piece, |line| match value::event(line, Kind::Secret) {

@@ -1,7 +1,7 @@
 //! Requests: everything that is asked of the API server is a GET.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::{Request, StatusCode, header};
@@ -20,6 +20,9 @@ use super::error::KubernetesError;
 const HEAD: Duration = Duration::from_secs(70);
 /// How long an answer may pause, and how long a watch may take to begin.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// After so long without a word of the API server it is asked whether it is there, and this long it may take to say so.
+const QUIET: Duration = Duration::from_secs(30);
+const PROBE: Duration = Duration::from_secs(10);
 /// How long a watch is asked for, at most; then it is begun again.
 const WATCH: Duration = Duration::from_secs(600);
 /// A watch that ended sooner without a word was none.
@@ -33,6 +36,21 @@ const MOST_OF_DISCOVERY: usize = 4 << 20;
 #[derive(Clone)]
 pub(super) struct Server {
     client: Client,
+    heard: Arc<Heard>,
+}
+
+/// When something came from the API server last.
+#[derive(Debug)]
+struct Heard(Mutex<Instant>);
+
+impl Heard {
+    fn now(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    fn last(&self) -> Instant {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl fmt::Debug for Server {
@@ -46,6 +64,7 @@ impl fmt::Debug for Server {
 pub(super) struct Answer {
     what: Arc<str>,
     body: Body,
+    heard: Arc<Heard>,
 }
 
 /// A watch that goes on.
@@ -70,8 +89,8 @@ pub(super) enum Piece {
 }
 
 impl Server {
-    pub(super) const fn new(client: Client) -> Self {
-        Self { client }
+    pub(super) fn new(client: Client) -> Self {
+        Self { client, heard: Arc::new(Heard(Mutex::new(Instant::now()))) }
     }
 
     /// Asks; the answer is one of success, and its beginning is here.
@@ -87,12 +106,14 @@ impl Server {
             return Err(KubernetesError::Silent { what, after: patience });
         };
         let answer = answer.map_err(|e| unreachable(&what, e))?;
+        self.heard.now();
+        let heard = Arc::clone(&self.heard);
         if answer.status().is_success() {
-            return Ok(Answer { what, body: answer.into_body() });
+            return Ok(Answer { what, body: answer.into_body(), heard });
         }
         let (code, seconds) = (answer.status(), answer.headers().get(header::RETRY_AFTER));
         let retry_after = seconds.and_then(|s| s.to_str().ok()?.trim().parse().ok()).map(Duration::from_secs);
-        let said = Answer { what: Arc::clone(&what), body: answer.into_body() }.whole(MOST_OF_ERROR).await;
+        let said = Answer { what: Arc::clone(&what), body: answer.into_body(), heard }.whole(MOST_OF_ERROR).await;
         Err(refusal(what, code, retry_after, &said.unwrap_or_default()))
     }
 
@@ -110,6 +131,23 @@ impl Server {
         let answer = self.get_within(PATIENCE, what, &with_query(path, &query)).await?;
         let ends = begun + asked;
         Ok(Watch { answer, begun, ends, silent_at: ends + PATIENCE })
+    }
+
+    /// Waits until nothing came for a while, then asks whether the API server is there: one that stands still keeps its
+    /// connections, and says nothing on them.
+    pub(super) async fn probe(&self, what: &Arc<str>) -> Result<(), KubernetesError> {
+        loop {
+            let quiet_at = self.heard.last() + QUIET;
+            if quiet_at <= Instant::now() {
+                break;
+            }
+            tokio::time::sleep_until(quiet_at).await;
+        }
+        match self.get_within(PROBE, what, "/version").await {
+            Err(error) if error.is_silence() => Err(error),
+            // Whatever it says, it is there.
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     /// A small answer, as a whole.
@@ -150,7 +188,10 @@ impl Answer {
                 Ok(None) => return Ok(Piece::End),
                 Ok(Some(Err(_))) => return Err(KubernetesError::CutOff { what: Arc::clone(&self.what) }),
                 Ok(Some(Ok(frame))) => match frame.into_data() {
-                    Ok(octets) if !octets.is_empty() => return Ok(Piece::Octets(octets.into())),
+                    Ok(octets) if !octets.is_empty() => {
+                        self.heard.now();
+                        return Ok(Piece::Octets(octets.into()));
+                    }
                     Ok(_) | Err(_) => {}
                 },
             }

@@ -152,6 +152,7 @@ impl Source for KubernetesSource {
         };
         let (mut wishes, mut apis) = (run.hub.wishes(), run.apis.subscribe());
         run.discover();
+        run.probe();
         run.follow(Kind::Node, CalicoApi::Stored);
         if run.options.pods == PodUse::OfNode {
             run.follow(Kind::Pod, CalicoApi::Stored);
@@ -257,6 +258,30 @@ impl Run {
                         }
                     }
                     Err(error) => {
+                        hub.trouble(&what, error);
+                        tokio::time::sleep(errors.next(None)).await;
+                    }
+                }
+            }
+        });
+    }
+
+    /// Looks after an API server of which nothing is heard.
+    fn probe(&mut self) {
+        let (hub, server) = (self.hub.clone(), self.server.clone());
+        self.tasks.spawn(async move {
+            let what: Arc<str> = "API server".into();
+            let mut errors = Backoff::default();
+            loop {
+                match server.probe(&what).await {
+                    Ok(()) => {
+                        errors.reset();
+                        hub.well(&what);
+                    }
+                    Err(error) => {
+                        if errors.is_fresh() {
+                            hub.interrupt();
+                        }
                         hub.trouble(&what, error);
                         tokio::time::sleep(errors.next(None)).await;
                     }
