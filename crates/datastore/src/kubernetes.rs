@@ -8,6 +8,7 @@ mod backoff;
 mod client;
 mod discovery;
 mod error;
+mod filter;
 mod follower;
 mod hub;
 mod items;
@@ -15,6 +16,7 @@ mod secret;
 mod server;
 mod slim;
 mod source;
+mod unfiltered;
 mod value;
 
 pub use api::{CalicoApi, UnknownCalicoApi};

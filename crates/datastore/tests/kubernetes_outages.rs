@@ -7,7 +7,16 @@ use std::collections::BTreeSet;
 use api_server::objects::*;
 use api_server::{ApiServer, Fault};
 use heddle_datastore::*;
-use heddle_resources::{BgpPeer, Kind, Snapshot};
+use heddle_resources::{BgpFilter, BgpPeer, Kind, Snapshot};
+use serde_json::{Value, json};
+
+fn filter(name: &str) -> Value {
+    calico("BGPFilter", name, json!({ "exportV4": [{ "action": "Reject" }] }))
+}
+
+fn peer_with_filter(name: &str, filter: &str) -> Value {
+    calico("BGPPeer", name, json!({ "peerIP": "192.0.2.1", "asNumber": 65001, "filters": [filter] }))
+}
 
 fn peers(snapshot: &Snapshot) -> BTreeSet<String> {
     snapshot.all::<BgpPeer>().map(|peer| peer.metadata.name.to_string()).collect()
@@ -67,6 +76,47 @@ async fn a_busy_server_is_not_asked_for_lists() {
         until(&datastore, "a peer", |d| has(d, "BGPPeer/b")).await;
         assert_eq!(server.requests(&["bgppeers", "limit=500"]).len(), 1, "{code}");
     }
+}
+
+/// A peer that names a filter which was not heard of is not told before the filter, whichever of them is heard of first.
+#[tokio::test]
+async fn a_peer_comes_with_its_filter() {
+    let server = ApiServer::start().await;
+    server.set(peer("a"));
+    let datastore = Datastore::start(server.source());
+    let mut watch = datastore.subscribe();
+    synced(&datastore).await;
+    server.until("all watch", |s| s.requests(&["bgpfilters", "watch"]).len() == 1).await;
+    // Nothing of filters is told.
+    away(&server, || {
+        server.fault("bgpfilters", Fault::Code(503, None), usize::MAX);
+        server.set(filter("out"));
+        server.set(peer_with_filter("b", "out"));
+        server.set(peer("c"));
+    })
+    .await;
+    let filtered = |snapshot: &Snapshot| {
+        let named = || snapshot.all::<BgpPeer>().flat_map(|peer| peer.spec.filters.iter());
+        assert!(named().all(|name| snapshot.named::<BgpFilter>(name).is_some()), "{:?}", snapshot);
+    };
+    told(&mut watch, filtered, |snapshot| peers(snapshot).contains("c")).await;
+    until(&datastore, "it is said", |d| problems(d, "BGPPeer/b/filters").iter().any(|text| text.contains("out"))).await;
+    assert!(!has(&datastore, "BGPPeer/b"));
+    server.heal();
+    told(&mut watch, filtered, |snapshot| peers(snapshot).contains("b")).await;
+    until(&datastore, "nothing is wrong", |d| problems(d, "BGPPeer/b/filters").is_empty()).await;
+    // The watch of filters stands, and has nothing to tell yet.
+    away(&server, || {
+        server.fault("bgpfilters watch", Fault::Hang, usize::MAX);
+        server.set(filter("late"));
+        server.set(peer_with_filter("d", "late"));
+    })
+    .await;
+    told(&mut watch, filtered, |snapshot| peers(snapshot).contains("d")).await;
+    // A filter that there is not keeps nobody waiting.
+    server.heal();
+    server.set(peer_with_filter("e", "none"));
+    until(&datastore, "a peer", |d| has(d, "BGPPeer/e")).await;
 }
 
 /// An answer that breaks off before anything is told makes good for nothing.

@@ -18,7 +18,7 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    const FIRST: Duration = Duration::from_millis(250);
+    pub(super) const FIRST: Duration = Duration::from_millis(250);
     const LONGEST: Duration = Duration::from_secs(30);
     /// More than this a server that is busy does not get to ask for.
     const MOST_ASKED: Duration = Duration::from_secs(120);

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use tracing::{debug, info};
 
 use super::api::{Followed, Known};
-use super::backoff::Backoff;
+use super::backoff::{Backoff, cut};
 use super::error::KubernetesError;
 use super::hub::Tie;
 use super::items::{Items, LARGEST, Lines, TooLarge};
@@ -47,6 +47,8 @@ enum Ended {
 #[derive(Debug)]
 pub(super) struct Follower {
     hub: Tie,
+    /// Changes when another one got an answer again.
+    returns: watch::Receiver<u64>,
     /// Changes when watches are to be begun again.
     interrupts: watch::Receiver<u64>,
     server: Server,
@@ -71,6 +73,7 @@ impl Follower {
     /// Lists of what was in sync are spread over half of `spread` to all of it.
     pub(super) fn new(hub: Tie, server: Server, of: Followed, spread: Duration) -> Self {
         Self {
+            returns: hub.returns(),
             interrupts: hub.interrupts(),
             hub,
             server,
@@ -121,7 +124,7 @@ impl Follower {
     /// Says what went wrong, and waits until it can be tried again.
     async fn failed(&mut self, error: KubernetesError) {
         debug!(kind = %self.of.kind, %error, "asking again later");
-        let mut asked = None;
+        let (mut asked, is_silence) = (None, error.is_silence());
         match &error {
             KubernetesError::Forbidden { .. } => {
                 self.denials = self.denials.saturating_add(1);
@@ -166,7 +169,12 @@ impl Follower {
             | KubernetesError::Client { .. } => self.hub.trouble(&self.of.what, error),
         }
         self.failures = self.failures.saturating_add(1);
-        tokio::time::sleep(self.errors.next(asked)).await;
+        let pause = self.errors.next(asked);
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            // Whoever got an answer first tells the others: what belongs together comes together.
+            Ok(()) = self.returns.changed(), if is_silence => tokio::time::sleep(cut(Backoff::FIRST)).await,
+        }
     }
 
     fn may_select_less(&self) -> bool {
@@ -313,6 +321,7 @@ impl Follower {
                     }
                 }
             }
+            self.returns.mark_unchanged();
             let query = self.selecting([("allowWatchBookmarks", "true"), ("resourceVersion", version.as_str())]);
             match self.server.watch(&self.of.what, &self.of.path, &query).await {
                 Ok(mut watch) => {

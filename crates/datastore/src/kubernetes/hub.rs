@@ -14,6 +14,7 @@ use tracing::warn;
 
 use super::api::{Need, need};
 use super::error::KubernetesError;
+use super::unfiltered::Unfiltered;
 use crate::datastore::Feed;
 use crate::error::SourceError;
 use crate::event::{Guard, Held, SourceEvent, WaitingFor};
@@ -27,6 +28,8 @@ pub(super) struct Wishes {
     pub(super) services: Option<bool>,
     /// The secrets that this node's sessions need.
     pub(super) secrets: Option<BTreeSet<Arc<str>>>,
+    /// Filters, now that it is known which peers name some.
+    pub(super) filters: Option<()>,
 }
 
 #[derive(Debug)]
@@ -36,6 +39,7 @@ struct Inner {
     listed: Kinds,
     /// Objects with problems.
     wrong: BTreeSet<Arc<str>>,
+    unfiltered: Unfiltered,
 }
 
 /// What those who follow a kind each have in common.
@@ -47,6 +51,10 @@ pub(super) struct Hub {
     expected: Kinds,
     inner: Mutex<Inner>,
     wishes: watch::Sender<Wishes>,
+    /// Filters that peers name, and of which nothing was heard.
+    filters: watch::Sender<BTreeSet<Arc<str>>>,
+    /// Counts how often somebody got an answer again.
+    returns: watch::Sender<u64>,
     /// Counts how often the API server was found to stand still.
     interrupts: watch::Sender<u64>,
     /// A kind is not served where it was.
@@ -55,7 +63,12 @@ pub(super) struct Hub {
 
 impl Hub {
     pub(super) fn new(feed: Feed, server: Arc<str>, node: Arc<str>, expected: Kinds) -> Self {
-        let inner = Inner { troubles: BTreeMap::new(), listed: Kinds::NONE, wrong: BTreeSet::new() };
+        let inner = Inner {
+            troubles: BTreeMap::new(),
+            listed: Kinds::NONE,
+            wrong: BTreeSet::new(),
+            unfiltered: Unfiltered::default(),
+        };
         Self {
             feed,
             server,
@@ -63,6 +76,8 @@ impl Hub {
             expected,
             inner: Mutex::new(inner),
             wishes: watch::Sender::default(),
+            filters: watch::Sender::default(),
+            returns: watch::Sender::default(),
             interrupts: watch::Sender::default(),
             unserved: Notify::new(),
         }
@@ -74,6 +89,14 @@ impl Hub {
 
     pub(super) fn wishes(&self) -> watch::Receiver<Wishes> {
         self.wishes.subscribe()
+    }
+
+    pub(super) fn filters(&self) -> watch::Receiver<BTreeSet<Arc<str>>> {
+        self.filters.subscribe()
+    }
+
+    pub(super) fn returns(&self) -> watch::Receiver<u64> {
+        self.returns.subscribe()
     }
 
     pub(super) fn interrupts(&self) -> watch::Receiver<u64> {
@@ -97,7 +120,14 @@ impl Hub {
         self.expected.without(inner.listed).is_empty()
     }
 
-    fn tell(&self, inner: &mut Inner, mut events: Vec<SourceEvent>, heard: Instant) -> Vec<Held> {
+    fn tell(&self, inner: &mut Inner, events: Vec<SourceEvent>, heard: Instant) -> Vec<Held> {
+        // Before both were listed nobody is told anything, and peers are listed before their filters.
+        let both = inner.listed.contains(Kind::BgpPeer) && inner.listed.contains(Kind::BgpFilter);
+        let events = if both { inner.unfiltered.sift(events, &self.feed.snapshot()) } else { events };
+        self.tell_sifted(inner, events, heard)
+    }
+
+    fn tell_sifted(&self, inner: &mut Inner, mut events: Vec<SourceEvent>, heard: Instant) -> Vec<Held> {
         if events.is_empty() {
             return Vec::new();
         }
@@ -127,6 +157,12 @@ impl Hub {
         if asks {
             self.ask(inner);
         }
+        let lacking = inner.unfiltered.lacking();
+        self.filters.send_if_modified(|now| {
+            let changed = *now != lacking;
+            *now = lacking;
+            changed
+        });
         held
     }
 
@@ -153,8 +189,12 @@ impl Hub {
     }
 
     fn well(&self, inner: &mut Inner, who: &Arc<str>) {
-        if inner.troubles.remove(who).is_some() && inner.troubles.is_empty() {
+        let Some(error) = inner.troubles.remove(who) else { return };
+        if inner.troubles.is_empty() {
             self.feed.tell([SourceEvent::Regained]);
+        }
+        if error.is_silence() {
+            self.returns.send_modify(|count| *count = count.wrapping_add(1));
         }
     }
 
@@ -192,7 +232,8 @@ impl Hub {
         let services = known(&[Kind::BgpConfiguration]).then(|| advertises_services(&snapshot));
         let secrets = known(&[Kind::BgpConfiguration, Kind::BgpPeer, Kind::Node])
             .then(|| secrets(&snapshot, snapshot.named::<Node>(&self.node).map(|node| &**node)));
-        let wishes = Wishes { services, secrets };
+        let filters = known(&[Kind::BgpPeer]).then_some(());
+        let wishes = Wishes { services, secrets, filters };
         self.wishes.send_if_modified(|now| {
             let changed = *now != wishes;
             *now = wishes;
@@ -306,6 +347,14 @@ impl Tie {
     pub(super) fn empty(&self, kind: Kind) {
         if let Some(mut inner) = self.enter() {
             self.hub.empty(&mut inner, kind);
+        }
+    }
+
+    /// There is no filter of this name: peers that wait for it wait in vain.
+    pub(super) fn filter_absent(&self, filter: &Arc<str>) {
+        if let Some(mut inner) = self.enter() {
+            let events = inner.unfiltered.absent(filter);
+            self.hub.tell_sifted(&mut inner, events, Instant::now());
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use heddle_resources::{Document, Key, Kind};
 use serde_json::Value;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::backoff::{Backoff, cut};
@@ -28,6 +29,7 @@ const MOST: usize = 4 << 20;
 #[derive(Debug)]
 pub(super) struct SecretFollower {
     hub: Tie,
+    returns: watch::Receiver<u64>,
     server: Server,
     key: Key,
     what: Arc<str>,
@@ -54,6 +56,7 @@ impl SecretFollower {
     ) -> Self {
         let key = secret_key(namespace, name);
         Self {
+            returns: hub.returns(),
             hub,
             server,
             of_watch: format!("{key}/watch").into(),
@@ -72,6 +75,7 @@ impl SecretFollower {
     pub(super) async fn run(mut self) {
         loop {
             // Without a version a watch begins with what is there; the one that is read after it began is not older.
+            self.returns.mark_unchanged();
             let query = [("fieldSelector", self.selector.as_str())];
             let watch = self.server.watch(&self.what, &self.path, &query).await;
             match self.read().await {
@@ -113,6 +117,7 @@ impl SecretFollower {
 
     async fn failed(&mut self, error: KubernetesError) {
         let asked = if let KubernetesError::Refused { retry_after, .. } = &error { *retry_after } else { None };
+        let is_silence = error.is_silence();
         if matches!(error, KubernetesError::Forbidden { .. }) {
             self.denials = self.denials.saturating_add(1);
             if self.denials > 1 {
@@ -126,7 +131,11 @@ impl SecretFollower {
         } else if !self.errors.is_fresh() {
             self.hub.trouble(&self.what, error);
         }
-        tokio::time::sleep(self.errors.next(asked)).await;
+        let pause = self.errors.next(asked);
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            Ok(()) = self.returns.changed(), if is_silence => tokio::time::sleep(cut(Backoff::FIRST)).await,
+        }
     }
 
     /// It cannot be read; who waits for it goes on without it.

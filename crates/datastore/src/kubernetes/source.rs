@@ -14,6 +14,7 @@ use super::backoff::{Backoff, cut};
 use super::client::kubernetes_client;
 use super::discovery::{Discovered, discover};
 use super::error::KubernetesError;
+use super::filter::find_filter;
 use super::follower::Follower;
 use super::hub::{Hub, Tie, Wishes};
 use super::secret::{SecretFollower, secret_key};
@@ -30,6 +31,8 @@ const SERVICES: [Kind; 2] = [Kind::Service, Kind::EndpointSlice];
 
 /// How often is looked whether an API came that was not there.
 const LOOK_AGAIN: Duration = Duration::from_secs(600);
+/// How often is looked whether there can be filters where there could not.
+const LOOK_FOR_FILTERS: Duration = Duration::from_secs(30);
 /// An API that goes is not believed to have gone before it is still so after this: servers that start have none at first.
 const CONFIRM: Duration = Duration::from_secs(10);
 
@@ -146,11 +149,13 @@ impl Source for KubernetesSource {
             tasks: JoinSet::new(),
             followers: BTreeMap::new(),
             discovered: None,
+            filters_wait: true,
             secrets: BTreeMap::new(),
+            filters: BTreeMap::new(),
             answered,
             apis: watch::Sender::new(None),
         };
-        let (mut wishes, mut apis) = (run.hub.wishes(), run.apis.subscribe());
+        let (mut wishes, mut filters, mut apis) = (run.hub.wishes(), run.hub.filters(), run.apis.subscribe());
         run.discover();
         run.probe();
         run.follow(Kind::Node, CalicoApi::Stored);
@@ -167,11 +172,17 @@ impl Source for KubernetesSource {
                     let found = apis.borrow_and_update().clone();
                     found.into_iter().for_each(|found| run.found(found));
                 }
+                Ok(()) = filters.changed() => {
+                    let wanted = filters.borrow_and_update().clone();
+                    run.find_filters(&wanted);
+                }
                 Some(name) = answers.recv() => run.answer(&name),
                 Some(ended) = run.tasks.join_next() => {
                     if let Some(Ok(panic)) = ended.err().map(JoinError::try_into_panic) {
                         std::panic::resume_unwind(panic);
                     }
+                    let wanted = filters.borrow().clone();
+                    run.find_filters(&wanted);
                 }
                 else => return,
             }
@@ -217,6 +228,10 @@ struct Run {
     tasks: JoinSet<()>,
     followers: BTreeMap<Kind, Task>,
     discovered: Option<Discovered>,
+    /// Whether filters are still to be listed for the first time: after the peers, so that none of these comes before its own.
+    filters_wait: bool,
+    /// Filters that are asked for by name.
+    filters: BTreeMap<Arc<str>, Task>,
     secrets: BTreeMap<Arc<str>, FollowedSecret>,
     answered: mpsc::UnboundedSender<Arc<str>>,
     /// Which APIs there are.
@@ -247,6 +262,8 @@ impl Run {
                         doubted = None;
                         // What is there may be joined by what is not, or by the API that comes before it.
                         let more = !found.lacking.is_empty() || (wanted.is_none() && found.calico == CalicoApi::Native);
+                        let lacks_filters = found.lacking.contains(&Kind::BgpFilter);
+                        let pause = if lacks_filters { LOOK_FOR_FILTERS } else { LOOK_AGAIN };
                         tell.send_if_modified(|now| {
                             let changed = now.as_ref() != Some(&found);
                             *now = Some(found);
@@ -254,7 +271,7 @@ impl Run {
                         });
                         tokio::select! {
                             () = hub.unserved.notified() => tokio::time::sleep(missing.next(None)).await,
-                            () = tokio::time::sleep(cut(LOOK_AGAIN)), if more => {}
+                            () = tokio::time::sleep(cut(pause)), if more => {}
                         }
                     }
                     Err(error) => {
@@ -290,6 +307,22 @@ impl Run {
         });
     }
 
+    /// Finds out of filters that peers name whether there are any of these names.
+    fn find_filters(&mut self, wanted: &BTreeSet<Arc<str>>) {
+        for (_, task) in self.filters.extract_if(.., |name, _| !wanted.contains(name)) {
+            task.stop();
+        }
+        let calico = self.discovered.as_ref().map_or(CalicoApi::Stored, |found| found.calico);
+        for name in wanted {
+            if self.filters.get(name).is_none_or(|task| task.handle.is_finished()) {
+                let tie = Tie::new(self.hub.hub());
+                let found = find_filter(tie.clone(), self.server.clone(), calico, Arc::clone(name));
+                let handle = self.tasks.spawn(found);
+                self.filters.insert(Arc::clone(name), Task { handle, tie });
+            }
+        }
+    }
+
     /// Begins to follow a kind, if nobody does.
     fn follow(&mut self, kind: Kind, calico: CalicoApi) {
         if self.followers.contains_key(&kind) {
@@ -316,19 +349,31 @@ impl Run {
         if self.discovered.as_ref().is_some_and(|before| before.calico != found.calico) {
             // The objects stay until the other API's lists say what is gone.
             CALICO.into_iter().for_each(|kind| self.leave(kind));
+            self.find_filters(&BTreeSet::new());
         }
         for kind in CALICO {
             if found.lacking.contains(&kind) {
                 self.hub.without(kind);
-            } else {
+            } else if kind != Kind::BgpFilter || !self.filters_wait {
                 self.follow(kind, found.calico);
             }
         }
         self.discovered = Some(found);
     }
 
+    /// Peers were listed: a list of filters has those that they name.
+    fn follow_filters(&mut self) {
+        self.filters_wait = false;
+        if let Some(found) = self.discovered.clone() {
+            self.found(found);
+        }
+    }
+
     /// The objects ask for others.
     fn wish(&mut self, wishes: Wishes) {
+        if wishes.filters.is_some() && self.filters_wait {
+            self.follow_filters();
+        }
         let always = self.options.services == ServiceUse::Always;
         match wishes.services {
             Some(wanted) if wanted || always => {
