@@ -5,10 +5,14 @@ mod api_server;
 use std::collections::BTreeSet;
 
 use api_server::objects::*;
-use api_server::{ApiServer, Fault};
+use api_server::{ApiServer, Fault, NATIVE, STORED};
 use heddle_datastore::*;
 use heddle_resources::{BgpFilter, BgpPeer, Kind, Snapshot};
 use serde_json::{Value, json};
+
+fn cluster_information(api: &str, ready: bool) -> Value {
+    calico_in(api, "ClusterInformation", "default", json!({ "datastoreReady": ready }))
+}
 
 fn filter(name: &str) -> Value {
     calico("BGPFilter", name, json!({ "exportV4": [{ "action": "Reject" }] }))
@@ -38,6 +42,85 @@ async fn told(watch: &mut Watch, check: impl Fn(&Snapshot), is_so: impl Fn(&Snap
         check(event.snapshot());
         if is_so(event.snapshot()) {
             return;
+        }
+    }
+}
+
+/// The old objects are locked and then deleted one by one, with their definitions: nobody believes that they are gone.
+#[tokio::test]
+async fn objects_that_were_migrated_are_not_gone() {
+    let server = ApiServer::start().await;
+    server.serve_all(NATIVE);
+    server.set(cluster_information(STORED, true));
+    let names = ["a", "b", "c"];
+    names.iter().for_each(|name| server.set(peer(name)));
+    let datastore = Datastore::start(server.source());
+    let mut watch = datastore.subscribe();
+    assert_eq!(peers(&*synced(&datastore).await).len(), 3);
+    server.until("all watch", |s| s.requests(&["bgppeers", "watch"]).len() == 1).await;
+    server.set(cluster_information(STORED, false));
+    server.set(cluster_information(NATIVE, false));
+    for name in names {
+        server.set(calico_in(NATIVE, "BGPPeer", name, json!({ "peerIP": "192.0.2.1", "asNumber": 65001 })));
+    }
+    server.set(cluster_information(NATIVE, true));
+    names.iter().for_each(|name| server.delete(&peer(name)));
+    server.set(calico_in(NATIVE, "BGPPeer", "new", json!({ "peerIP": "192.0.2.9", "asNumber": 65001 })));
+    let all_there = |snapshot: &Snapshot| {
+        assert!(names.iter().all(|name| peers(snapshot).contains(*name)), "{:?}", peers(snapshot));
+    };
+    told(&mut watch, all_there, |snapshot| peers(snapshot).contains("new")).await;
+    // Lists, too, that are empty because of it are no news.
+    server.withdraw_api(STORED);
+    server.set(calico_in(NATIVE, "BGPPeer", "newer", json!({ "peerIP": "192.0.2.9", "asNumber": 65001 })));
+    told(&mut watch, all_there, |snapshot| peers(snapshot).contains("newer")).await;
+    until(&datastore, "in sync", in_sync).await;
+}
+
+/// A list that comes out empty because the old objects were migrated is no more believed than deletions that are told.
+#[tokio::test]
+async fn a_list_of_migrated_objects_is_not_believed() {
+    let server = ApiServer::start().await;
+    server.serve_all(NATIVE);
+    server.set(cluster_information(STORED, true));
+    server.set(peer("a"));
+    let datastore = Datastore::start(server.source());
+    let mut watch = datastore.subscribe();
+    synced(&datastore).await;
+    server.until("all watch", |s| s.requests(&["bgppeers", "watch"]).len() == 1).await;
+    server.set(cluster_information(STORED, false));
+    server.set(calico_in(NATIVE, "BGPPeer", "a", json!({ "peerIP": "192.0.2.1", "asNumber": 65001 })));
+    server.set(calico_in(NATIVE, "BGPPeer", "new", json!({ "peerIP": "192.0.2.9", "asNumber": 65001 })));
+    server.set(cluster_information(NATIVE, true));
+    server.delete_unseen(&peer("a"));
+    server.compact();
+    let there = |snapshot: &Snapshot| assert!(peers(snapshot).contains("a"), "{:?}", peers(snapshot));
+    told(&mut watch, there, |snapshot| peers(snapshot).contains("new")).await;
+}
+
+/// Where both APIs are served, the objects themselves say which counts; a deletion in the one that counts is believed.
+#[tokio::test]
+async fn the_cluster_says_which_of_two_apis_counts() {
+    for (stored, native, counts) in [
+        (Some(true), Some(true), "stored"),
+        (Some(false), Some(true), "native"),
+        (None, Some(true), "native"),
+        (Some(false), Some(false), "stored"),
+        (Some(true), None, "stored"),
+        (None, None, "stored"),
+    ] {
+        let server = ApiServer::start().await;
+        server.serve_all(NATIVE);
+        server.set(peer("stored"));
+        server.set(peer("gone"));
+        server.set(calico_in(NATIVE, "BGPPeer", "native", json!({ "peerIP": "192.0.2.2", "asNumber": 65001 })));
+        stored.iter().for_each(|ready| server.set(cluster_information(STORED, *ready)));
+        native.iter().for_each(|ready| server.set(cluster_information(NATIVE, *ready)));
+        let datastore = Datastore::start(server.source());
+        assert!(peers(&*synced(&datastore).await).contains(counts), "{stored:?} {native:?}");
+        if counts == "stored" {
+            server.delete(&peer("gone"));
+            until(&datastore, "it is gone", |d| !has(d, "BGPPeer/gone")).await;
         }
     }
 }

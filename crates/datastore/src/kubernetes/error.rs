@@ -52,6 +52,14 @@ pub enum KubernetesError {
         /// What was asked for.
         what: Arc<str>,
     },
+    /// Another API has what counts.
+    #[error("{what}: what is in {api} does not count any more")]
+    Superseded {
+        /// What was asked for.
+        what: Arc<str>,
+        /// The API that was followed.
+        api: &'static str,
+    },
     /// A permission is missing.
     #[error("{what}: not permitted ({message}); grant it as the role in docs/datastore.md does")]
     Forbidden {
@@ -112,6 +120,7 @@ impl KubernetesError {
             Self::Refused { code, .. } => matches!(code, 408 | 429 | 500..=599),
             Self::Silent { .. }
             | Self::Absent { .. }
+            | Self::Superseded { .. }
             | Self::Forbidden { .. }
             | Self::Form { .. }
             | Self::TooLarge { .. }
@@ -128,6 +137,7 @@ impl KubernetesError {
             Self::Unreachable { .. } | Self::CutOff { .. } | Self::Silent { .. } => true,
             Self::Refused { .. }
             | Self::Absent { .. }
+            | Self::Superseded { .. }
             | Self::Forbidden { .. }
             | Self::Form { .. }
             | Self::TooLarge { .. }

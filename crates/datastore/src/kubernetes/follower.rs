@@ -13,6 +13,7 @@ use tracing::{debug, info};
 
 use super::api::{Followed, Known};
 use super::backoff::{Backoff, cut};
+use super::discovery::{Superseded, superseded};
 use super::error::KubernetesError;
 use super::hub::Tie;
 use super::items::{Items, LARGEST, Lines, TooLarge};
@@ -67,11 +68,20 @@ pub(super) struct Follower {
     failures: u32,
     /// Whether lists come page by page.
     pages: bool,
+    /// Whether objects may be migrated from the API in which they are followed to another one.
+    may_migrate: MayMigrate,
+}
+
+/// Whether objects may be migrated to another API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum MayMigrate {
+    Yes,
+    No,
 }
 
 impl Follower {
     /// Lists of what was in sync are spread over half of `spread` to all of it.
-    pub(super) fn new(hub: Tie, server: Server, of: Followed, spread: Duration) -> Self {
+    pub(super) fn new(hub: Tie, server: Server, of: Followed, spread: Duration, may_migrate: MayMigrate) -> Self {
         Self {
             returns: hub.returns(),
             interrupts: hub.interrupts(),
@@ -86,6 +96,7 @@ impl Follower {
             denials: 0,
             failures: 0,
             pages: true,
+            may_migrate,
         }
     }
 
@@ -153,6 +164,8 @@ impl Follower {
                     asked = *retry_after;
                 }
             }
+            // The other API is looked for.
+            KubernetesError::Superseded { .. } => self.hub.unserved.notify_one(),
             KubernetesError::Refused { retry_after, .. } => {
                 asked = *retry_after;
                 self.hub.trouble(&self.of.what, error);
@@ -193,12 +206,20 @@ impl Follower {
         let mut events = vec![SourceEvent::ResyncBegin { kinds, guard: Guard::Doubt }];
         let before = std::mem::take(&mut self.origins);
         let mut next = String::new();
+        let was_listed = self.hub.listed(self.of.kind);
         let read = loop {
             match self.page(&next, &mut events).await {
                 Ok((version, more)) if more.is_empty() => break Ok(version),
                 Ok((_, more)) => next = more,
                 Err(error) => break Err(error),
             }
+        };
+        // What a list lacks may have been migrated.
+        let read = match read {
+            Ok(_) if was_listed && self.is_superseded().await => {
+                Err(KubernetesError::Superseded { what: Arc::clone(&self.of.what), api: self.of.api_version })
+            }
+            read => read,
         };
         let version = match read {
             Ok(version) => version,
@@ -374,6 +395,20 @@ impl Follower {
         })
     }
 
+    /// Whether what is followed was migrated to another API; asked until there is an answer.
+    async fn is_superseded(&mut self) -> bool {
+        if self.may_migrate == MayMigrate::No {
+            return false;
+        }
+        loop {
+            match superseded(&self.server).await {
+                Ok(Superseded::Yes) => return true,
+                Ok(Superseded::No) => return false,
+                Err(error) => self.failed(error).await,
+            }
+        }
+    }
+
     fn is_doubtful(&self) -> bool {
         self.again_at.is_some_and(|at| at <= Instant::now())
     }
@@ -415,6 +450,13 @@ impl Follower {
                 // What is behind something that cannot be read may not be in order.
                 gap = gap || self.event(line, version, &mut events).is_err();
             });
+            let goes = |event: &SourceEvent| matches!(event, SourceEvent::Deleted { key, .. } if self.hub.has(key));
+            if events.iter().any(goes) && self.is_superseded().await {
+                // They were not deleted, but migrated; whatever is told of them here is no matter.
+                debug!(kind = %self.of.kind, "what goes here is in another API");
+                self.hub.unserved.notify_one();
+                return Ended::Gap;
+            }
             self.hub.tell(events, heard);
             if gap || taken.is_err() {
                 return Ended::Gap;

@@ -57,7 +57,7 @@ pub(super) struct Hub {
     returns: watch::Sender<u64>,
     /// Counts how often the API server was found to stand still.
     interrupts: watch::Sender<u64>,
-    /// A kind is not served where it was.
+    /// A kind is not served where it was, or does not count any more.
     pub(super) unserved: Notify,
 }
 

@@ -15,7 +15,7 @@ use super::client::kubernetes_client;
 use super::discovery::{Discovered, discover};
 use super::error::KubernetesError;
 use super::filter::find_filter;
-use super::follower::Follower;
+use super::follower::{Follower, MayMigrate};
 use super::hub::{Hub, Tie, Wishes};
 use super::secret::{SecretFollower, secret_key};
 use super::server::Server;
@@ -31,6 +31,8 @@ const SERVICES: [Kind; 2] = [Kind::Service, Kind::EndpointSlice];
 
 /// How often is looked whether an API came that was not there.
 const LOOK_AGAIN: Duration = Duration::from_secs(600);
+/// How often, while the API server has both of Calico's, is looked which one counts.
+const LOOK_WHILE_BOTH: Duration = Duration::from_secs(60);
 /// How often is looked whether there can be filters where there could not.
 const LOOK_FOR_FILTERS: Duration = Duration::from_secs(30);
 /// An API that goes is not believed to have gone before it is still so after this: servers that start have none at first.
@@ -253,7 +255,7 @@ impl Run {
                         errors.reset();
                         hub.well(&what);
                         let differs = |now: &Discovered| now.calico != found.calico;
-                        let other = tell.borrow().as_ref().is_some_and(differs);
+                        let other = !found.both && tell.borrow().as_ref().is_some_and(differs);
                         if other && doubted != Some(found.calico) {
                             doubted = Some(found.calico);
                             tokio::time::sleep(cut(CONFIRM)).await;
@@ -262,8 +264,12 @@ impl Run {
                         doubted = None;
                         // What is there may be joined by what is not, or by the API that comes before it.
                         let more = !found.lacking.is_empty() || (wanted.is_none() && found.calico == CalicoApi::Native);
-                        let lacks_filters = found.lacking.contains(&Kind::BgpFilter);
-                        let pause = if lacks_filters { LOOK_FOR_FILTERS } else { LOOK_AGAIN };
+                        let pause = match &found {
+                            Discovered { lacking, .. } if lacking.contains(&Kind::BgpFilter) => LOOK_FOR_FILTERS,
+                            Discovered { both: true, .. } => LOOK_WHILE_BOTH,
+                            Discovered { both: false, .. } => LOOK_AGAIN,
+                        };
+                        let more = more || found.both;
                         tell.send_if_modified(|now| {
                             let changed = now.as_ref() != Some(&found);
                             *now = Some(found);
@@ -331,8 +337,10 @@ impl Run {
         let other_name = self.options.kubernetes_node.as_ref().filter(|_| kind == Kind::Pod);
         let node = other_name.unwrap_or(&self.options.node);
         let followed = Followed::new(kind, calico, node);
+        let stored = CALICO.contains(&kind) && calico == CalicoApi::Stored;
+        let may_migrate = if stored && self.options.calico.is_none() { MayMigrate::Yes } else { MayMigrate::No };
         let tie = Tie::new(self.hub.hub());
-        let follower = Follower::new(tie.clone(), self.server.clone(), followed, self.options.spread);
+        let follower = Follower::new(tie.clone(), self.server.clone(), followed, self.options.spread, may_migrate);
         let handle = self.tasks.spawn(follower.run());
         self.followers.insert(kind, Task { handle, tie });
     }
