@@ -60,6 +60,12 @@ pub enum KubernetesError {
         /// The API that was followed.
         api: &'static str,
     },
+    /// A fault of ours.
+    #[error("{what}: whoever follows it has failed, and begins again; report this, with the log")]
+    Failed {
+        /// What was followed.
+        what: Arc<str>,
+    },
     /// A permission is missing.
     #[error("{what}: not permitted ({message}); grant it as the role in docs/datastore.md does")]
     Forbidden {
@@ -121,6 +127,7 @@ impl KubernetesError {
             Self::Silent { .. }
             | Self::Absent { .. }
             | Self::Superseded { .. }
+            | Self::Failed { .. }
             | Self::Forbidden { .. }
             | Self::Form { .. }
             | Self::TooLarge { .. }
@@ -138,6 +145,7 @@ impl KubernetesError {
             Self::Refused { .. }
             | Self::Absent { .. }
             | Self::Superseded { .. }
+            | Self::Failed { .. }
             | Self::Forbidden { .. }
             | Self::Form { .. }
             | Self::TooLarge { .. }

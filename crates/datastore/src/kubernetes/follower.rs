@@ -172,6 +172,7 @@ impl Follower {
             }
             KubernetesError::Unreachable { .. }
             | KubernetesError::Absent { .. }
+            | KubernetesError::Failed { .. }
             | KubernetesError::CutOff { .. }
             | KubernetesError::Silent { .. }
             | KubernetesError::Form { .. }

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use heddle_resources::Kind;
 use kube::{Client, Config};
 use tokio::sync::{mpsc, watch};
-use tokio::task::{AbortHandle, JoinError, JoinSet};
+use tokio::task::{AbortHandle, Id, JoinSet};
+use tracing::error;
 
 use super::api::{CalicoApi, Followed};
 use super::backoff::{Backoff, cut};
@@ -156,6 +157,9 @@ impl Source for KubernetesSource {
             filters: BTreeMap::new(),
             answered,
             apis: watch::Sender::new(None),
+            looking: None,
+            probing: None,
+            failures: Backoff::default(),
         };
         let (mut wishes, mut filters, mut apis) = (run.hub.wishes(), run.hub.filters(), run.apis.subscribe());
         run.discover();
@@ -179,9 +183,10 @@ impl Source for KubernetesSource {
                     run.find_filters(&wanted);
                 }
                 Some(name) = answers.recv() => run.answer(&name),
-                Some(ended) = run.tasks.join_next() => {
-                    if let Some(Ok(panic)) = ended.err().map(JoinError::try_into_panic) {
-                        std::panic::resume_unwind(panic);
+                Some(ended) = run.tasks.join_next_with_id() => {
+                    match ended {
+                        Err(error) if error.is_panic() => run.begin_again(error.id()),
+                        Ok(_) | Err(_) => {}
                     }
                     let wanted = filters.borrow().clone();
                     run.find_filters(&wanted);
@@ -238,14 +243,46 @@ struct Run {
     answered: mpsc::UnboundedSender<Arc<str>>,
     /// Which APIs there are.
     apis: watch::Sender<Option<Discovered>>,
+    /// Who finds that out, and who looks after a server of which nothing is heard.
+    looking: Option<Id>,
+    probing: Option<Id>,
+    /// Pauses after faults of ours.
+    failures: Backoff,
 }
 
 impl Run {
+    /// Whoever failed begins again: a fault in one place must not leave a kind as it is for good.
+    fn begin_again(&mut self, id: Id) {
+        error!("a fault of ours ended a task that follows the API server; it begins again; report this");
+        let is_it = |task: &Task| task.handle.id() == id;
+        if self.looking == Some(id) {
+            self.discover();
+        }
+        if self.probing == Some(id) {
+            self.probe();
+        }
+        let failed = self.followers.iter().find(|(_, task)| is_it(task)).map(|(kind, _)| *kind);
+        if let Some(kind) = failed {
+            self.followers.remove(&kind).iter().for_each(Task::stop);
+            let what: Arc<str> = kind.as_str().into();
+            self.hub.trouble(&what, KubernetesError::Failed { what: Arc::clone(&what) });
+            let calico = self.discovered.as_ref().map_or(CalicoApi::Stored, |found| found.calico);
+            let pause = self.failures.next(None);
+            self.follow_after(pause, kind, calico);
+        }
+        let wanted: BTreeSet<Arc<str>> = self.secrets.keys().cloned().collect();
+        self.secrets.retain(|_, secret| !is_it(&secret.task));
+        if self.secrets.len() != wanted.len() {
+            self.wish_secrets(&wanted);
+        }
+        self.filters.retain(|_, task| !is_it(task));
+    }
+
     /// Begins to find out which APIs there are; says so whenever that changes.
     fn discover(&mut self) {
         let tell = self.apis.clone();
         let (hub, server, wanted) = (self.hub.clone(), self.server.clone(), self.options.calico);
-        self.tasks.spawn(async move {
+        let task = self.tasks.spawn(async move {
             let what: Arc<str> = "APIs".into();
             let (mut errors, mut missing) = (Backoff::default(), Backoff::default());
             let mut doubted = None;
@@ -287,12 +324,13 @@ impl Run {
                 }
             }
         });
+        self.looking = Some(task.id());
     }
 
     /// Looks after an API server of which nothing is heard.
     fn probe(&mut self) {
         let (hub, server) = (self.hub.clone(), self.server.clone());
-        self.tasks.spawn(async move {
+        let task = self.tasks.spawn(async move {
             let what: Arc<str> = "API server".into();
             let mut errors = Backoff::default();
             loop {
@@ -311,6 +349,7 @@ impl Run {
                 }
             }
         });
+        self.probing = Some(task.id());
     }
 
     /// Finds out of filters that peers name whether there are any of these names.
@@ -331,6 +370,10 @@ impl Run {
 
     /// Begins to follow a kind, if nobody does.
     fn follow(&mut self, kind: Kind, calico: CalicoApi) {
+        self.follow_after(Duration::ZERO, kind, calico);
+    }
+
+    fn follow_after(&mut self, pause: Duration, kind: Kind, calico: CalicoApi) {
         if self.followers.contains_key(&kind) {
             return;
         }
@@ -341,7 +384,10 @@ impl Run {
         let may_migrate = if stored && self.options.calico.is_none() { MayMigrate::Yes } else { MayMigrate::No };
         let tie = Tie::new(self.hub.hub());
         let follower = Follower::new(tie.clone(), self.server.clone(), followed, self.options.spread, may_migrate);
-        let handle = self.tasks.spawn(follower.run());
+        let handle = self.tasks.spawn(async move {
+            tokio::time::sleep(pause).await;
+            follower.run().await;
+        });
         self.followers.insert(kind, Task { handle, tie });
     }
 
@@ -449,7 +495,40 @@ impl Run {
 
 #[cfg(test)]
 mod tests {
+    use super::super::hub::tests::hub;
     use super::*;
+
+    /// A fault of ours ends one task, and that begins again.
+    #[tokio::test]
+    async fn who_fails_begins_again() {
+        let (_datastore, hub) = hub().await;
+        let config = Config::new("http://127.0.0.1:1".parse().expect("an address"));
+        let (answered, _answers) = mpsc::unbounded_channel();
+        let mut run = Run {
+            hub: Tie::new(&hub),
+            server: Server::new(kubernetes_client(&config).expect("a client")),
+            options: KubernetesOptions::of("n1"),
+            tasks: JoinSet::new(),
+            followers: BTreeMap::new(),
+            discovered: None,
+            filters_wait: true,
+            secrets: BTreeMap::new(),
+            filters: BTreeMap::new(),
+            answered,
+            apis: watch::Sender::new(None),
+            looking: None,
+            probing: None,
+            failures: Backoff::default(),
+        };
+        let handle = run.tasks.spawn(async { panic!("a fault, for the test") });
+        let failed = handle.id();
+        run.followers.insert(Kind::Node, Task { handle, tie: Tie::new(&hub) });
+        let ended = run.tasks.join_next_with_id().await.expect("a task").expect_err("it panicked");
+        assert!(ended.is_panic() && ended.id() == failed);
+        run.begin_again(ended.id());
+        assert!(run.followers.get(&Kind::Node).is_some_and(|task| task.handle.id() != failed));
+        assert_eq!(run.tasks.len(), 1);
+    }
 
     #[test]
     fn nodes_that_hear_the_same_do_not_ask_at_once() {
