@@ -6,9 +6,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use heddle_datastore::{
-    CalicoApi, KubernetesError, KubernetesOptions, KubernetesSource, ServiceUse, kubernetes_config,
-};
+use heddle_datastore::{CalicoApi, KubernetesError, KubernetesOptions, KubernetesSource, ServiceUse};
 use thiserror::Error;
 
 use crate::context::{ContextArgs, Perhaps};
@@ -100,8 +98,7 @@ impl KubernetesArgs {
     /// # Panics
     /// Outside of a tokio runtime.
     pub async fn source(&self, node: &str, context: &ContextArgs) -> Result<KubernetesSource, KubernetesError> {
-        let config = kubernetes_config(self.kubeconfig.0.as_deref()).await?;
-        KubernetesSource::connect(&config, self.options(node, context))
+        KubernetesSource::of(self.kubeconfig.0.as_deref(), self.options(node, context)).await
     }
 
     fn options(&self, node: &str, context: &ContextArgs) -> KubernetesOptions {

@@ -1,6 +1,7 @@
 //! Requests: everything that is asked of the API server is a GET.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,8 +12,10 @@ use kube::client::Body;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use tokio::time::{Instant, timeout};
+use tracing::warn;
 
 use super::backoff::cut;
+use super::client::{kubernetes_client, kubernetes_config};
 use super::error::KubernetesError;
 
 /// How long the beginning of an answer may take: API servers give up after 60 s, and whoever does so sooner asks a busy one
@@ -23,6 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// After so long without a word of the API server it is asked whether it is there, and this long it may take to say so.
 const QUIET: Duration = Duration::from_secs(30);
 const PROBE: Duration = Duration::from_secs(10);
+/// How often a kubeconfig is read again while the API server cannot be reached by it, or does not know us.
+const FIND_AGAIN: Duration = Duration::from_secs(10);
 /// How long a watch is asked for, at most; then it is begun again.
 const WATCH: Duration = Duration::from_secs(600);
 /// A watch that ended sooner without a word was none.
@@ -35,8 +40,24 @@ const MOST_OF_DISCOVERY: usize = 4 << 20;
 /// The API server.
 #[derive(Clone)]
 pub(super) struct Server {
-    client: Client,
+    way: Arc<Way>,
     heard: Arc<Heard>,
+}
+
+/// The way to the API server, which may have to be found anew: certificates and tokens are replaced while we run.
+struct Way {
+    client: Mutex<Client>,
+    found: Found,
+    looked_at: Mutex<Instant>,
+}
+
+/// How the way was found.
+#[derive(Clone, Debug)]
+pub(super) enum Found {
+    /// By whoever uses us.
+    Given,
+    /// By this kubeconfig, or, without one, as a pod finds it.
+    ByKubeconfig(Option<PathBuf>),
 }
 
 /// When something came from the API server last.
@@ -89,8 +110,30 @@ pub(super) enum Piece {
 }
 
 impl Server {
-    pub(super) fn new(client: Client) -> Self {
-        Self { client, heard: Arc::new(Heard(Mutex::new(Instant::now()))) }
+    pub(super) fn new(client: Client, found: Found) -> Self {
+        let now = Instant::now();
+        let way = Way { client: Mutex::new(client), found, looked_at: Mutex::new(now) };
+        Self { way: Arc::new(way), heard: Arc::new(Heard(Mutex::new(now))) }
+    }
+
+    fn client(&self) -> Client {
+        self.way.client.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Reads again what says how the API server is reached, and who we are.
+    async fn find_again(&self) {
+        let Found::ByKubeconfig(kubeconfig) = &self.way.found else { return };
+        {
+            let mut looked_at = self.way.looked_at.lock().unwrap_or_else(PoisonError::into_inner);
+            if looked_at.elapsed() < FIND_AGAIN {
+                return;
+            }
+            *looked_at = Instant::now();
+        }
+        match kubernetes_config(kubeconfig.as_deref()).await.and_then(|config| kubernetes_client(&config)) {
+            Ok(client) => *self.way.client.lock().unwrap_or_else(PoisonError::into_inner) = client,
+            Err(error) => warn!(%error, "what was read of it before counts"),
+        }
     }
 
     /// Asks; the answer is one of success, and its beginning is here.
@@ -99,10 +142,18 @@ impl Server {
     }
 
     async fn get_within(&self, patience: Duration, what: &Arc<str>, path: &str) -> Result<Answer, KubernetesError> {
+        let answer = self.ask(patience, what, path).await;
+        if let Err(KubernetesError::Unreachable { .. } | KubernetesError::Refused { code: 401, .. }) = &answer {
+            self.find_again().await;
+        }
+        answer
+    }
+
+    async fn ask(&self, patience: Duration, what: &Arc<str>, path: &str) -> Result<Answer, KubernetesError> {
         let what = Arc::clone(what);
         let request = Request::get(path).header(header::ACCEPT, "application/json").body(Body::empty());
         let request = request.map_err(|e| unreachable(&what, kube::Error::HttpError(e)))?;
-        let Ok(answer) = timeout(patience, self.client.send(request)).await else {
+        let Ok(answer) = timeout(patience, self.client().send(request)).await else {
             return Err(KubernetesError::Silent { what, after: patience });
         };
         let answer = answer.map_err(|e| unreachable(&what, e))?;

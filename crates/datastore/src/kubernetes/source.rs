@@ -1,6 +1,7 @@
 //! The source: who follows what.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,14 +13,14 @@ use tracing::error;
 
 use super::api::{CalicoApi, Followed};
 use super::backoff::{Backoff, cut};
-use super::client::kubernetes_client;
+use super::client::{kubernetes_client, kubernetes_config};
 use super::discovery::{Discovered, discover};
 use super::error::KubernetesError;
 use super::filter::find_filter;
 use super::follower::{Follower, MayMigrate};
 use super::hub::{Hub, Tie, Wishes};
 use super::secret::{SecretFollower, secret_key};
-use super::server::Server;
+use super::server::{Found, Server};
 use crate::datastore::{Feed, Source};
 use crate::event::{Guard, SourceEvent, WaitingFor};
 use crate::kinds::Kinds;
@@ -110,7 +111,26 @@ impl KubernetesSource {
     /// A source of what this client reaches; `address` is what messages call it. The client must not try again by itself.
     #[must_use]
     pub fn new(client: Client, address: impl Into<Arc<str>>, options: KubernetesOptions) -> Self {
-        Self { server: Server::new(client), address: address.into(), options }
+        Self::found(client, Found::Given, address, options)
+    }
+
+    fn found(client: Client, found: Found, address: impl Into<Arc<str>>, options: KubernetesOptions) -> Self {
+        Self { server: Server::new(client, found), address: address.into(), options }
+    }
+
+    /// A source of the API server of a kubeconfig, or, where none is named, of the cluster in which this is a pod. It is read
+    /// again while the API server cannot be reached by it, or does not know us: certificates and tokens are replaced.
+    ///
+    /// # Errors
+    /// The file cannot be used, or there is no service account.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub async fn of(kubeconfig: Option<&Path>, options: KubernetesOptions) -> Result<Self, KubernetesError> {
+        let config = kubernetes_config(kubeconfig).await?;
+        let address = config.cluster_url.to_string();
+        let found = Found::ByKubeconfig(kubeconfig.map(Path::to_owned));
+        Ok(Self::found(kubernetes_client(&config)?, found, address.trim_end_matches('/'), options))
     }
 
     /// A source of the API server of a configuration.
@@ -506,7 +526,7 @@ mod tests {
         let (answered, _answers) = mpsc::unbounded_channel();
         let mut run = Run {
             hub: Tie::new(&hub),
-            server: Server::new(kubernetes_client(&config).expect("a client")),
+            server: Server::new(kubernetes_client(&config).expect("a client"), Found::Given),
             options: KubernetesOptions::of("n1"),
             tasks: JoinSet::new(),
             followers: BTreeMap::new(),
