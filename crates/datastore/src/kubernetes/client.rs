@@ -36,7 +36,18 @@ pub async fn kubernetes_config(kubeconfig: Option<&Path>) -> Result<Config, Kube
     for file in std::env::split_paths(path) {
         read = read.merge(Kubeconfig::read_from(file).map_err(wrong)?).map_err(wrong)?;
     }
+    if let Some(proxy) = proxy(&read) {
+        return Err(KubernetesError::Proxy { path: path.to_owned(), proxy: proxy.into() });
+    }
     Config::from_custom_kubeconfig(read, &KubeConfigOptions::default()).await.map_err(wrong)
+}
+
+/// The proxy that the present context of a kubeconfig asks for.
+fn proxy(kubeconfig: &Kubeconfig) -> Option<&str> {
+    let current = kubeconfig.current_context.as_deref()?;
+    let context = kubeconfig.contexts.iter().find(|context| context.name == current)?.context.as_ref()?;
+    let cluster = kubeconfig.clusters.iter().find(|cluster| cluster.name == context.cluster)?.cluster.as_ref()?;
+    cluster.proxy_url.as_deref().filter(|proxy| !proxy.is_empty())
 }
 
 /// A client for this configuration, of the kind that watches for hours: small buffers; a server that is gone without a
@@ -71,4 +82,35 @@ fn client(config: &Config) -> Result<Client, kube::Error> {
         .map_err(BoxError::from)
         .service(http);
     Ok(Client::new(service, config.default_namespace.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// Connections that pass by a proxy which they should go through may reach nobody, or somebody else.
+    #[tokio::test]
+    async fn a_proxy_is_refused_by_name() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("kubeconfig");
+        let write = |proxy: &str| {
+            let text = format!(
+                "{{apiVersion: v1, kind: Config, current-context: a, contexts: [{{name: a, context: {{cluster: c, user: u}}}}],
+                  users: [{{name: u, user: {{token: t}}}}], clusters: [
+                  {{name: other, cluster: {{server: 'https://192.0.2.1', proxy-url: 'http://192.0.2.8'}}}},
+                  {{name: c, cluster: {{server: 'https://192.0.2.1'{proxy}}}}}]}}"
+            );
+            fs::write(&file, text).expect("a file");
+        };
+        write(", proxy-url: 'http://192.0.2.9:3128'");
+        let error = kubernetes_config(Some(&file)).await.expect_err("a proxy").to_string();
+        assert!(error.contains("http://192.0.2.9:3128") && error.contains("proxy-url"), "{error}");
+        for none in ["", ", proxy-url: ''"] {
+            write(none);
+            let config = kubernetes_config(Some(&file)).await.expect("a configuration");
+            assert_eq!(config.cluster_url.host(), Some("192.0.2.1"));
+        }
+    }
 }

@@ -104,6 +104,17 @@ pub enum KubernetesError {
         /// Why.
         error: Arc<kube::config::KubeconfigError>,
     },
+    /// The kubeconfig asks for a proxy.
+    #[error(
+        "{}: the cluster is to be reached by the proxy {proxy}, which is not supported; take proxy-url out, or name another \
+         file by --kubeconfig or KUBECONFIG", path.display()
+    )]
+    Proxy {
+        /// The file.
+        path: PathBuf,
+        /// The proxy.
+        proxy: Arc<str>,
+    },
     /// There is no service account.
     #[error("no kubeconfig is named, and this is no pod with a service account: {}; name one by --kubeconfig or KUBECONFIG", chain(&**error))]
     InCluster {
@@ -133,6 +144,7 @@ impl KubernetesError {
             | Self::TooLarge { .. }
             | Self::NoCalico { .. }
             | Self::Kubeconfig { .. }
+            | Self::Proxy { .. }
             | Self::InCluster { .. }
             | Self::Client { .. } => false,
         }
@@ -151,6 +163,7 @@ impl KubernetesError {
             | Self::TooLarge { .. }
             | Self::NoCalico { .. }
             | Self::Kubeconfig { .. }
+            | Self::Proxy { .. }
             | Self::InCluster { .. }
             | Self::Client { .. } => false,
         }

@@ -179,6 +179,7 @@ impl Follower {
             | KubernetesError::TooLarge { .. }
             | KubernetesError::NoCalico { .. }
             | KubernetesError::Kubeconfig { .. }
+            | KubernetesError::Proxy { .. }
             | KubernetesError::InCluster { .. }
             | KubernetesError::Client { .. } => self.hub.trouble(&self.of.what, error),
         }
