@@ -1,9 +1,7 @@
 //! Who may do what, how often, and over which way.
 
-use std::fs::File;
 use std::net::TcpListener;
 use std::process::Command;
-use std::thread;
 use std::time::Duration;
 
 use heddle_interop_tests::kubernetes::client::Client;
@@ -11,8 +9,9 @@ use heddle_interop_tests::kubernetes::door::Door;
 use heddle_interop_tests::kubernetes::{Cluster, program};
 use heddle_interop_tests::netns::Netns;
 use heddle_interop_tests::wait::{PATIENCE, ensure, wait_for};
-use nix::sched::{CloneFlags, setns};
 use serde_json::json;
+
+use crate::site::listener;
 
 /// A service account may read what its role says, and nothing else; without the role not even that.
 pub(crate) fn forbidden(cluster: &Cluster) {
@@ -98,14 +97,7 @@ pub(crate) fn through_a_door(cluster: &Cluster) {
 /// A door whose listener was made in a namespace leads out of it, and nothing else does.
 pub(crate) fn from_a_namespace(cluster: &Cluster) {
     let netns = Netns::new("door");
-    let file = File::open(format!("/run/netns/{}", netns.name())).unwrap_or_else(|error| panic!("{error}"));
-    let listen = || {
-        setns(&file, CloneFlags::CLONE_NEWNET).unwrap_or_else(|error| panic!("{error}"));
-        TcpListener::bind("127.0.0.1:0").expect("the namespace has a loopback interface")
-    };
-    // The thread ends in that namespace; this one stays where it is.
-    let listener = thread::scope(|scope| scope.spawn(listen).join().expect("no panic"));
-    let door = Door::open(listener, cluster.port());
+    let door = Door::open(listener(&netns), cluster.port());
     let ca = cluster.directory().join("ca.crt");
     let version = |port: u16| {
         let mut command = netns.command("curl");

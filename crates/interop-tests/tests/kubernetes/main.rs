@@ -6,9 +6,11 @@ mod access;
 mod golden;
 mod objects;
 mod restarts;
+mod site;
 mod store;
+mod wire;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use heddle_interop_tests::kubernetes::{CalicoApi, Cluster, Options};
 use heddle_interop_tests::require::Need;
@@ -31,6 +33,20 @@ const SHARED: [(&str, &[Need], Shared); 9] = [
     ("kubernetes::access::with_kubectl", &[Need::Kubernetes, Need::Kubectl], access::with_kubectl),
 ];
 
+/// What a real node needs, and a BIRD that hears it.
+const NODES: &[Need] = &[Need::Kubernetes, Need::Namespaces, Need::Bird];
+
+/// Cases with a real node, one after the other in a cluster of theirs.
+const WIRE: [(&str, Shared); 7] = [
+    ("kubernetes::wire::peers", wire::peers),
+    ("kubernetes::wire::nodes", wire::nodes),
+    ("kubernetes::wire::configuration", wire::configuration),
+    ("kubernetes::wire::blocks", wire::blocks),
+    ("kubernetes::wire::filters", wire::filters),
+    ("kubernetes::wire::secrets", wire::secrets),
+    ("kubernetes::wire::services", wire::services),
+];
+
 const ALONE: [(&str, fn()); 4] = [
     ("kubernetes::golden::inputs_come_back", golden::inputs_come_back),
     ("kubernetes::restarts::killed_paused_compacted", restarts::killed_paused_compacted),
@@ -47,14 +63,25 @@ fn main() {
         let cluster = Arc::clone(&cluster);
         trial(name, missing(needs), move || run(cluster.get_or_init(shared_cluster)))
     });
+    let wired: Arc<OnceLock<Mutex<Cluster>>> = Arc::default();
+    let wire = WIRE.into_iter().map(|(name, run)| {
+        let wired = Arc::clone(&wired);
+        let run = move || run(&wired.get_or_init(wire_cluster).lock().unwrap_or_else(PoisonError::into_inner));
+        trial(name, missing(NODES), run)
+    });
     let alone = ALONE.into_iter().map(|(name, run)| trial(name, missing(SERVERS), run));
-    let trials = shared.chain(alone).collect();
+    let trials = shared.chain(wire).chain(alone).collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
     // Ends the servers, which the end of the process alone would leave to the kernel, and their data to the next run.
     drop(Arc::into_inner(cluster));
+    drop(Arc::into_inner(wired));
     conclusion.exit();
 }
 
 fn shared_cluster() -> Cluster {
     Cluster::start(&Options { calico: vec![CalicoApi::Crd, CalicoApi::Native], ..Options::default() })
+}
+
+fn wire_cluster() -> Mutex<Cluster> {
+    Mutex::new(Cluster::start(&Options { calico: vec![CalicoApi::Crd], ..Options::default() }))
 }

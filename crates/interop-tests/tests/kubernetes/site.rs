@@ -1,0 +1,272 @@
+//! `heddle node-peer` on a host of its own whose datastore is the real API server, and a BIRD beside it that hears what it says.
+
+use std::cell::RefCell;
+use std::fs::{self, File};
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+use std::thread;
+
+use heddle_interop_tests::kubernetes::client::{Client, parse};
+use heddle_interop_tests::kubernetes::door::Door;
+use heddle_interop_tests::kubernetes::{CalicoApi, Cluster};
+use heddle_interop_tests::lab::{Host, Lab};
+use heddle_interop_tests::netns::Netns;
+use heddle_interop_tests::peers::bird::Bird;
+use heddle_interop_tests::peers::heddle::program;
+use heddle_interop_tests::process::{Process, Signal};
+use heddle_interop_tests::wait::{PATIENCE, ensure, wait_for};
+use nix::sched::{CloneFlags, setns};
+use serde_json::{Value, json};
+
+/// The node's name.
+pub(crate) const NODE: &str = "worker-1";
+
+/// The account that the node has in the cluster: with what docs/datastore.md grants, and nothing else.
+pub(crate) const ACCOUNT: (&str, &str) = ("kube-system", "heddle-node");
+
+/// A node (10.0.0.1, AS 65001) with one block, and a peer of it (10.0.0.2, AS 65002).
+pub(crate) const OBJECTS: &str = "
+{apiVersion: v1, kind: Node, metadata: {name: worker-1, labels: {rack: a}, annotations: {
+  projectcalico.org/IPv4Address: 10.0.0.1/24, projectcalico.org/ASNumber: '65001'}}}
+---
+{apiVersion: projectcalico.org/v3, kind: IPPool, metadata: {name: pods}, spec: {cidr: 10.20.0.0/16}}
+---
+{apiVersion: projectcalico.org/v3, kind: BlockAffinity, metadata: {name: worker-1-10-20-0-0-26}, spec: {
+  state: confirmed, node: worker-1, type: host, cidr: 10.20.0.0/26, deleted: false}}
+---
+{apiVersion: projectcalico.org/v3, kind: BGPConfiguration, metadata: {name: default}, spec: {nodeToNodeMeshEnabled: false}}
+---
+{apiVersion: projectcalico.org/v3, kind: BGPPeer, metadata: {name: tor}, spec: {peerIP: 10.0.0.2, asNumber: 65002}}
+";
+
+/// The node's own address.
+pub(crate) const ADDRESS: &str = "10.0.0.1";
+
+/// The node's block.
+pub(crate) const BLOCK: &str = "10.20.0.0/26";
+
+/// A node, its peer, and the way between the node and the API server.
+pub(crate) struct Site {
+    // The node ends before what it stands on, and the LAN goes last.
+    node: Option<Process>,
+    tor: Bird,
+    door: Door,
+    host: Arc<Host>,
+    admin: Client,
+    kubeconfig: PathBuf,
+    applied: RefCell<Vec<Value>>,
+    _lab: Lab,
+}
+
+impl Site {
+    /// A node that is not started yet.
+    pub(crate) fn prepare(case: &str, cluster: &Cluster) -> Self {
+        let lab = Lab::new(case);
+        let (host, peer) = (lab.host(1, "node"), lab.host(2, "tor"));
+        let tor = Bird::start(&peer, &bird(""));
+        let door = Door::open(listener(host.netns()), cluster.port());
+        permit(cluster);
+        let token = cluster.service_account(ACCOUNT.0, ACCOUNT.1);
+        let kubeconfig = cluster.kubeconfig(Some(&token), Some(&door.url()));
+        let admin = cluster.impatient(PATIENCE);
+        Self { node: None, tor, door, host, admin, kubeconfig, applied: RefCell::default(), _lab: lab }
+    }
+
+    /// A node that runs, with [`OBJECTS`] in the cluster.
+    pub(crate) fn start(case: &str, cluster: &Cluster) -> Self {
+        let mut site = Self::prepare(case, cluster);
+        site.apply(OBJECTS);
+        site.run();
+        site
+    }
+
+    /// Starts the node.
+    pub(crate) fn run(&mut self) {
+        let mut command = self.host.netns().command(&program().to_string_lossy());
+        command.args(["node-peer", "--node", NODE, "--datastore", "kubernetes", "--kubeconfig"]).arg(&self.kubeconfig);
+        command.arg("--socket").arg(self.socket()).arg("--endpoint-status").arg(self.host.path("endpoints"));
+        command.env("NO_COLOR", "1");
+        self.node = Some(Process::spawn("node-peer", command, &self.host.log("node-peer")));
+    }
+
+    /// Ends the node and starts it again.
+    pub(crate) fn restart(&mut self) {
+        if let Some(mut node) = self.node.take() {
+            node.end(Signal::Term);
+        }
+        self.run();
+    }
+
+    /// Puts another token into the kubeconfig.
+    pub(crate) fn renew_token(&self, cluster: &Cluster) {
+        let token = cluster.service_account(ACCOUNT.0, ACCOUNT.1);
+        let other = cluster.kubeconfig(Some(&token), Some(&self.door.url()));
+        fs::rename(&other, &self.kubeconfig).unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.host.path("node-peer.sock")
+    }
+
+    /// Who may do everything in the cluster.
+    pub(crate) fn admin(&self) -> &Client {
+        &self.admin
+    }
+
+    /// The peer that hears what the node says.
+    pub(crate) fn tor(&self) -> &Bird {
+        &self.tor
+    }
+
+    /// The node's way to the API server.
+    pub(crate) fn door(&self) -> &Door {
+        &self.door
+    }
+
+    /// Gives the peer another password.
+    pub(crate) fn password_of_tor(&self, password: &str) {
+        self.tor.configure(&bird(&format!("password \"{password}\";")));
+    }
+
+    /// Applies manifests as people write them, in the API that most clusters have; they are deleted at the end.
+    #[track_caller]
+    pub(crate) fn apply(&self, manifests: &str) {
+        for object in parse(manifests) {
+            let object = CalicoApi::Crd.stored(&object);
+            self.admin.apply_object(&object).unwrap_or_else(|error| panic!("{error}"));
+            let mut applied = self.applied.borrow_mut();
+            let key = |object: &Value| [object["kind"].clone(), object["metadata"]["name"].clone()];
+            if !applied.iter().any(|known| key(known) == key(&object)) {
+                applied.push(object);
+            }
+        }
+    }
+
+    /// Deletes an object of [`Site::apply`].
+    #[track_caller]
+    pub(crate) fn delete(&self, kind: &str, name: &str) {
+        let mut applied = self.applied.borrow_mut();
+        let of = |object: &Value| object["kind"] == kind && object["metadata"]["name"] == name;
+        let at = applied.iter().position(of).unwrap_or_else(|| panic!("{kind} {name} was not applied"));
+        let object = applied.remove(at);
+        self.admin.delete_object(&object).unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    /// What was applied is gone already.
+    pub(crate) fn forget_applied(&self) {
+        self.applied.borrow_mut().retain(|object| object["kind"] == "Node");
+    }
+
+    /// What `heddle show node --json` says.
+    pub(crate) fn report(&self) -> Result<Value, String> {
+        let output = Command::new(program()).args(["show", "node", "--json", "--socket"]).arg(self.socket()).output();
+        let output = output.map_err(|error| error.to_string())?;
+        if !output.status.success() {
+            return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+        }
+        serde_json::from_slice(&output.stdout).map_err(|error| error.to_string())
+    }
+
+    /// Waits until the report is as wanted.
+    #[track_caller]
+    pub(crate) fn await_report(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        wait_for(&format!("the node's report {what}"), PATIENCE * 2, || {
+            let report = self.report()?;
+            ensure(wanted(&report), || report.to_string())?;
+            Ok(report)
+        })
+    }
+
+    /// How often the API server gave lists of a kind, or let it be watched; without a kind, of all.
+    pub(crate) fn requests(&self, resource: &str, verb: &str) -> u64 {
+        let answer = self.admin.call("GET", "/metrics", None).unwrap_or_else(|error| panic!("{error}"));
+        let wanted = |line: &&str| {
+            line.starts_with("apiserver_request_total{")
+                && (resource.is_empty() || line.contains(&format!("resource=\"{resource}\"")))
+                && line.contains(&format!("verb=\"{verb}\""))
+                && line.contains("code=\"200\"")
+        };
+        let count = |line: &str| line.rsplit(' ').next().and_then(|number| number.parse::<u64>().ok());
+        answer.body.as_str().unwrap_or_default().lines().filter(wanted).filter_map(count).sum()
+    }
+
+    /// What the kernel says of the node's process.
+    pub(crate) fn status_of_process(&self) -> String {
+        let pid = self.node.as_ref().map(Process::pid).unwrap_or_default();
+        fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default()
+    }
+
+    /// What the node logged.
+    pub(crate) fn log(&self) -> String {
+        self.node.as_ref().map(Process::log).unwrap_or_default()
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        for object in self.applied.borrow().iter().rev() {
+            if let Err(error) = self.admin.delete_object(object) {
+                eprintln!("{error}");
+            }
+        }
+        if thread::panicking() {
+            return;
+        }
+        if let Some(mut node) = self.node.take() {
+            node.assert_alive();
+            node.end(Signal::Term);
+            let log = node.log();
+            let fault = log.lines().find(|line| line.contains(" ERROR ") || line.contains("panicked at"));
+            assert!(fault.is_none(), "the node has an error in its log: {}", fault.unwrap_or_default());
+        }
+    }
+}
+
+/// How many objects of a kind a report has.
+pub(crate) fn count(report: &Value, kind: &str) -> usize {
+    let objects = report["datastore"]["objects"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let found = objects.iter().find(|object| object[0] == kind).and_then(|object| object[1].as_u64());
+    found.and_then(|count| usize::try_from(count).ok()).unwrap_or_default()
+}
+
+fn bird(more: &str) -> String {
+    format!(
+        "protocol bgp node {{ local 10.0.0.2 as 65002; neighbor 10.0.0.1 as 65001; multihop; {more} \
+         ipv4 {{ import all; export none; }}; }}"
+    )
+}
+
+/// A listener of the loopback interface of a namespace.
+pub(crate) fn listener(netns: &Netns) -> TcpListener {
+    let file = File::open(format!("/run/netns/{}", netns.name())).unwrap_or_else(|error| panic!("{error}"));
+    let listen = || {
+        setns(&file, CloneFlags::CLONE_NEWNET).unwrap_or_else(|error| panic!("{error}"));
+        TcpListener::bind("127.0.0.1:0").expect("the namespace has a loopback interface")
+    };
+    // The thread ends in that namespace; this one stays where it is.
+    thread::scope(|scope| scope.spawn(listen).join().expect("no panic"))
+}
+
+/// Grants the account what docs/datastore.md says, to the letter.
+pub(crate) fn permit(cluster: &Cluster) {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/datastore.md");
+    let page = fs::read_to_string(page).unwrap_or_else(|error| panic!("{page}: {error}"));
+    let roles = page.split("### Permissions").nth(1).and_then(|rest| rest.split("```yaml\n").nth(1));
+    let roles = roles.and_then(|rest| rest.split("```").next()).expect("the page has the roles");
+    cluster.admin().apply(roles).unwrap_or_else(|error| panic!("{error}"));
+    for role in parse(roles) {
+        let mut binding = json!({
+            "apiVersion": role["apiVersion"], "kind": format!("{}Binding", role["kind"].as_str().unwrap_or_default()),
+            "metadata": role["metadata"],
+            "roleRef": {
+                "apiGroup": "rbac.authorization.k8s.io", "kind": role["kind"], "name": role["metadata"]["name"]},
+            "subjects": [{"kind": "ServiceAccount", "name": ACCOUNT.1, "namespace": ACCOUNT.0}],
+        });
+        if let Some(namespace) = role["metadata"].get("namespace") {
+            binding["metadata"]["namespace"] = namespace.clone();
+        }
+        cluster.admin().apply_object(&binding).unwrap_or_else(|error| panic!("{error}"));
+    }
+}

@@ -1,0 +1,152 @@
+//! From an object in the API server to a route on the wire, for each kind that a node follows.
+
+use heddle_interop_tests::kubernetes::Cluster;
+use heddle_interop_tests::peers::Daemon as _;
+use heddle_interop_tests::wait::{PATIENCE, ensure, wait_for};
+use serde_json::json;
+
+use crate::site::{ADDRESS, BLOCK, NODE, OBJECTS, Site, count};
+
+/// The node's objects make a session, and its block is on the wire; without its peer there is none.
+pub(crate) fn peers(cluster: &Cluster) {
+    let site = Site::start("kubernetes::wire::peers", cluster);
+    site.tor().wait_established(ADDRESS);
+    assert_eq!(site.tor().wait_route(BLOCK).attributes.as_path, "65001");
+    let report = site.await_report("is in sync", |report| report["datastore"]["state"] == "in_sync");
+    assert_eq!(count(&report, "BGPPeer"), 1, "{report}");
+    assert_eq!(report["datastore"]["last_error"], json!(null), "{report}");
+    site.delete("BGPPeer", "tor");
+    site.tor().wait_down(ADDRESS);
+    site.apply(OBJECTS);
+    site.tor().wait_established(ADDRESS);
+    site.tor().wait_route(BLOCK);
+}
+
+/// A node's labels choose its peers.
+pub(crate) fn nodes(cluster: &Cluster) {
+    let site = Site::start("kubernetes::wire::nodes", cluster);
+    site.tor().wait_established(ADDRESS);
+    site.apply(
+        "{apiVersion: projectcalico.org/v3, kind: BGPPeer, metadata: {name: tor}, spec: {
+          peerIP: 10.0.0.2, asNumber: 65002, nodeSelector: rack == 'b'}}",
+    );
+    site.tor().wait_down(ADDRESS);
+    let path = format!("/api/v1/nodes/{NODE}");
+    let relabel = json!({"metadata": {"labels": {"rack": "b"}}});
+    cluster.admin().merge(&path, &relabel).unwrap_or_else(|error| panic!("{error}"));
+    site.tor().wait_established(ADDRESS);
+    site.tor().wait_route(BLOCK);
+}
+
+/// Communities of the BGPConfiguration reach the wire without a reset of the session.
+pub(crate) fn configuration(cluster: &Cluster) {
+    let site = Site::start("kubernetes::wire::configuration", cluster);
+    let before = site.tor().wait_established(ADDRESS).incarnation;
+    assert!(site.tor().wait_route(BLOCK).attributes.communities.is_empty());
+    site.apply(
+        "{apiVersion: projectcalico.org/v3, kind: BGPConfiguration, metadata: {name: default}, spec: {
+          nodeToNodeMeshEnabled: false, prefixAdvertisements: [{cidr: 10.20.0.0/16, communities: ['65001:100']}]}}",
+    );
+    wait_for("the community is on the wire", PATIENCE, || {
+        let route = site.tor().wait_route(BLOCK);
+        ensure(route.attributes.communities == ["65001:100"], || format!("{route:?}"))
+    });
+    assert_eq!(site.tor().session(ADDRESS).map(|session| session.incarnation), Ok(before));
+}
+
+/// Blocks that come and go are advertised and withdrawn; those of other nodes are not.
+pub(crate) fn blocks(cluster: &Cluster) {
+    let site = Site::start("kubernetes::wire::blocks", cluster);
+    site.tor().wait_route(BLOCK);
+    let block = |node: &str, third: &str| {
+        format!(
+            "{{apiVersion: projectcalico.org/v3, kind: BlockAffinity, metadata: {{name: {node}-10-20-{third}-0-26}}, spec: {{
+              state: confirmed, node: {node}, type: host, cidr: 10.20.{third}.0/26, deleted: false}}}}"
+        )
+    };
+    site.apply(&block("worker-2", "2"));
+    site.apply(&block(NODE, "1"));
+    site.tor().wait_route("10.20.1.0/26");
+    site.tor().wait_no_route("10.20.2.0/26");
+    site.delete("BlockAffinity", &format!("{NODE}-10-20-1-0-26"));
+    site.tor().wait_no_route("10.20.1.0/26");
+    site.tor().wait_route(BLOCK);
+}
+
+/// A filter that a peer names, made, changed and deleted.
+pub(crate) fn filters(cluster: &Cluster) {
+    let site = Site::start("kubernetes::wire::filters", cluster);
+    site.tor().wait_route(BLOCK);
+    let filter = |rules: &str| {
+        format!(
+            "{{apiVersion: projectcalico.org/v3, kind: BGPFilter, metadata: {{name: out}}, spec: {{exportV4: [{rules}]}}}}"
+        )
+    };
+    site.apply(&filter("{action: Reject, matchOperator: In, cidr: 10.20.0.0/16}"));
+    site.apply(
+        "{apiVersion: projectcalico.org/v3, kind: BGPPeer, metadata: {name: tor}, spec: {
+          peerIP: 10.0.0.2, asNumber: 65002, filters: [out]}}",
+    );
+    site.tor().wait_no_route(BLOCK);
+    site.apply(&filter("{action: Reject, matchOperator: In, cidr: 10.30.0.0/16}"));
+    site.tor().wait_route(BLOCK);
+}
+
+/// The password of a session is in a Secret that the role names: the session waits for it, and changes with it.
+pub(crate) fn secrets(cluster: &Cluster) {
+    let site = Site::start("kubernetes::wire::secrets", cluster);
+    site.tor().wait_established(ADDRESS);
+    site.password_of_tor("open-sesame");
+    site.tor().wait_down(ADDRESS);
+    site.apply(
+        "{apiVersion: projectcalico.org/v3, kind: BGPPeer, metadata: {name: tor}, spec: {
+          peerIP: 10.0.0.2, asNumber: 65002, password: {secretKeyRef: {name: bgp-passwords, key: tor}}}}",
+    );
+    site.await_report("misses the secret", |report| report["warnings"].to_string().contains("bgp-passwords"));
+    let secret = |password: &str| {
+        format!(
+            "{{apiVersion: v1, kind: Secret, metadata: {{name: bgp-passwords, namespace: kube-system}}, \
+             stringData: {{tor: {password}}}}}"
+        )
+    };
+    site.apply(&secret("open-sesame"));
+    site.tor().wait_established(ADDRESS);
+    site.password_of_tor("spun-yarn");
+    site.tor().wait_down(ADDRESS);
+    site.apply(&secret("spun-yarn"));
+    site.tor().wait_established(ADDRESS);
+    let log = site.log();
+    assert!(!log.contains("spun-yarn") && !log.contains("open-sesame"), "no password is in the log: {log}");
+}
+
+/// The address of a service is on the wire while an endpoint of it on this node is ready.
+pub(crate) fn services(cluster: &Cluster) {
+    let site = Site::start("kubernetes::wire::services", cluster);
+    site.tor().wait_route(BLOCK);
+    site.apply("{apiVersion: v1, kind: Namespace, metadata: {name: wired}}");
+    site.apply(
+        "{apiVersion: v1, kind: Service, metadata: {name: front, namespace: wired}, spec: {
+          type: NodePort, externalTrafficPolicy: Local, clusterIP: 10.101.0.77, clusterIPs: [10.101.0.77],
+          ports: [{port: 80}]}}",
+    );
+    let slice = |ready: bool| {
+        format!(
+            "{{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, addressType: IPv4, metadata: {{name: front-1, namespace: wired, \
+              labels: {{kubernetes.io/service-name: front}}}}, ports: [{{port: 80}}], \
+              endpoints: [{{addresses: [10.20.0.5], nodeName: {NODE}, conditions: {{ready: {ready}}}}}]}}"
+        )
+    };
+    site.apply(&slice(true));
+    assert!(site.tor().paths("10.101.0.77/32").is_ok_and(|paths| paths.is_empty()), "nobody asked for services");
+    site.apply(
+        "{apiVersion: projectcalico.org/v3, kind: BGPConfiguration, metadata: {name: default}, spec: {
+          nodeToNodeMeshEnabled: false, serviceClusterIPs: [{cidr: 10.101.0.0/16}]}}",
+    );
+    site.tor().wait_route("10.101.0.77/32");
+    site.apply(&slice(false));
+    site.tor().wait_no_route("10.101.0.77/32");
+    site.apply(&slice(true));
+    site.tor().wait_route("10.101.0.77/32");
+    site.delete("EndpointSlice", "front-1");
+    site.tor().wait_no_route("10.101.0.77/32");
+}
