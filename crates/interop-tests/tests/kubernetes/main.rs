@@ -5,6 +5,7 @@
 mod access;
 mod golden;
 mod objects;
+mod outages;
 mod restarts;
 mod site;
 mod store;
@@ -47,6 +48,17 @@ const WIRE: [(&str, Shared); 7] = [
     ("kubernetes::wire::services", wire::services),
 ];
 
+const OUTAGES: [(&str, fn()); 8] = [
+    ("kubernetes::outages::killed_and_compacted", outages::killed_and_compacted),
+    ("kubernetes::outages::frozen", outages::frozen),
+    ("kubernetes::outages::throttled", outages::throttled),
+    ("kubernetes::outages::slow", outages::slow),
+    ("kubernetes::outages::restored_from_a_backup", outages::restored_from_a_backup),
+    ("kubernetes::outages::forbidden", outages::forbidden),
+    ("kubernetes::outages::migrated", outages::migrated),
+    ("kubernetes::outages::renewed", outages::renewed),
+];
+
 const ALONE: [(&str, fn()); 4] = [
     ("kubernetes::golden::inputs_come_back", golden::inputs_come_back),
     ("kubernetes::restarts::killed_paused_compacted", restarts::killed_paused_compacted),
@@ -70,7 +82,8 @@ fn main() {
         trial(name, missing(NODES), run)
     });
     let alone = ALONE.into_iter().map(|(name, run)| trial(name, missing(SERVERS), run));
-    let trials = shared.chain(wire).chain(alone).collect();
+    let outages = OUTAGES.into_iter().map(|(name, run)| trial(name, missing(NODES), run));
+    let trials = shared.chain(wire).chain(alone).chain(outages).collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
     // Ends the servers, which the end of the process alone would leave to the kernel, and their data to the next run.
     drop(Arc::into_inner(cluster));
