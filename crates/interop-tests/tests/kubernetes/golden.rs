@@ -37,7 +37,7 @@ pub(crate) fn inputs_come_back() {
     }
 }
 
-fn inputs() -> Vec<PathBuf> {
+pub(crate) fn inputs() -> Vec<PathBuf> {
     let mut found = Vec::new();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config-gen/tests/data/calico-confd/mock_data");
     let mut folders = vec![root];

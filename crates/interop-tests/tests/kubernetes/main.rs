@@ -6,6 +6,7 @@ mod access;
 mod golden;
 mod objects;
 mod outages;
+mod readback;
 mod restarts;
 mod site;
 mod store;
@@ -59,8 +60,9 @@ const OUTAGES: [(&str, fn()); 8] = [
     ("kubernetes::outages::renewed", outages::renewed),
 ];
 
-const ALONE: [(&str, fn()); 4] = [
+const ALONE: [(&str, fn()); 5] = [
     ("kubernetes::golden::inputs_come_back", golden::inputs_come_back),
+    ("kubernetes::readback::inputs_are_followed", readback::inputs_are_followed),
     ("kubernetes::restarts::killed_paused_compacted", restarts::killed_paused_compacted),
     ("kubernetes::store::keys", store::keys),
     ("kubernetes::store::tls_and_users", store::tls_and_users),
