@@ -8,6 +8,7 @@ mod objects;
 mod outages;
 mod readback;
 mod restarts;
+mod scale;
 mod site;
 mod store;
 mod wire;
@@ -49,7 +50,7 @@ const WIRE: [(&str, Shared); 7] = [
     ("kubernetes::wire::services", wire::services),
 ];
 
-const OUTAGES: [(&str, fn()); 8] = [
+const OUTAGES: [(&str, fn()); 9] = [
     ("kubernetes::outages::killed_and_compacted", outages::killed_and_compacted),
     ("kubernetes::outages::frozen", outages::frozen),
     ("kubernetes::outages::throttled", outages::throttled),
@@ -58,6 +59,7 @@ const OUTAGES: [(&str, fn()); 8] = [
     ("kubernetes::outages::forbidden", outages::forbidden),
     ("kubernetes::outages::migrated", outages::migrated),
     ("kubernetes::outages::renewed", outages::renewed),
+    ("kubernetes::scale::a_start_in_a_large_cluster", scale::a_start_in_a_large_cluster),
 ];
 
 const ALONE: [(&str, fn()); 5] = [
