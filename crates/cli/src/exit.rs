@@ -47,6 +47,9 @@ pub(crate) enum Failure {
     /// `config diff --exit-code`, and something would be reset: the output says what.
     #[error("")]
     Disruptive,
+    /// A daemon answers and is not ready: the output says why.
+    #[error("")]
+    NotReady,
 }
 
 impl Failure {
@@ -55,7 +58,7 @@ impl Failure {
         match self {
             // Whoever reads our output has had enough; that is no error.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
-            Self::Disruptive => {}
+            Self::Disruptive | Self::NotReady => {}
             Self::Invalid { text } => eprintln!("{text}"),
             Self::Client(ClientError::Api(error)) if !error.details.is_empty() => {
                 for detail in &error.details {
@@ -91,7 +94,8 @@ impl Failure {
             | Self::Invalid { .. }
             | Self::Mrt { .. }
             | Self::Replay(_)
-            | Self::NoRoute { .. } => code::FAILED,
+            | Self::NoRoute { .. }
+            | Self::NotReady => code::FAILED,
             Self::Disruptive => code::DISRUPTIVE,
         }
     }

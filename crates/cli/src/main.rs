@@ -7,6 +7,7 @@ mod args;
 mod completions;
 mod config;
 mod exit;
+mod health;
 mod monitor;
 mod mrt;
 mod node;
@@ -52,6 +53,7 @@ fn run(tool: Tool, screen: &mut Screen) -> Result<(), Failure> {
     match tool {
         Tool::Show(show) => client(show::run(show, screen)),
         Tool::NodeDrain(drain) => client(node::drain(drain, screen)),
+        Tool::Health(health) => client(health::run(health, screen)),
         Tool::Peer(peer) => client(peer::run(peer, screen)),
         Tool::Monitor(monitor) => client(monitor::run(monitor, screen)),
         Tool::Config(config) => client(config::run(config, screen)),

@@ -91,6 +91,8 @@ pub(crate) enum Command {
 pub(crate) enum Tool {
     /// Show peers, routes and the state of a running daemon
     Show(Show),
+    /// Tell by the exit code whether a daemon runs and is ready: for probes and scripts
+    Health(Health),
     /// Start, stop, refresh, reset or drain a peer
     Peer(Peer),
     #[command(skip)]
@@ -144,6 +146,23 @@ impl Connection {
     pub(crate) fn node_socket(&self) -> PathBuf {
         self.socket.clone().unwrap_or_else(|| heddle_node_peer::DEFAULT_SOCKET.into())
     }
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Ready: what a node needs is in its datastore; after a restart the peers' initial tables are there, or were waited
+for long enough; and if any peer is to be up, at least one is.
+
+Exit codes:
+  0  ready; with --live: it answers
+  1  not ready: the output says why
+  3  no daemon answers on the socket")]
+pub(crate) struct Health {
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+    /// Only whether it answers
+    #[arg(long)]
+    pub(crate) live: bool,
 }
 
 #[derive(Debug, Args)]
@@ -234,6 +253,8 @@ mod tests {
             "heddle show routes --peer 192.0.2.7 --received",
             "heddle show routes --peer fe80::1%eth0 --advertised --family ipv6-unicast",
             "heddle show routes --family ipv6",
+            "heddle health",
+            "heddle health --live --socket /tmp/x",
             "heddle peer 192.0.2.7 down maintenance until 6",
             "heddle peer 192.0.2.7 refresh --in",
             "heddle peer 192.0.2.7 drain --off",
