@@ -57,6 +57,8 @@ fn one_difference_a_row() {
         ("9494 4.3 community", base(), base().communities(&stale).local_pref(900), Step::LlgrStale, off),
         ("local", local(), base(), Step::Local, off),
         ("local with the same preference", local().local_pref(900), base().local_pref(900), Step::Local, off),
+        ("any number", base().local_pref(4_000_000_000), base().local_pref(3_000_000_000), Step::LocalPref, off),
+        ("none is less than one", base().local_pref(1), base().local_pref(0), Step::LocalPref, off),
         ("learned with a higher preference", base().local_pref(901), local().local_pref(900), Step::LocalPref, off),
         ("local pref", base().local_pref(101), base().local_pref(100), Step::LocalPref, off),
         ("local pref absent is 100", base(), base().local_pref(99), Step::LocalPref, off),
@@ -351,4 +353,31 @@ fn reasons_are_words_for_operators() {
     ];
     let texts: std::collections::BTreeSet<_> = ineligible.iter().map(ToString::to_string).collect();
     assert!(texts.len() == ineligible.len() && !texts.contains(""), "{texts:?}");
+}
+
+/// Where MED is compared in the order of arrival, the reason is that of the comparison with the best alone.
+#[test]
+fn in_the_order_of_arrival_each_is_explained_by_the_best() {
+    let options = DecisionOptions { med_order: MedOrder::Arrival, ..DecisionOptions::default() };
+    let best = || base().local_pref(200).peer(1);
+    let worse = [
+        (base().local_pref(100).peer(2), Step::LocalPref),
+        (base().local_pref(200).origin(2).peer(3), Step::Origin),
+        (base().local_pref(200).med(60).peer(4), Step::Med),
+    ];
+    for place in 0..=worse.len() {
+        let mut routes: Vec<_> = worse.iter().map(|(route, step)| (route.clone(), Reason::Lost(*step))).collect();
+        routes.insert(place, (best(), Reason::Best));
+        let candidates: Vec<_> = routes.iter().map(|(route, _)| route.candidate()).collect();
+        let expected: Vec<_> = routes.iter().map(|(_, reason)| *reason).collect();
+        assert_eq!(explain(&candidates, &options), expected, "best at {place}");
+    }
+}
+
+#[test]
+fn multipath_in_the_order_of_arrival() {
+    let options = DecisionOptions { max_paths_ebgp: 4, med_order: MedOrder::Arrival, ..DecisionOptions::default() };
+    let route = |n: u8| TestRoute::new(EBGP, &[65001, 7]).next_hop(hop(n)).peer(n).bgp_id(u32::from(n));
+    let routes = [route(1), route(2), route(3).cost(1), route(4)];
+    assert_eq!(multipath_of(&routes, &options), (Some(0), vec![1, 3]), "those that agree with the best, and no other");
 }
