@@ -402,8 +402,9 @@ impl<A: Addr> Table<A> {
 
     /// The same, one after the other.
     pub(crate) fn each_path(&self, slot: u32) -> impl Iterator<Item = PathRec> + '_ {
-        let more = self.dest(slot).more;
-        let list = if more == NONE { ListRef::EMPTY } else { self.more(more).list };
+        let d = self.dest(slot);
+        // In a free slot `more` is no index of what is beside it.
+        let list = if d.more == NONE || !d.has_paths() { ListRef::EMPTY } else { self.more(d.more).list };
         self.inline(slot).into_iter().chain(self.lists.iter(list))
     }
 
