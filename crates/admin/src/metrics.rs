@@ -190,6 +190,9 @@ impl Snapshot {
         if let Some(bytes) = summary.memory_bytes {
             out.single("heddle_memory_bytes", "Resident memory", bytes)?;
         }
+        if let Some(tasks) = summary.tasks {
+            out.single("heddle_tasks", "Asynchronous tasks that have not ended", tasks)?;
+        }
         out.single("heddle_restarting", "1 during our own graceful restart", u64::from(summary.restarting))
     }
 

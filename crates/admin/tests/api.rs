@@ -484,6 +484,7 @@ async fn metrics_are_open_metrics_with_bounded_labels() {
         "heddle_peer_info{peer=\"192.0.2.7\",asn=\"65001\",description=\"the \\\"second\\\" reflector\",group=\"\"} 1",
         "heddle_rib_paths{family=\"ipv4-unicast\"} 1600",
         "heddle_memory_bytes 23068672",
+        "heddle_tasks 1012",
         "# TYPE heddle_peer_messages counter",
     ] {
         assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");

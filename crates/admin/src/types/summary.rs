@@ -45,6 +45,8 @@ pub struct Summary {
     pub families: Vec<FamilySummary>,
     /// Resident memory of the process in bytes; none where the system does not tell.
     pub memory_bytes: Option<u64>,
+    /// Asynchronous tasks that have not ended.
+    pub tasks: Option<u64>,
     /// Memory of attribute sets in bytes, over all families.
     pub attribute_bytes: u64,
     /// Memory of update-group journals in bytes, over all families.

@@ -192,6 +192,7 @@ impl AdminBackend for Backend {
             peers: counts,
             families: stats.families.iter().map(|f| family_summary(f, stats.attributes)).collect(),
             memory_bytes: resident(),
+            tasks: tasks(),
             attribute_bytes: stats.attribute_bytes,
             journal_bytes: stats.families.iter().map(|f| f.journal_bytes).sum(),
         })
@@ -408,6 +409,12 @@ fn resident() -> Option<u64> {
     let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
     let pages: u64 = statm.split_ascii_whitespace().nth(1)?.parse().ok()?;
     Some(pages * 4096)
+}
+
+/// Tasks of the runtime that asks.
+fn tasks() -> Option<u64> {
+    let runtime = tokio::runtime::Handle::try_current().ok()?;
+    u64::try_from(runtime.metrics().num_alive_tasks()).ok()
 }
 
 #[cfg(test)]
