@@ -147,7 +147,7 @@ impl World {
     /// A pod comes, or the oldest of those that came goes.
     pub(crate) fn toggle_pod(&mut self, node: &str, pick: u64) -> anyhow::Result<()> {
         let limit = MORE_PODS * self.scene.nodes.len();
-        if !self.more_pods.is_empty() && (pick % 2 == 0 || self.more_pods.len() >= limit) {
+        if !self.more_pods.is_empty() && (pick.is_multiple_of(2) || self.more_pods.len() >= limit) {
             let name = self.more_pods.remove(0);
             return Ok(self.fabric.remove_pod(&name)?);
         }
