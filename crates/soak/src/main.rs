@@ -90,7 +90,7 @@ fn soak(args: &Args) -> anyhow::Result<()> {
     let _room = Room::make();
     let ended = run::run(args, &heddle, directory.path());
     let well = matches!(&ended, Ok(report) if report.is_well());
-    if args.keep || !well {
+    if args.keep || !(well || args.sabotage) {
         eprintln!("configurations and logs are in {}", directory.keep().display());
     }
     let report = ended?;
