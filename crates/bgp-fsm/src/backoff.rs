@@ -13,6 +13,9 @@ use crate::config::IdleHold;
 use crate::down::{DownCause, DownReason, NotificationWay};
 use crate::state::StateKind;
 
+/// The hold after a failure of our own, where there was no error before it: the peer did nothing wrong that we know of.
+const FIRST_FAILURE: Duration = Duration::from_millis(50);
+
 /// What an end means for damping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Class {
@@ -71,6 +74,18 @@ impl Backoff {
         }
     }
 
+    /// Counts a failure of our own; says for how long the peer is held. The first costs next to nothing; further ones count
+    /// as errors of the session, for the peer may send again and again what we fail on.
+    pub(crate) fn note_failure(&mut self, config: &IdleHold) -> Duration {
+        if self.errors == 0 {
+            self.errors = 1;
+            return FIRST_FAILURE;
+        }
+        match self.note(Class::SessionError, config) {
+            Penalty::Delay(pause) | Penalty::Hold(pause) => pause.max(FIRST_FAILURE),
+        }
+    }
+
     /// The session was established: whatever was in the way is not any more.
     pub(crate) fn established(&mut self) {
         self.setup_losses = 0;
@@ -100,6 +115,8 @@ pub(crate) fn classify(reason: &DownReason) -> Class {
         | DownCause::AutomaticStop(_)
         | DownCause::CollisionLost
         | DownCause::PeerRestarted => Class::Free,
+        // Counted by `note_failure`.
+        DownCause::InternalError(_) => Class::Free,
         // A hold timer paces itself.
         DownCause::HoldTimerExpired | DownCause::Tcp(_) => loss,
         DownCause::NotificationReceived => match &reason.notification {
@@ -139,6 +156,17 @@ mod tests {
     fn errors_of_sessions_double_to_an_hour() {
         let holds = [1, 1, 30, 60, 120, 240, 480, 960, 1920, 3600, 3600].map(hold);
         assert_eq!(run(Class::SessionError, holds.len()), holds);
+    }
+
+    #[test]
+    fn failures_of_our_own_begin_with_a_moment_and_double_to_an_hour() {
+        let mut backoff = Backoff::default();
+        let holds: Vec<u128> = (0..11).map(|_| backoff.note_failure(&IdleHold::default()).as_millis()).collect();
+        let expected = [50, 1000, 30_000, 60_000, 120_000, 240_000, 480_000, 960_000, 1_920_000, 3_600_000, 3_600_000];
+        assert_eq!(holds, expected);
+        let never =
+            IdleHold { min: Duration::ZERO, damped: Duration::ZERO, max: Duration::ZERO, ..IdleHold::default() };
+        assert_eq!(backoff.note_failure(&never), FIRST_FAILURE, "never without a pause");
     }
 
     #[test]

@@ -100,6 +100,9 @@ pub enum DownCause {
     /// The peer opened a new session although this one was established: it has restarted (RFC 4724 §4.2).
     #[error("the peer has restarted and opened a new session")]
     PeerRestarted,
+    /// None of the protocol's: whoever carries out our actions failed half-way ([`Peer::failed`](crate::Peer::failed)).
+    #[error("internal error of this speaker: {0}")]
+    InternalError(String),
 }
 
 /// Why a session or a connection ended.

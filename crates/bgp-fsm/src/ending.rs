@@ -61,7 +61,8 @@ pub(crate) fn retention(
     };
     match cause {
         // RFC 4724 §4.2: TCP ended without NOTIFICATION, or a new session took its place.
-        DownCause::Tcp(_) | DownCause::PeerRestarted => Retention::Retain,
+        // A failure of our own looks to both sides as if TCP had ended.
+        DownCause::Tcp(_) | DownCause::PeerRestarted | DownCause::InternalError(_) => Retention::Retain,
         // The peer, or its routes, are not wanted.
         DownCause::ManualStop(Stop::AdministrativeShutdown(_) | Stop::PeerDeconfigured)
         | DownCause::AutomaticStop(_) => Retention::Flush,

@@ -24,6 +24,7 @@
 
 mod act;
 mod established;
+mod failure;
 mod opening;
 #[cfg(any(test, fuzzing))]
 pub mod script;

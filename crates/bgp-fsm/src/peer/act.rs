@@ -344,7 +344,8 @@ impl Peer {
             | DownCause::FsmError(_)
             | DownCause::NotificationReceived
             | DownCause::CollisionLost
-            | DownCause::PeerRestarted => Initiator::Local,
+            | DownCause::PeerRestarted
+            | DownCause::InternalError(_) => Initiator::Local,
         };
         self.drop_second(now, goodbye.clone());
         let reason = self.end(now, by, cause, goodbye.map_or(Goodbye::Silent, Goodbye::Send));

@@ -3,6 +3,7 @@
 mod collision;
 mod damping;
 mod ends;
+mod failure;
 mod props;
 mod sim;
 mod table;
