@@ -38,6 +38,33 @@ fn poisoned_sessions_back_off_although_they_establish() {
     assert_eq!(peer.counters().flaps, 11);
 }
 
+/// Somebody connects as fast as he can for a day, and poisons every session that he gets; whether we connect too makes no difference.
+#[test]
+fn an_attacker_gets_few_sessions_a_day() {
+    for config in [passive(), config()] {
+        let mut peer = Peer::new(config, 1);
+        feed(&mut peer, at(0), Event::ManualStart);
+        let (mut began, mut now) = (Vec::new(), at(1));
+        while now < at(86_400) {
+            pass(&mut peer, now);
+            let id = peer.new_connection_id();
+            if feed(&mut peer, now, Event::TcpConnectionConfirmed(id)).contains("OPEN") {
+                began.push(now);
+                feed(&mut peer, now, Event::BgpOpen(id, peer_open()));
+                feed(&mut peer, now, Event::KeepAliveMsg(id));
+                assert_eq!(peer.state(), StateKind::Established);
+                feed(&mut peer, now, Event::UpdateMsgErr(id, Notification::new(3, 1, &[])));
+            }
+            now = now + secs(2);
+        }
+        let pauses: Vec<Duration> = began.windows(2).map(|pair| pair[1].since(pair[0])).collect();
+        // After three errors.
+        assert!(pauses.iter().skip(2).all(|pause| *pause >= secs(30)), "{pauses:?}");
+        assert!(pauses.iter().skip(9).all(|pause| *pause >= secs(3600)), "{pauses:?}");
+        assert!((25..=35).contains(&began.len()), "{} sessions", began.len());
+    }
+}
+
 /// Only a session that lasts ends it.
 #[test]
 fn a_stable_session_ends_damping() {
