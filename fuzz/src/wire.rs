@@ -101,7 +101,9 @@ pub fn update(data: &[u8]) {
     match decode(body, &context, &mut scratch) {
         Err(reset) => assert_eq!(reset.notification().code, 3),
         Ok(update) => {
-            assert_eq!(update.action, update.faults.iter().map(|fault| fault.action).max());
+            // Of very many faults the first ones are kept; the action is that of all.
+            let kept = update.faults.iter().map(|fault| fault.action).max();
+            assert!(if update.faults.len() < 32 { kept == update.action } else { kept <= update.action });
             for fault in update.faults {
                 assert!(!fault.to_string().is_empty());
             }
