@@ -50,6 +50,24 @@ fn a_simple_destination_has_its_path_inline() {
     assert_eq!(t.prefix(slot).to_string(), "10.0.0.0/8");
 }
 
+/// Where a used slot has the index of what lies beside it, a free one has its neighbour in the list of free ones.
+#[test]
+fn a_free_slot_has_no_paths() {
+    let mut t = Table::<Addr4>::new(1);
+    let slots = ["10.0.0.0/8", "11.0.0.0/8"].map(|prefix| {
+        let (addr, len) = key(prefix);
+        t.slot(addr, len)
+    });
+    for slot in slots {
+        t.set_simple(slot, AttrId(3), SourceId(2), PathFlags::NONE, 7);
+        t.clear_simple(slot);
+        t.remove(slot);
+    }
+    for slot in slots {
+        assert_eq!((t.each_path(slot).count(), t.paths(slot).len()), (0, 0));
+    }
+}
+
 #[test]
 fn lists_grow_shrink_and_are_reused() {
     let mut t = Table::<Addr4>::new(1);
