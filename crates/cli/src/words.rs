@@ -48,7 +48,8 @@ pub(crate) fn time(time: WallTime) -> String {
 /// A text from elsewhere, safe on a terminal: no control characters, nothing that turns the direction of writing.
 pub(crate) fn printable(text: &str) -> String {
     let odd = |c: char| {
-        c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        c.is_control()
+            || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
     };
     text.chars().flat_map(|c| if odd(c) { c.escape_default().collect::<Vec<_>>() } else { vec![c] }).collect()
 }

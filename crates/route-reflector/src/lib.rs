@@ -102,7 +102,8 @@ async fn reload(args: &Args, speaker: &Speaker, file: &Path) {
     notify(Notice::Reloading);
     match read(args) {
         Err(text) => {
-            warn!(config = %file.display(), "the configuration was not applied, the running one goes on:\n{text}")
+            warn!(config = %file.display(), "the configuration was not applied, the running one goes on");
+            text.lines().for_each(|line| warn!("{line}"));
         }
         Ok(config) => {
             warn_of_forwarding(&config);

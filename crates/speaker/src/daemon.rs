@@ -7,6 +7,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::error;
 use tracing_subscriber::EnvFilter;
 
+use crate::log_lines::{Form, Lines};
+
 /// Sets the log level of the running process.
 pub type SetLevel = Box<dyn Fn(&str) + Send + Sync>;
 
@@ -16,16 +18,12 @@ pub fn init_log(log: &Log) -> SetLevel {
     let filter =
         parse_level(from_environment.as_deref().unwrap_or(&log.level)).unwrap_or_else(|| EnvFilter::new("info"));
     // A log that nobody reads any more loses its lines: to say so would be written to the same place, and fail.
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_target(false)
-        .with_writer(std::io::stderr)
-        .log_internal_errors(false);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_target(false).log_internal_errors(false);
     // A second initialisation, in one process, keeps the first.
     let set: SetLevel = match log.format {
         LogFormat::Text => {
-            let builder =
-                builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).with_filter_reloading();
+            let builder = builder.with_ansi(false).with_writer(|| Lines::new(std::io::stderr(), Form::Plain));
+            let builder = builder.with_filter_reloading();
             let handle = builder.reload_handle();
             let _ = builder.try_init();
             Box::new(move |level| {
@@ -33,7 +31,8 @@ pub fn init_log(log: &Log) -> SetLevel {
             })
         }
         LogFormat::Json => {
-            let builder = builder.json().with_filter_reloading();
+            let builder = builder.json().with_writer(|| Lines::new(std::io::stderr(), Form::Json));
+            let builder = builder.with_filter_reloading();
             let handle = builder.reload_handle();
             let _ = builder.try_init();
             Box::new(move |level| {

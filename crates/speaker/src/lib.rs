@@ -15,6 +15,7 @@ mod last_words;
 mod listen;
 mod listener;
 mod local_routes;
+mod log_lines;
 mod mailbox;
 mod manager;
 mod mapping;
