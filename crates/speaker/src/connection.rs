@@ -14,6 +14,9 @@ use tokio::net::TcpStream;
 pub(crate) const MAX_CONTROL: usize = 256 << 10;
 /// Octets of one read of a connection that is being closed.
 const SINK: usize = 16 << 10;
+/// Octets that a socket takes beyond what it can send. A single route that comes later waits behind all of them; what waits in
+/// the journal instead is seen by the RIB, which decides no more of a table while readers lag behind.
+const UNSENT: u32 = 64 << 10;
 /// Slices in one vectored write.
 pub(crate) const MAX_SLICES: usize = 64;
 
@@ -76,6 +79,7 @@ impl Connection {
     pub(crate) fn new(stream: TcpStream) -> io::Result<Self> {
         let (remote, local) = (stream.peer_addr()?, stream.local_addr()?);
         stream.set_nodelay(true)?;
+        socket2::SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT)?;
         Ok(Self {
             stream,
             framer: Framer::new(),
