@@ -11,7 +11,6 @@ mod extended_next_hop;
 mod four_octet_as;
 mod full_table;
 mod graceful_restart;
-mod guard;
 mod harness;
 mod limits;
 mod link_local;
@@ -49,7 +48,6 @@ fn cases() -> impl Iterator<Item = &'static Case> {
         four_octet_as::CASES,
         route_refresh::CASES,
         link_local::CASES,
-        guard::CASES,
         well_known_communities::CASES,
         harness::CASES,
     ]
