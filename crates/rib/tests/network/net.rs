@@ -1,23 +1,28 @@
-//! Pipes, time and trouble.
+//! Pipes and time.
+
+mod check;
+mod faults;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use heddle_bgp_core::route_refresh::{EnhancedRefresh, RefreshSubtype, RouteRefresh};
 use heddle_bgp_core::update::decode;
-use heddle_bgp_core::{Family, Framer, MessageType, Notification, Open, Prefix, Timestamp};
-use heddle_bgp_fsm::event::Stop;
+use heddle_bgp_core::{Framer, MessageType, Notification, Open, Prefix, Timestamp};
+use heddle_bgp_fsm::event::{AutomaticStop, AutomaticStopCause, Restart};
 use heddle_bgp_fsm::{Action, ConnectionId, Door, Event, TcpFailure};
 use heddle_rib::rib::Output;
 use heddle_rib::{Progress, RunStatus, TakeStatus};
 
-use crate::node::Node;
-use crate::reference::{Loop, Table};
+pub(crate) use faults::Faults;
+
+use crate::node::{Absence, Comeback, Death, Node};
 use crate::topology::{Filters, Origin, Topology};
 use crate::{Random, Seen};
 
 /// What is under way to one end of a wire.
+#[derive(Debug)]
 enum Packet {
     Syn,
     SynAck,
@@ -37,19 +42,31 @@ struct Wire {
     in_flight: [usize; 2],
     black_hole: bool,
     arrives: [Timestamp; 2],
+    /// The most milliseconds that a packet takes: connections overtake each other.
+    latency: u64,
+    /// What has arrived at an end that does not read, and until when it does not.
+    unread: [VecDeque<Packet>; 2],
+    pauses: [Option<Timestamp>; 2],
 }
 
 pub(crate) struct Net {
     now: Timestamp,
     nodes: Vec<Node>,
     wires: Vec<Wire>,
+    /// Which side of which wire a connection of an end is.
+    sides: BTreeMap<((usize, usize), ConnectionId), (usize, usize)>,
     under_way: BTreeMap<(Timestamp, u64), (usize, usize, Packet)>,
     sequence: u64,
     random: Random,
     window: usize,
     prefixes: Vec<Prefix>,
     origins: Vec<BTreeMap<Prefix, Origin>>,
-    hostile: bool,
+    /// What happens by itself; nothing in a sound network.
+    faults: Faults,
+    /// A node that dies with what it does now, and how.
+    doomed: Option<(usize, Death)>,
+    /// Ends that do not read, and until when.
+    paused: Vec<(Timestamp, usize, usize)>,
     /// Pairs of nodes between which nothing passes, and until when.
     cut: BTreeMap<(usize, usize), Timestamp>,
     /// When an UPDATE was last delivered, or a session began.
@@ -63,17 +80,20 @@ fn pair(a: usize, b: usize) -> (usize, usize) {
 
 impl Net {
     pub(crate) fn new(topology: &Topology, mut random: Random) -> Self {
-        let nodes = (0..topology.speakers.len()).map(|n| Node::new(topology, n, random.below(u64::MAX >> 32)));
+        let nodes = (0..topology.speakers.len()).map(|n| Node::new(topology, n, random.below(u64::MAX >> 32), None));
         Self {
             now: Timestamp::from_secs(1),
             nodes: nodes.collect(),
             wires: Vec::new(),
+            sides: BTreeMap::new(),
             under_way: BTreeMap::new(),
             sequence: 0,
             window: topology.window,
             prefixes: topology.prefixes.clone(),
             origins: topology.speakers.iter().map(|speaker| speaker.origins.clone()).collect(),
-            hostile: false,
+            faults: Faults::NONE,
+            doomed: None,
+            paused: Vec::new(),
             cut: BTreeMap::new(),
             last_change: Timestamp::ZERO,
             seen: Seen::default(),
@@ -86,10 +106,14 @@ impl Net {
             for (prefix, origin) in std::mem::take(&mut self.origins[node]) {
                 self.nodes[node].originate(self.now, prefix, origin);
             }
-            self.rib_soon(node);
-            for end in 0..self.nodes[node].ends.len() {
-                self.event((node, end), Event::ManualStart);
-            }
+            self.start_sessions(node);
+        }
+    }
+
+    fn start_sessions(&mut self, node: usize) {
+        self.rib_soon(node);
+        for end in 0..self.nodes[node].ends.len() {
+            self.event((node, end), Event::ManualStart);
         }
     }
 
@@ -99,22 +123,12 @@ impl Net {
         self.nodes.iter().map(of).collect()
     }
 
-    /// Faults and changes for so many seconds.
-    pub(crate) fn trouble(&mut self, seconds: u64) {
-        self.hostile = true;
-        let end = self.now + Duration::from_secs(seconds);
-        let mut next = self.now;
+    /// Nothing happens but what timers do, until so many seconds after the beginning.
+    pub(crate) fn until(&mut self, seconds: u64) {
+        let end = Timestamp::from_secs(1 + seconds);
         while self.now < end {
-            if self.now >= next {
-                self.change();
-                next = self.now + Duration::from_millis(500 + self.random.below(6000));
-            }
-            let step = next.min(end);
-            self.step(step);
+            self.step(end);
         }
-        self.hostile = false;
-        self.cut.clear();
-        // Connections through which nothing passes are found out by their hold timers.
     }
 
     /// No more faults: runs until all sessions stand and nothing was told for longer than any timer waits.
@@ -126,78 +140,16 @@ impl Net {
             while self.now < step {
                 self.step(step);
             }
-            let all_up = self
-                .nodes
-                .iter()
-                .all(|node| node.ends.iter().all(|end| end.session.is_some() && end.stale_until.is_none()));
+            let is_up = |node: &Node| {
+                let ends = node.ends.iter().all(|end| end.session.is_some() && end.stale_until.is_none());
+                ends && node.away.is_none() && node.deferral.is_none()
+            };
+            let all_up = self.nodes.iter().all(is_up);
             if all_up && self.now.since(self.last_change) > Duration::from_secs(20) {
                 return;
             }
         }
         panic!("the network does not come to rest");
-    }
-
-    /// One change that an operator or a workload makes.
-    fn change(&mut self) {
-        let node = self.random.index(self.nodes.len());
-        let end = self.random.index(self.nodes[node].ends.len());
-        match self.random.below(11) {
-            // A burst, so that journals fill up for those who do not read.
-            8 => {
-                for _ in 0..10 + self.random.below(30) {
-                    self.change_route(node);
-                    self.run_rib(node);
-                }
-            }
-            9 | 10 => self.change_policy(node, end),
-            0..=2 => self.change_route(node),
-            3 => {
-                self.event((node, end), Event::ManualStop(Stop::AdministrativeReset(String::new())));
-                self.event((node, end), Event::ManualStart);
-            }
-            4 => {
-                let (other, _) = self.nodes[node].ends[end].to;
-                let seconds = 1 + self.random.below(30);
-                self.cut.insert(pair(node, other), self.now + Duration::from_secs(seconds));
-            }
-            5 | 6 => self.ask_for_refresh(node, end),
-            _ => {
-                if let Some(wire) = self.wire_of((node, end)) {
-                    self.reset(wire);
-                }
-            }
-        }
-    }
-
-    fn change_route(&mut self, node: usize) {
-        let prefix = self.prefixes[self.random.index(self.prefixes.len())];
-        if self.nodes[node].origins.contains_key(&prefix) && self.random.one_in(2) {
-            self.nodes[node].retract(self.now, prefix);
-        } else {
-            let origin = Origin::random(&mut self.random);
-            self.nodes[node].originate(self.now, prefix, origin);
-        }
-        self.rib_soon(node);
-    }
-
-    fn change_policy(&mut self, node: usize, end: usize) {
-        let one =
-            |random: &mut Random, prefixes: &[Prefix]| random.one_in(2).then(|| prefixes[random.index(prefixes.len())]);
-        let import = one(&mut self.random, &self.prefixes);
-        let export = one(&mut self.random, &self.prefixes);
-        self.nodes[node].set_filters(self.now, end, Filters { import, export });
-        self.rib_soon(node);
-    }
-
-    fn ask_for_refresh(&mut self, node: usize, end: usize) {
-        let Some(session) = &self.nodes[node].ends[end].session else { return };
-        let (connection, family) = (session.connection, Family::SUPPORTED[self.random.index(2)]);
-        let mut message = BytesMut::new();
-        RouteRefresh { family, subtype: RefreshSubtype::Request }.encode(&mut message);
-        if let Some((wire, side)) = self.side_of((node, end), connection) {
-            self.wires[wire].control[side].extend(message);
-            self.pump(wire, side);
-        }
     }
 
     /// The wire of an established session.
@@ -207,41 +159,79 @@ impl Net {
     }
 
     fn side_of(&self, at: (usize, usize), id: ConnectionId) -> Option<(usize, usize)> {
-        self.wires.iter().enumerate().rev().find_map(|(wire, w)| {
-            (0..2).find(|&side| w.at[side] == at && w.ids[side] == Some(id)).map(|side| (wire, side))
-        })
+        self.sides.get(&(at, id)).copied()
+    }
+
+    /// An end has the connection.
+    fn open(&mut self, wire: usize, side: usize, id: ConnectionId) {
+        self.wires[wire].ids[side] = Some(id);
+        self.sides.insert((self.wires[wire].at[side], id), (wire, side));
+    }
+
+    /// It has it no more.
+    fn shut(&mut self, wire: usize, side: usize) -> Option<ConnectionId> {
+        let id = self.wires[wire].ids[side].take()?;
+        self.sides.remove(&(self.wires[wire].at[side], id));
+        Some(id)
     }
 
     /// Advances to what happens next, at most to `until`.
     fn step(&mut self, until: Timestamp) {
         let timers = self.nodes.iter().flat_map(|node| {
+            let away = node.away.map(|(at, _)| at);
             let ends = node.ends.iter().flat_map(|end| [end.fsm.poll_timeout(), end.stale_until]);
-            ends.chain([node.rib_due]).flatten()
+            let own = ends.chain([node.rib_due, node.deferred_until()]).flatten().filter(move |_| away.is_none());
+            own.chain(away)
         });
-        let next = timers.chain(self.under_way.keys().next().map(|(at, _)| *at)).min();
+        let packets = self.under_way.keys().next().map(|(at, _)| *at);
+        let pauses = self.paused.iter().map(|(at, ..)| *at);
+        let next = timers.chain(packets).chain(pauses).min();
         let Some(next) = next.filter(|at| *at <= until) else {
             self.now = until;
             return;
         };
         self.now = self.now.max(next);
         self.cut.retain(|_, end| *end > next);
-        while let Some(entry) = self.under_way.first_entry().filter(|e| e.key().0 <= self.now) {
-            let (wire, to, packet) = entry.remove();
-            self.deliver(wire, to, packet);
-        }
         for node in 0..self.nodes.len() {
-            for end in 0..self.nodes[node].ends.len() {
-                if self.nodes[node].ends[end].fsm.poll_timeout().is_some_and(|at| at <= self.now) {
-                    self.nodes[node].ends[end].fsm.handle_timeout(self.now);
-                    self.carry_out((node, end));
-                }
+            self.come_back(node);
+            self.bury();
+        }
+        while let Some(entry) = self.under_way.first_entry().filter(|e| e.key().0 <= self.now) {
+            let ((_, sequence), (wire, to, packet)) = entry.remove_entry();
+            let away = self.nodes[self.wires[wire].at[to].0].away;
+            if let Some((until, Absence::Stopped)) = away.filter(|(until, _)| *until > self.now) {
+                // The kernel has it for the process.
+                self.under_way.insert((until, sequence), (wire, to, packet));
+                continue;
             }
-            if self.nodes[node].sweep(self.now) {
-                self.rib_soon(node);
+            self.deliver(wire, to, packet);
+            self.bury();
+        }
+        self.read_on();
+        for node in 0..self.nodes.len() {
+            if self.nodes[node].away.is_none() {
+                self.run_timers(node);
             }
-            if self.nodes[node].rib_due.is_some_and(|at| at <= self.now) {
-                self.run_rib(node);
+            self.bury();
+        }
+    }
+
+    fn run_timers(&mut self, node: usize) {
+        for end in 0..self.nodes[node].ends.len() {
+            if self.nodes[node].ends[end].fsm.poll_timeout().is_some_and(|at| at <= self.now) {
+                self.nodes[node].ends[end].fsm.handle_timeout(self.now);
+                self.carry_out((node, end));
             }
+        }
+        if self.nodes[node].sweep(self.now) {
+            self.rib_soon(node);
+        }
+        if self.nodes[node].deferred_until().is_some_and(|at| at <= self.now) {
+            self.nodes[node].end_deferral(self.now, None);
+            self.rib_soon(node);
+        }
+        if self.nodes[node].rib_due.is_some_and(|at| at <= self.now) {
+            self.run_rib(node);
         }
     }
 
@@ -283,7 +273,19 @@ impl Net {
                     }
                 }
                 // The RIB itself sweeps what is stale at End-of-RIB.
-                Output::EndOfRib { .. } | Output::NextHop { .. } => {}
+                Output::EndOfRib { peer, family } => {
+                    let end = self.nodes[node].end_of(peer);
+                    self.nodes[node].end_deferral(self.now, Some((end, family)));
+                    self.rib_soon(node);
+                }
+                Output::LimitExceeded { peer, family, count, .. } => {
+                    let end = self.nodes[node].end_of(peer);
+                    self.seen.limited += 1;
+                    let cause = AutomaticStopCause::PrefixLimit(family, count);
+                    let restart = Restart::After(Duration::from_secs(5));
+                    self.event((node, end), Event::AutomaticStop(AutomaticStop { cause, restart }));
+                }
+                Output::NextHop { .. } => {}
                 other => panic!("{other:?}"),
             }
         }
@@ -292,7 +294,7 @@ impl Net {
     fn post(&mut self, wire: usize, from: usize, packet: Packet) {
         let w = &self.wires[wire];
         let (a, b) = (w.at[0].0, w.at[1].0);
-        if w.black_hole {
+        if w.black_hole || self.is_dying(w.at[from].0) {
             return;
         }
         if self.cut.contains_key(&pair(a, b)) {
@@ -300,7 +302,8 @@ impl Net {
             return;
         }
         let to = 1 - from;
-        let arrival = (self.now + Duration::from_millis(1 + self.random.below(50))).max(self.wires[wire].arrives[to]);
+        let latency = Duration::from_millis(1 + self.random.below(self.wires[wire].latency));
+        let arrival = (self.now + latency).max(self.wires[wire].arrives[to]);
         self.wires[wire].arrives[to] = arrival;
         self.sequence += 1;
         self.under_way.insert((arrival, self.sequence), (wire, to, packet));
@@ -314,6 +317,9 @@ impl Net {
     /// Writes what there is and what the pipe has room for: control messages between whole messages of the journal.
     fn pump(&mut self, wire: usize, side: usize) {
         let at = self.wires[wire].at[side];
+        if self.nodes[at.0].away.is_some() {
+            return;
+        }
         let mut wake = false;
         while let Some(id) = self.wires[wire].ids[side] {
             let room = self.window.saturating_sub(self.wires[wire].in_flight[side]);
@@ -350,15 +356,20 @@ impl Net {
             match action {
                 Action::Connect(id) => {
                     let to = self.nodes[at.0].ends[at.1].to;
+                    let latency = if self.window >= 4096 && self.random.one_in(6) { 3000 } else { 50 };
                     self.wires.push(Wire {
                         at: [at, to],
-                        ids: [Some(id), None],
+                        ids: [None; 2],
                         framers: [Framer::new(), Framer::new()],
                         control: [VecDeque::new(), VecDeque::new()],
                         in_flight: [0; 2],
                         black_hole: false,
                         arrives: [self.now; 2],
+                        latency,
+                        unread: [VecDeque::new(), VecDeque::new()],
+                        pauses: [None; 2],
                     });
+                    self.open(self.wires.len() - 1, 0, id);
                     self.post(self.wires.len() - 1, 0, Packet::Syn);
                 }
                 Action::Send(id, message) => {
@@ -409,29 +420,29 @@ impl Net {
         if !words.is_empty() {
             self.send_octets(wire, side, words.into());
         }
-        self.wires[wire].ids[side] = None;
+        self.shut(wire, side);
         self.post(wire, side, Packet::Gone(TcpFailure::Closed));
     }
 
-    /// The network resets a connection.
-    fn reset(&mut self, wire: usize) {
-        self.wires[wire].black_hole = true;
-        for side in 0..2 {
-            if let Some(id) = self.wires[wire].ids[side].take() {
-                self.event(self.wires[wire].at[side], Event::TcpConnectionFails(id, TcpFailure::Reset));
-            }
-        }
-    }
-
     fn deliver(&mut self, wire: usize, to: usize, packet: Packet) {
-        if self.hostile && self.random.one_in(150) {
+        let at = self.wires[wire].at[to];
+        if self.faults.happens(&mut self.random, self.faults.resets) {
             return self.reset(wire);
         }
-        let at = self.wires[wire].at[to];
+        if self.wires[wire].pauses[to].is_some() {
+            self.wires[wire].unread[to].push_back(packet);
+            return;
+        }
         match packet {
+            Packet::Syn if self.nodes[at.0].away.is_some() => {
+                // A kernel without the process refuses; one without power says nothing.
+                if let Some((_, Absence::Dead(Death::Killed, _))) = self.nodes[at.0].away {
+                    self.post(wire, to, Packet::Gone(TcpFailure::Refused));
+                }
+            }
             Packet::Syn => {
                 let id = self.nodes[at.0].ends[at.1].fsm.new_connection_id();
-                self.wires[wire].ids[to] = Some(id);
+                self.open(wire, to, id);
                 self.post(wire, to, Packet::SynAck);
                 self.event(at, Event::TcpConnectionConfirmed(id));
             }
@@ -446,7 +457,7 @@ impl Net {
                 self.pump(wire, 1 - to);
             }
             Packet::Gone(failure) => {
-                if let Some(id) = self.wires[wire].ids[to].take() {
+                if let Some(id) = self.shut(wire, to) {
                     self.event(at, Event::TcpConnectionFails(id, failure));
                 }
             }
@@ -516,26 +527,6 @@ impl Net {
         self.carry_out(at);
         self.rib_outputs(at.0);
         self.rib_soon(at.0);
-    }
-
-    /// Every table is as the model says.
-    pub(crate) fn check(&mut self, expected: &[Table], seed: u64) {
-        for (number, (node, expected)) in self.nodes.iter().zip(expected).enumerate() {
-            let table = node.table();
-            for (_, why) in table.values().flat_map(|destination| destination.routes.values()) {
-                match why {
-                    None => {}
-                    Some(Loop::AsPath) => self.seen.as_loops += 1,
-                    Some(Loop::Originator) => self.seen.originator_loops += 1,
-                    Some(Loop::Cluster) => self.seen.cluster_loops += 1,
-                    Some(Loop::Policy) => self.seen.rejected += 1,
-                }
-            }
-            for prefix in table.keys().chain(expected.keys()) {
-                let (has, wants) = (table.get(prefix), expected.get(prefix));
-                assert_eq!(has, wants, "seed {seed}: node {number}, {prefix}: what it has, what the model says");
-            }
-        }
     }
 }
 

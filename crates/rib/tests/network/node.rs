@@ -1,19 +1,19 @@
 //! One simulated speaker: a RIB and a state machine for each of its peers, joined as the real shell joins them.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use heddle_bgp_core::attr::{AsPath, BlockView, Community, Origin as OriginCode, PathAttributes};
-use heddle_bgp_core::capability::ForwardingState;
+use heddle_bgp_core::capability::{AddPathMode, ForwardingState};
 use heddle_bgp_core::update::{DecodeOptions, Scratch, UpdateContext};
 use heddle_bgp_core::{Asn, BgpId, ClusterId, Family, Negotiated, Prefix, Timestamp};
 use heddle_bgp_fsm::{
     ConnectionId, DownReason, FamilyConfig, GracefulRestartConfig, GracefulRestartMode, IdleHold, Peer, PeerAsn,
-    PeerConfig,
+    PeerConfig, SendHold,
 };
 use heddle_rib::decision::{DecisionOptions, MedScope, Reason};
-use heddle_rib::export::{ExportKey, Receiver, SelfNextHop};
+use heddle_rib::export::{AddPathSend, ExportKey, Receiver, SelfNextHop};
 use heddle_rib::nexthop::Resolve;
 use heddle_rib::policy::{
     EvalContext, GracefulShutdown, ImportSettings, Match, Policy, PolicyChain, PrefixRange, PrefixSet, Rule, Then,
@@ -21,14 +21,19 @@ use heddle_rib::policy::{
 use heddle_rib::query::{Cursor, Reading, RouteInfo, Scope, Standing, View};
 use heddle_rib::rib::{Bounds, Start};
 use heddle_rib::route::{Ineligible, PeerId, SourceKind, Staleness};
-use heddle_rib::session::{DefaultOriginate, DownMode, FamilyParams, RefreshMode, Retained, SessionId, SessionParams};
+use heddle_rib::session::{
+    Beyond, DefaultOriginate, DownMode, FamilyParams, PrefixLimit, RefreshMode, Retained, SessionId, SessionParams,
+};
 use heddle_rib::{BatchBuilder, IngestContext, JournalReader, Rib, RibConfig};
 
 use crate::reference::{Destination, Loop, Route, Table};
-use crate::topology::{Filters, Origin, Relation, Topology, address, address6};
+use crate::topology::{Filters, Neighbor, Origin, Paths, Relation, Topology, address, address6};
 
 /// Seconds that a peer has to come back.
 const RESTART_TIME: u16 = 30;
+
+/// Octets that a journal takes.
+pub(crate) const JOURNAL: usize = 1024;
 
 /// One end of a session.
 pub(crate) struct End {
@@ -39,8 +44,11 @@ pub(crate) struct End {
     /// When the stale routes of the last session go.
     pub(crate) stale_until: Option<Timestamp>,
     pub(crate) filters: Filters,
+    /// The most prefixes that the peer may send of a family.
+    pub(crate) limit: Option<u32>,
     relation: Relation,
-    peer: PeerId,
+    sends: Paths,
+    pub(crate) peer: PeerId,
     serial: u32,
 }
 
@@ -61,11 +69,48 @@ pub(crate) struct Node {
     pub(crate) origins: BTreeMap<Prefix, Origin>,
     /// When the RIB is to be run next.
     pub(crate) rib_due: Option<Timestamp>,
+    /// It does not run: until then, and how it comes back.
+    pub(crate) away: Option<(Timestamp, Absence)>,
+    /// Restarted: when learned routes are selected at the latest, and who has not sent all that it has.
+    pub(crate) deferral: Option<Deferral>,
+    topology: Topology,
     number: usize,
     asn: Asn,
     bgp_id: BgpId,
     cluster: ClusterId,
     seed: u64,
+}
+
+/// Why a node does not run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Absence {
+    /// It is stopped, and goes on where it was: to it time jumps.
+    Stopped,
+    /// It was killed, or its power was cut; it comes back with nothing, or after a graceful restart.
+    Dead(Death, Comeback),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Death {
+    /// Its kernel ends its connections.
+    Killed,
+    /// Nobody says anything: its connections are half-open.
+    PowerCut,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Comeback {
+    /// With R and F (RFC 4724 §3): its forwarding state is what it was.
+    Restarted,
+    /// With nothing.
+    Fresh,
+}
+
+/// RFC 4724 §4.1: learned routes wait.
+#[derive(Clone, Debug)]
+pub(crate) struct Deferral {
+    until: Timestamp,
+    waiting: BTreeSet<(usize, Family)>,
 }
 
 impl End {
@@ -96,7 +141,7 @@ fn all_but(prefix: Option<Prefix>) -> PolicyChain {
 }
 
 impl Node {
-    pub(crate) fn new(topology: &Topology, number: usize, seed: u64) -> Self {
+    pub(crate) fn new(topology: &Topology, number: usize, seed: u64, comeback: Option<Comeback>) -> Self {
         let speaker = &topology.speakers[number];
         let (asn, bgp_id) = (Asn(speaker.asn), BgpId(speaker.bgp_id));
         let config = RibConfig {
@@ -107,29 +152,85 @@ impl Node {
             // Small, so that slow readers are detached and walks take many steps; of half of the nodes all that comes is
             // taken for tables.
             bounds: Bounds {
-                journal_bytes: 1024,
+                journal_bytes: JOURNAL,
                 low: 128,
                 step_slots: 2,
                 step_bytes: 128,
                 small_batch: if number.is_multiple_of(2) { 0 } else { 512 },
                 ..Bounds::default()
             },
-            start: Start::Fresh,
+            start: if comeback == Some(Comeback::Restarted) { Start::Restarting } else { Start::Fresh },
         };
         let mut rib = Rib::new(&config, seed);
         let ends = speaker.neighbors.iter().enumerate().map(|(at, neighbor)| End {
-            fsm: Peer::new(peer_config(topology, number, neighbor.node), seed ^ at as u64),
+            fsm: Peer::new(peer_config(topology, number, neighbor, comeback), seed ^ at as u64),
             to: (neighbor.node, neighbor.back),
             session: None,
             stale_until: None,
             filters: Filters::default(),
+            limit: None,
             relation: neighbor.relation,
+            sends: neighbor.sends,
             peer: rib.add_peer().expect("few peers"),
             serial: 0,
         });
         let ends = ends.collect();
         let cluster = ClusterId(speaker.cluster);
-        Self { rib, ends, origins: BTreeMap::new(), rib_due: None, number, asn, bgp_id, cluster, seed }
+        Self {
+            rib,
+            ends,
+            origins: BTreeMap::new(),
+            rib_due: None,
+            away: None,
+            deferral: None,
+            topology: topology.clone(),
+            number,
+            asn,
+            bgp_id,
+            cluster,
+            seed,
+        }
+    }
+
+    /// It is started again: what was learned is gone, what is configured is not.
+    pub(crate) fn start_again(&mut self, now: Timestamp, comeback: Comeback, seed: u64) {
+        let comeback = if self.topology.graceful { comeback } else { Comeback::Fresh };
+        let new = Self::new(&self.topology, self.number, seed, Some(comeback));
+        let old = std::mem::replace(self, new);
+        for (prefix, origin) in old.origins {
+            self.originate(now, prefix, origin);
+        }
+        for (end, old) in self.ends.iter_mut().zip(old.ends) {
+            (end.filters, end.limit) = (old.filters, old.limit);
+        }
+        if comeback == Comeback::Restarted {
+            let ends = 0..self.ends.len();
+            let waiting = ends.flat_map(|end| Family::SUPPORTED.map(|family| (end, family))).collect();
+            self.deferral = Some(Deferral { until: now + Duration::from_secs(RESTART_TIME.into()), waiting });
+        }
+    }
+
+    /// RFC 4724 §4.1: a peer sent End-of-RIB, or it is late.
+    pub(crate) fn end_deferral(&mut self, now: Timestamp, complete: Option<(usize, Family)>) {
+        let Some(deferral) = &mut self.deferral else { return };
+        if let Some(end) = complete {
+            deferral.waiting.remove(&end);
+        }
+        if deferral.waiting.is_empty() || deferral.until <= now {
+            self.deferral = None;
+            Family::SUPPORTED.into_iter().for_each(|family| self.rib.open_gate(now, family));
+        }
+    }
+
+    pub(crate) fn deferred_until(&self) -> Option<Timestamp> {
+        self.deferral.as_ref().map(|deferral| deferral.until)
+    }
+
+    /// R is said once to each peer (RFC 4724 §3).
+    fn said_restarted(&mut self, now: Timestamp, at: usize) {
+        let neighbor = &self.topology.speakers[self.number].neighbors[at];
+        let config = peer_config(&self.topology, self.number, neighbor, None);
+        self.ends[at].fsm.set_config(now, config);
     }
 
     pub(crate) fn originate(&mut self, now: Timestamp, prefix: Prefix, origin: Origin) {
@@ -160,6 +261,12 @@ impl Node {
             let mut export = ExportKey::new(family, end.receiver(), self.asn);
             export.policy = all_but(end.filters.export);
             export.cluster_id = self.cluster;
+            let several = negotiated.family(family).and_then(|f| f.add_path).is_some();
+            export.add_path = match end.sends {
+                Paths::Best(count) if several => AddPathSend::Best(count),
+                Paths::All if several => AddPathSend::All,
+                Paths::One | Paths::Best(_) | Paths::All => AddPathSend::Off,
+            };
             export.max_message_len = negotiated.max_message_len;
             export.as_width = negotiated.as_width;
             export.self_next_hop = SelfNextHop {
@@ -181,7 +288,7 @@ impl Node {
                     context: EvalContext { own_asn: self.asn, self_next_hop: None },
                 }),
                 refresh: if negotiated.enhanced_route_refresh { RefreshMode::Enhanced } else { RefreshMode::Plain },
-                limit_in: None,
+                limit_in: end.limit.map(|max| PrefixLimit { max, warn_at: None, beyond: Beyond::Refuse }),
                 limit_out: None,
                 retained: if keeps(family) { Retained::Keep } else { Retained::Discard },
             }
@@ -199,6 +306,16 @@ impl Node {
     /// Other policies from now on; a session that is up takes them without being asked anew.
     pub(crate) fn set_filters(&mut self, now: Timestamp, at: usize, filters: Filters) {
         self.ends[at].filters = filters;
+        self.tell_rib(now, at);
+    }
+
+    /// Another limit from now on.
+    pub(crate) fn set_limit(&mut self, now: Timestamp, at: usize, limit: Option<u32>) {
+        self.ends[at].limit = limit;
+        self.tell_rib(now, at);
+    }
+
+    fn tell_rib(&mut self, now: Timestamp, at: usize) {
         if let Some(session) = &self.ends[at].session {
             let params = self.params(at, &session.negotiated);
             self.rib.update_session(now, session.id, &params);
@@ -232,6 +349,7 @@ impl Node {
             builder: BatchBuilder::new(ingest),
             readers: handles.readers.into_iter().collect(),
         });
+        self.said_restarted(now, at);
     }
 
     /// The session of an end is over; says whether its routes stay for a while.
@@ -275,10 +393,10 @@ impl Node {
                 if info.standing == Standing::Decided(Reason::Best) {
                     destination.best = Some(source);
                 }
-                let old = destination.routes.insert(source, (route(&info), why(&info)));
-                assert_eq!(old, None, "two paths of one source: {info:?}");
+                destination.routes.push((source, route(&info), why(&info)));
             }
         }
+        table.values_mut().for_each(|destination| destination.routes.sort());
         table
     }
 }
@@ -308,14 +426,21 @@ fn route(info: &RouteInfo) -> Route {
     }
 }
 
-/// Timers short enough for many rounds in little virtual time.
-fn peer_config(topology: &Topology, node: usize, to: usize) -> PeerConfig {
-    let (ours, theirs) = (&topology.speakers[node], &topology.speakers[to]);
+/// Timers short enough for many rounds in little virtual time, where the hold time is short.
+fn peer_config(topology: &Topology, node: usize, to: &Neighbor, comeback: Option<Comeback>) -> PeerConfig {
+    let (ours, theirs) = (&topology.speakers[node], &topology.speakers[to.node]);
     let mut config = PeerConfig::new(Asn(ours.asn), BgpId(ours.bgp_id), PeerAsn::Exactly(Asn(theirs.asn)));
-    config.families = Family::SUPPORTED
-        .map(|family| FamilyConfig { forwarding: ForwardingState::Preserved, ..FamilyConfig::new(family) })
-        .to_vec();
-    config.hold_time = 9;
+    // One that comes back with nothing has not kept its forwarding state.
+    let forwarding = if comeback == Some(Comeback::Fresh) { ForwardingState::Lost } else { ForwardingState::Preserved };
+    let add_path = match (to.sends, to.gets) {
+        (Paths::One, Paths::One) => None,
+        (_, Paths::One) => Some(AddPathMode::Send),
+        (Paths::One, _) => Some(AddPathMode::Receive),
+        _ => Some(AddPathMode::Both),
+    };
+    config.families =
+        Family::SUPPORTED.map(|family| FamilyConfig { forwarding, add_path, ..FamilyConfig::new(family) }).to_vec();
+    config.hold_time = topology.hold_time;
     config.four_octet_as = !ours.two_octets;
     config.connect_retry = Duration::from_secs(5);
     config.connect_retry_initial = Duration::from_secs(1);
@@ -325,11 +450,14 @@ fn peer_config(topology: &Topology, node: usize, to: usize) -> PeerConfig {
         max_before_established: Duration::from_secs(8),
         ..IdleHold::default()
     };
+    if let Some(seconds) = topology.send_hold {
+        config.send_hold = SendHold::After(Duration::from_secs(seconds));
+    }
     config.enhanced_route_refresh = node % 3 != 2;
     config.graceful_restart = topology.graceful.then_some(GracefulRestartConfig {
         mode: GracefulRestartMode::Restarter,
         restart_time: RESTART_TIME,
-        restarted: false,
+        restarted: comeback == Some(Comeback::Restarted),
         notification: node.is_multiple_of(2),
     });
     config

@@ -9,10 +9,12 @@ use std::net::IpAddr;
 
 use heddle_bgp_core::Prefix;
 
-use crate::topology::{NO_ADVERTISE, NO_EXPORT, Neighbor, Origin, Relation, Speaker, Topology, address, address6};
+use crate::topology::{
+    NO_ADVERTISE, NO_EXPORT, Neighbor, Origin, Paths, Relation, Speaker, Topology, address, address6,
+};
 
 /// A route as a speaker has it after import.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Route {
     pub(crate) origin: u8,
     pub(crate) as_path: Vec<u32>,
@@ -25,7 +27,7 @@ pub(crate) struct Route {
 }
 
 /// Why a route takes no part.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Loop {
     AsPath,
     Originator,
@@ -34,10 +36,13 @@ pub(crate) enum Loop {
     Policy,
 }
 
-/// What a speaker has of one prefix: by neighbor, `None` being itself.
+/// The neighbor that a route is from, `None` being the speaker itself; the route; why it takes no part.
+pub(crate) type Known = (Option<usize>, Route, Option<Loop>);
+
+/// What a speaker has of one prefix, in order; and from whom the best is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Destination {
-    pub(crate) routes: BTreeMap<Option<usize>, (Route, Option<Loop>)>,
+    pub(crate) routes: Vec<Known>,
     pub(crate) best: Option<Option<usize>>,
 }
 
@@ -70,8 +75,7 @@ fn local_table(speaker: &Speaker) -> Table {
         originator: None,
         clusters: Vec::new(),
     };
-    let destination =
-        |origin| Destination { routes: BTreeMap::from([(None, (local(origin), None))]), best: Some(None) };
+    let destination = |origin| Destination { routes: vec![(None, local(origin), None)], best: Some(None) };
     speaker.origins.iter().map(|(prefix, origin)| (*prefix, destination(origin))).collect()
 }
 
@@ -80,24 +84,38 @@ fn round(topology: &Topology, tables: &[Table]) -> Vec<Table> {
     for (node, table) in tables.iter().enumerate() {
         for neighbor in &topology.speakers[node].neighbors {
             for (prefix, destination) in table {
-                if let Some(sent) = export(topology, node, neighbor, *prefix, destination) {
-                    let received = import(&topology.speakers[neighbor.node], neighbor, *prefix, sent);
+                for sent in exports(topology, node, neighbor, *prefix, destination) {
+                    let (route, why) = import(&topology.speakers[neighbor.node], neighbor, *prefix, sent);
                     let there = next[neighbor.node].entry(*prefix).or_default();
-                    there.routes.insert(Some(neighbor.back), received);
+                    there.routes.push((Some(neighbor.back), route, why));
                 }
             }
         }
     }
     for (node, table) in next.iter_mut().enumerate() {
-        table.values_mut().for_each(|destination| destination.best = best(topology, node, destination));
+        for destination in table.values_mut() {
+            destination.routes.sort();
+            destination.best = ranked(topology, node, destination).first().map(|(source, ..)| *source);
+        }
     }
     next
 }
 
-/// What a node tells a neighbor of a prefix.
-fn export(topology: &Topology, node: usize, to: &Neighbor, prefix: Prefix, of: &Destination) -> Option<Route> {
+/// What a node tells a neighbor of a prefix: of the best path, or of several.
+fn exports(topology: &Topology, node: usize, to: &Neighbor, prefix: Prefix, of: &Destination) -> Vec<Route> {
+    let count = match to.sends {
+        Paths::One => 1,
+        Paths::Best(count) => usize::from(count),
+        Paths::All => usize::MAX,
+    };
+    let ranked = ranked(topology, node, of).into_iter().take(count);
+    ranked.filter_map(|known| export(topology, node, to, prefix, known)).collect()
+}
+
+/// What a node tells a neighbor of a path.
+fn export(topology: &Topology, node: usize, to: &Neighbor, prefix: Prefix, known: &Known) -> Option<Route> {
     let speaker = &topology.speakers[node];
-    let source = of.best?;
+    let source = known.0;
     let neighbor = |at: usize| &speaker.neighbors[at];
     if source.is_some_and(|at| neighbor(at).node == to.node && neighbor(at).back == to.back) {
         return None;
@@ -107,7 +125,7 @@ fn export(topology: &Topology, node: usize, to: &Neighbor, prefix: Prefix, of: &
     if (from, to.relation) == (Some(Relation::NonClient), Relation::NonClient) {
         return None;
     }
-    let mut route = of.routes.get(&source)?.0.clone();
+    let mut route = known.1.clone();
     if to.filters.export == Some(prefix) {
         return None;
     }
@@ -157,9 +175,9 @@ fn import(receiver: &Speaker, sender: &Neighbor, prefix: Prefix, route: Route) -
 }
 
 /// RFC 4271 §9.1.2.2, RFC 4456 §9; of the same preference, what is originated here comes first.
-fn best(topology: &Topology, node: usize, destination: &Destination) -> Option<Option<usize>> {
+fn ranked<'a>(topology: &Topology, node: usize, destination: &'a Destination) -> Vec<&'a Known> {
     let speaker = &topology.speakers[node];
-    let rank = |(source, (route, _)): &(&Option<usize>, &(Route, Option<Loop>))| {
+    let rank = |(source, route, _): &&Known| {
         let peer = source.map(|at| &speaker.neighbors[at]);
         let identifier = peer.map_or(0, |peer| route.originator.unwrap_or(topology.speakers[peer.node].bgp_id));
         (
@@ -174,6 +192,7 @@ fn best(topology: &Topology, node: usize, destination: &Destination) -> Option<O
             peer.map(|peer| address(peer.node)),
         )
     };
-    let eligible = destination.routes.iter().filter(|(_, (_, why))| why.is_none());
-    eligible.min_by_key(rank).map(|(source, _)| *source)
+    let mut eligible: Vec<&Known> = destination.routes.iter().filter(|(_, _, why)| why.is_none()).collect();
+    eligible.sort_by_key(rank);
+    eligible
 }

@@ -54,6 +54,19 @@ pub(crate) struct Neighbor {
     pub(crate) relation: Relation,
     /// What policy rejects.
     pub(crate) filters: Filters,
+    /// The paths that the neighbor is sent.
+    pub(crate) sends: Paths,
+    /// Whether several paths come from the neighbor.
+    pub(crate) gets: Paths,
+}
+
+/// How many paths of a prefix a speaker sends (RFC 7911).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Paths {
+    One,
+    /// So many of the best.
+    Best(u16),
+    All,
 }
 
 /// One prefix that the policies of a session may reject.
@@ -83,6 +96,10 @@ pub(crate) struct Topology {
     pub(crate) window: usize,
     /// Whether sessions restart gracefully.
     pub(crate) graceful: bool,
+    /// The hold time of all sessions, in seconds.
+    pub(crate) hold_time: u16,
+    /// Seconds after which a peer that does not read is given up; none: as RFC 9687 says.
+    pub(crate) send_hold: Option<u64>,
 }
 
 /// The addresses of a node.
@@ -133,7 +150,9 @@ impl Topology {
         });
         let prefixes = prefixes.map(|text| text.parse().expect("a prefix")).collect();
         let window = [64, 700, 4096, 65536][random.index(4)];
-        let mut topology = Self { speakers, prefixes, window, graceful: random.one_in(2) };
+        let graceful = random.one_in(2);
+        let send_hold = random.one_in(2).then_some(8);
+        let mut topology = Self { speakers, prefixes, window, graceful, hold_time: 9, send_hold };
         // Reflectors and those that are no clients know each other; a client knows one reflector, or all.
         for a in 0..reflectors {
             for b in (a + 1..reflectors).chain(reflectors + clients..home) {
@@ -166,14 +185,64 @@ impl Topology {
                 }
             }
         }
+        topology.send_several(random);
+        topology
+    }
+
+    /// Some who have a single neighbor are sent several paths. What they prefer among those they tell nobody, so that it
+    /// does not matter which Path Identifiers the paths got.
+    fn send_several(&mut self, random: &mut Random) {
+        for leaf in 0..self.speakers.len() {
+            let [only] = self.speakers[leaf].neighbors.as_mut_slice() else { continue };
+            let sends = [Paths::One, Paths::Best(2), Paths::All][random.index(3)];
+            only.gets = sends;
+            let (node, back) = (only.node, only.back);
+            self.speakers[node].neighbors[back].sends = sends;
+        }
+    }
+
+    /// Three speakers, each of which knows the others, two of one AS; each of 100 prefixes is originated by one, and some
+    /// by two.
+    pub(crate) fn three(random: &mut Random) -> Self {
+        let speaker = |n: u32| Speaker {
+            asn: if n < 2 { HOME } else { LARGE },
+            two_octets: false,
+            bgp_id: 0x0a00_0001 + n,
+            cluster: 0x0a00_0001 + n,
+            neighbors: Vec::new(),
+            origins: BTreeMap::new(),
+        };
+        let prefixes: Vec<Prefix> = (0..100)
+            .map(|n| if n % 3 == 0 { format!("2001:db8:{n}::/48") } else { format!("198.51.{n}.0/24") })
+            .map(|text| text.parse().expect("a prefix"))
+            .collect();
+        let speakers = (0..3).map(speaker).collect();
+        let mut topology = Self { speakers, prefixes, window: 65536, graceful: true, hold_time: 90, send_hold: None };
+        topology.join(0, 1, Relation::NonClient, Relation::NonClient);
+        topology.join(2, 0, Relation::External, Relation::External);
+        topology.join(2, 1, Relation::External, Relation::External);
+        for (n, prefix) in topology.prefixes.clone().into_iter().enumerate() {
+            topology.speakers[n % 3].origins.insert(prefix, Origin::random(random));
+            if random.one_in(4) {
+                topology.speakers[(n + 1) % 3].origins.insert(prefix, Origin::random(random));
+            }
+        }
         topology
     }
 
     /// A session between two; the relations say what `b` is to `a`, and `a` to `b`.
     fn join(&mut self, a: usize, b: usize, of_b: Relation, of_a: Relation) {
         let (at_a, at_b) = (self.speakers[a].neighbors.len(), self.speakers[b].neighbors.len());
-        self.speakers[a].neighbors.push(Neighbor { node: b, back: at_b, relation: of_b, filters: Filters::default() });
-        self.speakers[b].neighbors.push(Neighbor { node: a, back: at_a, relation: of_a, filters: Filters::default() });
+        let neighbor = |node, back, relation| Neighbor {
+            node,
+            back,
+            relation,
+            filters: Filters::default(),
+            sends: Paths::One,
+            gets: Paths::One,
+        };
+        self.speakers[a].neighbors.push(neighbor(b, at_b, of_b));
+        self.speakers[b].neighbors.push(neighbor(a, at_a, of_a));
     }
 
     /// With what has become of it: what each speaker originates, and the filters of its sessions.
