@@ -133,6 +133,7 @@ fn diff_values(old: &heddle_config::Config, new: &heddle_config::Config) -> Conf
             Subject::Router
             | Subject::Api
             | Subject::Log
+            | Subject::Confinement
             | Subject::Policy(_)
             | Subject::PrefixSet(_)
             | Subject::CommunitySet(_)

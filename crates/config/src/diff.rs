@@ -35,6 +35,8 @@ pub enum Subject {
     Api,
     /// `[log]`
     Log,
+    /// `[confinement]`
+    Confinement,
     /// A static peer.
     Peer(PeerAddress),
     /// A listen range and its dynamic peers.
@@ -61,6 +63,7 @@ impl Subject {
             Self::Router => "router",
             Self::Api => "api",
             Self::Log => "log",
+            Self::Confinement => "confinement",
             Self::Peer(_) => "peer",
             Self::ListenRange(_) => "listen range",
             Self::Policy(_) => "policy",
@@ -76,7 +79,7 @@ impl Subject {
     #[must_use]
     pub fn name(&self) -> Option<String> {
         match self {
-            Self::Router | Self::Api | Self::Log | Self::Fib => None,
+            Self::Router | Self::Api | Self::Log | Self::Confinement | Self::Fib => None,
             Self::Peer(address) => Some(address.to_string()),
             Self::ListenRange(prefix) | Self::Network(prefix) => Some(prefix.to_string()),
             Self::Policy(name) | Self::PrefixSet(name) | Self::CommunitySet(name) | Self::AsPathSet(name) => {
@@ -102,6 +105,7 @@ impl Change {
             Subject::Router
             | Subject::Api
             | Subject::Log
+            | Subject::Confinement
             | Subject::ListenRange(_)
             | Subject::Policy(_)
             | Subject::PrefixSet(_)
@@ -166,6 +170,8 @@ pub fn diff(old: &Config, new: &Config) -> Vec<Change> {
     one(Table::Api, Subject::Api, &a, &b, &mut changes);
     let (a, b) = (encode::log_keys(&old.log, None), encode::log_keys(&new.log, None));
     one(Table::Log, Subject::Log, &a, &b, &mut changes);
+    let (a, b) = (encode::confinement_keys(&old.confinement), encode::confinement_keys(&new.confinement));
+    one(Table::Confinement, Subject::Confinement, &a, &b, &mut changes);
     let named = |list: Vec<(Subject, Keys)>| list;
     let pairs = [
         (Table::PrefixSet, named(prefix_sets(old)), named(prefix_sets(new))),
@@ -247,6 +253,7 @@ const fn comes(subject: &Subject) -> Effect {
         | Subject::Router
         | Subject::Api
         | Subject::Log
+        | Subject::Confinement
         | Subject::Policy(_)
         | Subject::PrefixSet(_)
         | Subject::CommunitySet(_)
@@ -263,6 +270,7 @@ const fn gone(subject: &Subject) -> Effect {
         Subject::Router
         | Subject::Api
         | Subject::Log
+        | Subject::Confinement
         | Subject::Policy(_)
         | Subject::PrefixSet(_)
         | Subject::CommunitySet(_)

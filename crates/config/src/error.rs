@@ -161,6 +161,12 @@ pub enum Problem {
         "{0} stands for AS numbers of four octets toward old peers and can be nobody's own (RFC 6793 §9); write the real one"
     )]
     ReservedAsn(u32),
+    /// A relative path.
+    #[error("{key:?} has absolute paths; begin with \"/\"")]
+    RelativePath {
+        /// The key.
+        key: String,
+    },
     /// A word that is none of those possible.
     #[error("{key:?} cannot be {found:?}; write {expected}{}", did_you_mean(*near))]
     NotOneOf {

@@ -61,6 +61,8 @@ pub enum Table {
     Api,
     /// `[log]`
     Log,
+    /// `[confinement]`
+    Confinement,
     /// `[[prefix_sets]]`
     PrefixSet,
     /// An entry of a prefix set that is written as a table.
@@ -125,7 +127,7 @@ pub enum Table {
 
 impl Table {
     /// All, in the order of the documentation.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 39] = [
         Self::Root,
         Self::Router,
         Self::Decision,
@@ -134,6 +136,7 @@ impl Table {
         Self::LongLived,
         Self::Api,
         Self::Log,
+        Self::Confinement,
         Self::Peer,
         Self::PeerGroup,
         Self::ListenRange,
@@ -178,6 +181,7 @@ impl Table {
             Self::LongLived => "[router.long_lived]",
             Self::Api => "[api]",
             Self::Log => "[log]",
+            Self::Confinement => "[confinement]",
             Self::PrefixSet => "[[prefix_sets]]",
             Self::PrefixRange => "a prefix",
             Self::CommunitySet => "[[community_sets]]",
@@ -223,6 +227,7 @@ impl Table {
             | Self::LongLived
             | Self::Api
             | Self::Log
+            | Self::Confinement
             | Self::PrefixSet
             | Self::PrefixRange
             | Self::CommunitySet

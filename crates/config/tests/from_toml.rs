@@ -1,7 +1,9 @@
 //! What a configuration file may say, and what is said about one that is wrong.
 
 use heddle_bgp_core::{Asn, BgpId, ClusterId, Family};
-use heddle_config::{Config, ExpressionError, Fib, FibAction, PeerAs, PeerSettings, RouteMetric, Seconds, Tunnel};
+use heddle_config::{
+    Config, ConfinementPart, ExpressionError, Fib, FibAction, PeerAs, PeerSettings, RouteMetric, Seconds, Tunnel,
+};
 
 const REFLECTOR: &str = r#"
 [router]
@@ -307,4 +309,26 @@ fn all_errors_at_once_in_the_order_of_the_file() {
     let Err(errors) = Config::from_toml(text, "f.toml") else { panic!("accepted") };
     let places: Vec<_> = errors.0.iter().map(|e| (e.at.line, e.at.column)).collect();
     assert_eq!(places, [(1, 18), (1, 33), (2, 1), (2, 1), (3, 1), (4, 13)], "{errors}");
+}
+
+#[test]
+fn confinement_is_read_written_and_compared() {
+    let with = |more: &str| {
+        let text = format!("router = {{ asn = 65001, router_id = \"10.0.0.1\" }}\n{more}");
+        Config::from_toml(&text, "f.toml").unwrap_or_else(|e| panic!("{e}"))
+    };
+    let plain = with("");
+    let more = with(
+        "api.group_access = true\n[confinement]\noff = [\"seccomp\", \"dumps\"]\nreadable = [\"/run/secrets\", \"/mnt/keys\"]\n",
+    );
+    assert!(plain.confinement.off.is_empty() && !plain.api.group_access);
+    assert_eq!(more.confinement.off, [ConfinementPart::Dumps, ConfinementPart::Seccomp].into());
+    assert_eq!(Config::from_toml(&more.to_toml(), "f.toml").as_ref(), Ok(&more), "{}", more.to_toml());
+    let told: Vec<String> = heddle_config::diff(&plain, &more).iter().map(ToString::to_string).collect();
+    let expected = [
+        "api: group_access false -> true (restart)",
+        "confinement: off none -> [\"dumps\", \"seccomp\"] (restart)",
+        "confinement: readable none -> [\"/run/secrets\", \"/mnt/keys\"] (restart)",
+    ];
+    assert_eq!(told, expected);
 }

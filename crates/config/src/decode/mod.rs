@@ -3,6 +3,7 @@
 //! Nothing stops at the first error: what is wrong is recorded with its place, and the rest is read on.
 
 mod authentication;
+mod confinement;
 mod fib;
 mod guard;
 mod names;
@@ -71,6 +72,8 @@ fn document(root: &Reader<'_, '_>) -> Option<Config> {
     let router: Option<Router> = router.and_then(|r| router::router(&r));
     let api: Api = root.sub_table("api", Table::Api).map(|r| router::api(&r)).unwrap_or_default();
     let log: Log = root.sub_table("log", Table::Log).map(|r| router::log(&r)).unwrap_or_default();
+    let confinement = root.sub_table("confinement", Table::Confinement);
+    let confinement = confinement.map(|r| confinement::confinement(&r)).unwrap_or_default();
     let names = Names::collect(root);
     let prefix_sets = policy::prefix_sets(root);
     let community_sets = policy::community_sets(root);
@@ -85,6 +88,7 @@ fn document(root: &Reader<'_, '_>) -> Option<Config> {
         router: router?,
         api,
         log,
+        confinement,
         prefix_sets,
         community_sets,
         as_path_sets,

@@ -138,7 +138,8 @@ pub(crate) fn api(reader: &Reader<'_, '_>) -> Api {
         let bad = |_| Problem::SocketAddress { key: "metrics".to_owned(), text: text.to_owned() };
         text.parse::<SocketAddr>().map_err(bad)
     });
-    Api { socket: socket.unwrap_or(default.socket), metrics }
+    let group_access = reader.boolean("group_access").unwrap_or(default.group_access);
+    Api { socket: socket.unwrap_or(default.socket), group_access, metrics }
 }
 
 /// Logging.

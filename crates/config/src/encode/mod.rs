@@ -1,11 +1,13 @@
 //! From a [`Config`] to the tree of its keys.
 
+mod confinement;
 mod fib;
 mod peer;
 mod policy;
 
 use serde::ser::{Serialize, Serializer};
 
+pub(crate) use confinement::confinement_keys;
 pub(crate) use fib::fib_keys;
 pub(crate) use peer::{Extent, peer_keys, range_keys};
 pub(crate) use policy::{as_path_set, community_set, network, policy, prefix_set};
@@ -28,6 +30,7 @@ impl Config {
         keys.put("router", Node::Table(router_keys(&self.router, Some(&default.router))));
         keys.table("api", api_keys(&self.api, Some(&default.api)), Node::Table);
         keys.table("log", log_keys(&self.log, Some(&default.log)), Node::Table);
+        keys.table("confinement", confinement_keys(&self.confinement), Node::Table);
         let tables = |tables: Vec<Keys>| Node::Tables(tables);
         let mut put = |key: &str, list: Vec<Keys>| {
             if !list.is_empty() {
@@ -116,6 +119,7 @@ fn long_lived_keys(router: &Router, base: Option<&Router>) -> Keys {
 pub(crate) fn api_keys(api: &Api, base: Option<&Api>) -> Keys {
     let mut keys = Keys::default();
     keys.differing("socket", &api.socket, base.map(|b| &b.socket), |v| text(&v.display()));
+    keys.differing("group_access", &api.group_access, base.map(|b| &b.group_access), |v| (*v).into());
     keys.optional("metrics", api.metrics.as_ref(), text);
     keys
 }

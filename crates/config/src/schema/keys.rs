@@ -1,5 +1,6 @@
 //! The table of keys.
 
+mod confinement;
 mod fib;
 mod policy;
 mod session;
@@ -8,7 +9,7 @@ use super::{Effect, Key, Table};
 
 /// Every key of a configuration file, in the order of the documentation.
 pub fn keys() -> impl Iterator<Item = &'static Key> {
-    session::KEYS.iter().chain(policy::KEYS).chain(fib::KEYS)
+    session::KEYS.iter().chain(confinement::KEYS).chain(policy::KEYS).chain(fib::KEYS)
 }
 
 /// A key whose change has an effect.

@@ -3,6 +3,7 @@
 mod address;
 mod authentication;
 mod community;
+mod confinement;
 mod fib;
 mod guard;
 mod located;
@@ -16,6 +17,7 @@ pub use address::{AddressError, ListenAddress, PeerAddress};
 pub(crate) use address::{is_interface_glob, is_interface_name};
 pub use authentication::{AoAlgorithm, AoKey};
 pub use community::{Administrator, Community, CommunityError, CommunityPattern, ExtendedKind, Span};
+pub use confinement::{Confinement, ConfinementPart};
 pub use fib::{Fib, FibAction, FibRule, NexthopObjects, PROTOCOL_NAMES, RouteMetric, StaticRoute, Tunnel};
 pub use guard::{Guard, Lengths};
 pub use located::{Located, Location};
@@ -45,6 +47,8 @@ pub struct Config {
     pub api: Api,
     /// Logging.
     pub log: Log,
+    /// What the process takes away from itself when it starts.
+    pub confinement: Confinement,
     /// Named prefix sets, in file order.
     pub prefix_sets: Vec<PrefixSet>,
     /// Named community sets, in file order.
@@ -73,6 +77,7 @@ impl Config {
             router: Router::new(asn, router_id),
             api: Api::default(),
             log: Log::default(),
+            confinement: Confinement::default(),
             prefix_sets: Vec::new(),
             community_sets: Vec::new(),
             as_path_sets: Vec::new(),

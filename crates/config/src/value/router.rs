@@ -143,8 +143,10 @@ impl Default for LongLived {
 /// The admin API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Api {
-    /// Path of the Unix socket, made with mode 0600.
+    /// Path of the Unix socket.
     pub socket: PathBuf,
+    /// Whether the socket is for its group as well: mode 0660 in place of 0600.
+    pub group_access: bool,
     /// Where `/metrics` is served over TCP as well; none: only on the Unix socket.
     pub metrics: Option<SocketAddr>,
 }
@@ -156,7 +158,7 @@ impl Api {
 
 impl Default for Api {
     fn default() -> Self {
-        Self { socket: PathBuf::from(Self::DEFAULT_SOCKET), metrics: None }
+        Self { socket: PathBuf::from(Self::DEFAULT_SOCKET), group_access: false, metrics: None }
     }
 }
 

@@ -3,7 +3,7 @@ const WRONG: &[Wrong] = &[
     Wrong {
         text: r#"x = 1"#,
         message: r#"
-f.toml:2:1: unknown key "x" in the file; defined are router, api, log, peers, peer_groups, listen_ranges, policies, prefix_sets, community_sets, as_path_sets, networks, fib
+f.toml:2:1: unknown key "x" in the file; defined are router, api, log, confinement, peers, peer_groups, listen_ranges, policies, prefix_sets, community_sets, as_path_sets, networks, fib
 2 | x = 1
   | ^"#,
     },
@@ -459,6 +459,18 @@ metrics = "9179""#,
 f.toml:3:11: "9179" is no value for "metrics": write ADDRESS:PORT, as in "127.0.0.1:9179" or "[::1]:9179"
 3 | metrics = "9179"
   |           ^^^^^^"#,
+    },
+    Wrong {
+        text: r#"[confinement]
+off = ["dump"]
+readable = ["keys"]"#,
+        message: r#"
+f.toml:3:8: "off" cannot be "dump"; write "dumps", "capabilities", "seccomp" or "landlock"; did you mean "dumps"?
+3 | off = ["dump"]
+  |        ^^^^^^
+f.toml:4:13: "readable" has absolute paths; begin with "/"
+4 | readable = ["keys"]
+  |             ^^^^^^"#,
     },
     Wrong {
         text: r#"[log]

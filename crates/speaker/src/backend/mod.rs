@@ -360,6 +360,7 @@ fn diff(old: &Config, new: &Config, changes: &[Change]) -> ConfigDiff {
             Subject::Router
             | Subject::Api
             | Subject::Log
+            | Subject::Confinement
             | Subject::Policy(_)
             | Subject::PrefixSet(_)
             | Subject::CommunitySet(_)

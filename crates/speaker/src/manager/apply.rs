@@ -200,6 +200,7 @@ fn effect_where(changes: &[Change], own: impl Fn(&Subject) -> bool) -> SessionEf
         | Subject::AsPathSet(_)
         | Subject::Api
         | Subject::Log
+        | Subject::Confinement
         | Subject::Fib
         | Subject::Network(_) => false,
     };

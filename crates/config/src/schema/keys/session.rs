@@ -9,6 +9,7 @@ pub(super) const KEYS: &[Key] = &[
     holder(T::Root, "router", "table", "", "The speaker itself."),
     holder(T::Root, "api", "table", "{}", "Socket of the admin API, metrics."),
     holder(T::Root, "log", "table", "{}", "Logging."),
+    holder(T::Root, "confinement", "table", "{}", "What the process takes away from itself when it starts."),
     holder(T::Root, "peers", "tables", "[]", "Static peers."),
     holder(T::Root, "peer_groups", "tables", "[]", "What several peers have in common."),
     holder(T::Root, "listen_ranges", "tables", "[]", "Prefixes from which dynamic peers may connect."),
@@ -183,6 +184,15 @@ pub(super) const KEYS: &[Key] = &[
         "`\"/run/heddle/route-reflector.sock\"`",
         Restart,
         "Unix socket of the admin API, made with mode 0600.",
+    ),
+    key(
+        T::Api,
+        "group_access",
+        "boolean",
+        "false",
+        Restart,
+        "Make the socket with mode 0660: members of its group may do everything over it. The group is that of the process, or of the \
+         socket's folder where that has the set-group-ID bit.",
     ),
     key(
         T::Api,
