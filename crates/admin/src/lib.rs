@@ -5,6 +5,7 @@
 //! slow reader ([`events::EVENT_RING`]). Routes are pulled from the backend when the reader's socket has room.
 
 pub mod backend;
+mod caller;
 pub mod client;
 pub mod events;
 mod metrics;
@@ -20,4 +21,4 @@ pub use client::{Client, ClientError};
 pub use events::{EventHub, EventReader};
 pub use node::Node;
 pub use server::{AdminServer, serve_metrics};
-pub use socket::BindError;
+pub use socket::{Access, BindError};

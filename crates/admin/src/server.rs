@@ -7,7 +7,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path as UrlPath, Request, State};
@@ -15,6 +14,8 @@ use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderV
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::{Extension, Router};
+use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use serde::Serialize;
@@ -23,12 +24,14 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
+use tower::ServiceExt;
 
 use crate::backend::AdminBackend;
+use crate::caller::{self, Caller};
 use crate::metrics;
 use crate::node::Node;
 use crate::served::Served;
-use crate::socket::{BindError, BoundSocket};
+use crate::socket::{Access, BindError, BoundSocket};
 use crate::stream::{self, Format};
 use crate::types::{
     ApiError, ConfigSource, DrainStep, ErrorCode, EventQuery, FibQuery, InvalidAddress, PeerAction, PeerAddress,
@@ -69,12 +72,12 @@ pub struct AdminServer {
 }
 
 impl AdminServer {
-    /// Binds the socket with mode 0600; must be called in a tokio runtime.
+    /// Binds the socket; must be called in a tokio runtime.
     ///
     /// # Errors
     /// [`BindError`]: another instance serves there, something else is at the path, or the system refused.
-    pub fn bind(path: &Path) -> Result<Self, BindError> {
-        BoundSocket::bind(path).map(|socket| Self { socket })
+    pub fn bind(path: &Path, access: Access) -> Result<Self, BindError> {
+        BoundSocket::bind(path, access).map(|socket| Self { socket })
     }
 
     /// The path of the socket.
@@ -106,9 +109,15 @@ impl AdminServer {
                 accepted = self.socket.listener().accept() => match accepted {
                     Ok((connection, _)) => {
                         if connections.len() < MAX_CONNECTIONS + MAX_REFUSALS {
-                            let slot = slots.clone().try_acquire_owned().ok();
-                            let service = if slot.is_some() { router.clone() } else { refusal() };
-                            connections.spawn(serve_connection(connection, service, slot, stopping.clone()));
+                            let caller = caller::admit(&connection, self.socket.path());
+                            let slot = if caller.is_ok() { slots.clone().try_acquire_owned().ok() } else { None };
+                            let service = match (&caller, &slot) {
+                                (Ok(_), Some(_)) => router.clone(),
+                                (Ok(_), None) => refusal(),
+                                (Err(refused), _) => forbidden(refused),
+                            };
+                            let caller = caller.ok();
+                            connections.spawn(serve_connection(connection, service, caller, slot, stopping.clone()));
                         }
                     }
                     Err(error) => after_accept_error(&error).await,
@@ -155,7 +164,7 @@ async fn accept_metrics(listener: TcpListener, backend: Arc<dyn Served>, mut sto
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
             accepted = listener.accept() => match accepted {
                 Ok((connection, _)) if connections.len() < MAX_METRICS_CONNECTIONS => {
-                    connections.spawn(serve_connection(connection, service.clone(), None, stopping.clone()));
+                    connections.spawn(serve_connection(connection, service.clone(), None, None, stopping.clone()));
                 }
                 Ok(_) => {}
                 Err(error) => after_accept_error(&error).await,
@@ -173,9 +182,15 @@ async fn after_accept_error(error: &io::Error) {
 async fn serve_connection(
     connection: impl AsyncRead + AsyncWrite + Unpin,
     service: Router,
+    caller: Option<Caller>,
     slot: Option<OwnedSemaphorePermit>,
     mut stopping: watch::Receiver<bool>,
 ) {
+    // Who asks, for the handlers of what changes something.
+    let service = service.map_request(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(caller);
+        request
+    });
     let http = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
@@ -226,9 +241,19 @@ fn router(shared: Shared) -> Router {
 
 /// Answers everything with 503.
 fn refusal() -> Router {
-    Router::new().fallback(async || {
-        let text = format!("more than {MAX_CONNECTIONS} connections are open on the admin socket");
-        let error = ApiError::new(ErrorCode::Unavailable, text).with_remedy("close some, and try again");
+    let text = format!("more than {MAX_CONNECTIONS} connections are open on the admin socket");
+    only(ApiError::new(ErrorCode::Unavailable, text).with_remedy("close some, and try again"))
+}
+
+/// Answers everything with 403.
+fn forbidden(refused: &caller::Refused) -> Router {
+    tracing::warn!("a connection to the admin socket was refused: {refused}");
+    only(ApiError::new(ErrorCode::Forbidden, refused.to_string()).with_remedy("ask as root, or see api.group_access"))
+}
+
+/// Answers everything with an error, and closes.
+fn only(error: ApiError) -> Router {
+    Router::new().fallback(async move || {
         let mut response = error.into_response();
         response.headers_mut().insert("connection", HeaderValue::from_static("close"));
         response
@@ -294,7 +319,12 @@ async fn peer(State(shared): State<Shared>, path: UrlPart<String>) -> Answer {
     json(shared.backend.peer(&address).await)
 }
 
-async fn act(State(shared): State<Shared>, path: UrlPart<(String, String)>, request: Request) -> Answer {
+async fn act(
+    State(shared): State<Shared>,
+    Extension(caller): Extension<Option<Caller>>,
+    path: UrlPart<(String, String)>,
+    request: Request,
+) -> Answer {
     let UrlPath((address, action)) = path.map_err(bad_path)?;
     let address = peer_address(&address)?;
     let content = request.into_body();
@@ -321,7 +351,16 @@ async fn act(State(shared): State<Shared>, path: UrlPart<(String, String)>, requ
     if let Some(text) = text.filter(|text| text.len() > 255) {
         return Err(bad_request(format!("the text has {} octets; 255 are possible (RFC 9003)", text.len())));
     }
+    log_change(caller, &format!("{} of peer {address}", action.name()));
     json(shared.backend.act(&address, action).await)
+}
+
+/// Says in the log who wants something changed, before it is.
+fn log_change(caller: Option<Caller>, what: &str) {
+    match caller {
+        Some(Caller { uid, pid }) => tracing::info!(uid, pid, "asked over the API: {what}"),
+        None => tracing::info!("asked over the API: {what}"),
+    }
 }
 
 /// The body of an action without parameters.
@@ -403,8 +442,13 @@ async fn config_diff(State(shared): State<Shared>, request: Request) -> Answer {
     json(shared.backend.config_diff(source).await)
 }
 
-async fn config_apply(State(shared): State<Shared>, request: Request) -> Answer {
+async fn config_apply(
+    State(shared): State<Shared>,
+    Extension(caller): Extension<Option<Caller>>,
+    request: Request,
+) -> Answer {
     let source: ConfigSource = body(request.into_body()).await?;
+    log_change(caller, if source.toml.is_some() { "another configuration" } else { "to read the configuration anew" });
     json(shared.backend.config_apply(source).await)
 }
 
@@ -420,8 +464,13 @@ async fn node(State(shared): State<Shared>) -> Answer {
     json(the_node(&shared)?.report().await)
 }
 
-async fn drain(State(shared): State<Shared>, request: Request) -> Answer {
+async fn drain(State(shared): State<Shared>, Extension(caller): Extension<Option<Caller>>, request: Request) -> Answer {
     let DrainBody { step } = body(request.into_body()).await?;
+    let what = match step {
+        DrainStep::Drain => "to drain the node",
+        DrainStep::Undo => "to end the drain of the node",
+    };
+    log_change(caller, what);
     json(the_node(&shared)?.drain(step).await)
 }
 

@@ -1,4 +1,4 @@
-//! The socket in the file system: one owner, mode 0600 from its first moment, gone when its owner goes.
+//! The socket in the file system: one owner, its mode from its first moment, gone when its owner goes.
 //!
 //! A lock on `SOCKET.lock` says who owns the path; the kernel drops it with the process, however that ends, so a socket
 //! without an owner is known for sure and replaced. The lock file itself stays: removing it would let two processes
@@ -19,8 +19,26 @@ use tokio::net::UnixListener;
 /// Octets of the longest path that fits into `sockaddr_un`, beside its final zero.
 pub const MAX_SOCKET_PATH: usize = 107;
 
-/// Mode of the socket: only its owner may connect.
-const MODE: u32 = 0o600;
+/// Mode of the lock file.
+const LOCK_MODE: u32 = 0o600;
+
+/// Who may connect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// The owner of the socket, and root: mode 0600.
+    Owner,
+    /// Members of the socket's group, too: mode 0660.
+    Group,
+}
+
+impl Access {
+    const fn mode(self) -> u32 {
+        match self {
+            Self::Owner => 0o600,
+            Self::Group => 0o660,
+        }
+    }
+}
 
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 64;
@@ -79,7 +97,7 @@ pub(crate) struct BoundSocket {
 
 impl BoundSocket {
     /// Binds `path`; must be called in a tokio runtime.
-    pub(crate) fn bind(path: &Path) -> Result<Self, BindError> {
+    pub(crate) fn bind(path: &Path, access: Access) -> Result<Self, BindError> {
         let failed = |action| move |source| BindError::Io { action, path: path.to_owned(), source };
         let length = path.as_os_str().as_bytes().len();
         if length > MAX_SOCKET_PATH {
@@ -94,10 +112,14 @@ impl BoundSocket {
         let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking().cloexec(), None);
         // The mode of an unbound socket becomes the mode of its file, so there is no moment in which others may connect.
         let file = File::from(OwnedFd::from(socket.map_err(failed("make a socket for"))?));
-        file.set_permissions(Permissions::from_mode(MODE)).map_err(failed("set the mode of"))?;
+        file.set_permissions(Permissions::from_mode(access.mode())).map_err(failed("set the mode of"))?;
         let socket = Socket::from(OwnedFd::from(file));
         let address = SockAddr::unix(path).map_err(failed("use the path"))?;
         socket.bind(&address).map_err(failed("bind"))?;
+        if access == Access::Group {
+            // The umask has taken away from it. Nobody can connect before there is somebody who listens.
+            std::fs::set_permissions(path, Permissions::from_mode(access.mode())).map_err(failed("set the mode of"))?;
+        }
         let metadata = path.symlink_metadata().map_err(failed("look at"))?;
         socket.listen(BACKLOG).map_err(failed("listen on"))?;
         let listener = UnixListener::from_std(OwnedFd::from(socket).into()).map_err(failed("listen on"))?;
@@ -136,7 +158,7 @@ fn lock(path: &Path) -> Result<File, BindError> {
         .write(true)
         .create(true)
         .truncate(false)
-        .mode(MODE)
+        .mode(LOCK_MODE)
         .open(&lock_path)
         .map_err(failed("open"))?;
     match file.try_lock() {
@@ -186,7 +208,7 @@ mod tests {
     async fn the_socket_is_private_and_goes_with_its_owner() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("made/for it/heddle.sock");
-        let bound = BoundSocket::bind(&path).unwrap();
+        let bound = BoundSocket::bind(&path, Access::Owner).unwrap();
         assert_eq!(mode(&path), 0o600);
         assert!(UnixStream::connect(&path).is_ok());
         drop(bound);
@@ -194,11 +216,19 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_group_may_connect_where_that_is_wanted() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("heddle.sock");
+        let _bound = BoundSocket::bind(&path, Access::Group).unwrap();
+        assert_eq!(mode(&path), 0o660);
+    }
+
+    #[tokio::test]
     async fn a_second_instance_is_told_who_serves() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("heddle.sock");
-        let first = BoundSocket::bind(&path).unwrap();
-        let error = BoundSocket::bind(&path).unwrap_err();
+        let first = BoundSocket::bind(&path, Access::Owner).unwrap();
+        let error = BoundSocket::bind(&path, Access::Owner).unwrap_err();
         assert!(
             matches!(&error, BindError::InUse { pid, .. } if *pid == Some(std::process::id())),
             "unexpected error: {error}"
@@ -206,7 +236,7 @@ mod tests {
         assert!(error.to_string().contains("already serves on"), "{error}");
         assert!(path.exists(), "the first instance keeps its socket");
         drop(first);
-        BoundSocket::bind(&path).unwrap();
+        BoundSocket::bind(&path, Access::Owner).unwrap();
     }
 
     #[tokio::test]
@@ -215,7 +245,7 @@ mod tests {
         let path = dir.path().join("heddle.sock");
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
         assert!(path.exists(), "std leaves the socket behind");
-        let _bound = BoundSocket::bind(&path).unwrap();
+        let _bound = BoundSocket::bind(&path, Access::Owner).unwrap();
         assert_eq!(mode(&path), 0o600);
     }
 
@@ -224,7 +254,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("heddle.sock");
         let _other = std::os::unix::net::UnixListener::bind(&path).unwrap();
-        let error = BoundSocket::bind(&path).unwrap_err();
+        let error = BoundSocket::bind(&path, Access::Owner).unwrap_err();
         assert!(matches!(error, BindError::InUse { pid: None, .. }), "unexpected error: {error}");
     }
 
@@ -233,7 +263,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("heddle.sock");
         std::fs::write(&path, "mine").unwrap();
-        let error = BoundSocket::bind(&path).unwrap_err();
+        let error = BoundSocket::bind(&path, Access::Owner).unwrap_err();
         assert!(matches!(error, BindError::NotASocket { .. }), "unexpected error: {error}");
         assert_eq!(std::fs::read(&path).unwrap(), b"mine");
     }
@@ -242,7 +272,7 @@ mod tests {
     async fn a_path_that_is_too_long_is_said_so() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x".repeat(120));
-        let error = BoundSocket::bind(&path).unwrap_err();
+        let error = BoundSocket::bind(&path, Access::Owner).unwrap_err();
         assert!(matches!(error, BindError::TooLong { .. }), "unexpected error: {error}");
     }
 
@@ -250,7 +280,7 @@ mod tests {
     async fn the_socket_of_a_successor_is_not_removed() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("heddle.sock");
-        let bound = BoundSocket::bind(&path).unwrap();
+        let bound = BoundSocket::bind(&path, Access::Owner).unwrap();
         std::fs::remove_file(&path).unwrap();
         let _successor = std::os::unix::net::UnixListener::bind(&path).unwrap();
         drop(bound);

@@ -10,7 +10,7 @@ use heddle_admin::node::Later;
 use heddle_admin::server::{MAX_BODY, MAX_CONNECTIONS, MAX_STREAMS};
 use heddle_admin::types::*;
 use heddle_admin::{
-    AdminBackend, AdminServer, BindError, Client, ClientError, EventHub, EventReader, Node, RouteCursor,
+    Access, AdminBackend, AdminServer, BindError, Client, ClientError, EventHub, EventReader, Node, RouteCursor,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
@@ -177,7 +177,7 @@ impl Running {
         let path = dir.path().join("heddle.sock");
         let backend = Arc::new(Fixed::default());
         let (stop, stopped) = oneshot::channel();
-        let server = AdminServer::bind(&path).unwrap();
+        let server = AdminServer::bind(&path, Access::Owner).unwrap();
         let server = tokio::spawn(server.serve(backend.clone(), async {
             let _ = stopped.await;
         }));
@@ -452,7 +452,7 @@ async fn the_server_stops_though_a_reader_is_stalled() {
 #[tokio::test]
 async fn a_missing_socket_and_a_second_instance_are_said_so() {
     let running = Running::start();
-    let error = AdminServer::bind(running.client.path()).unwrap_err();
+    let error = AdminServer::bind(running.client.path(), Access::Owner).unwrap_err();
     assert!(matches!(error, BindError::InUse { .. }), "{error}");
     assert!(running.client.summary().await.is_ok(), "the first instance is not disturbed");
 

@@ -139,7 +139,7 @@ pub(crate) fn restrict(programs: Programs) -> State {
         .map_err(Error::Backend)
         .and_then(|(filters, count)| filters.iter().try_for_each(apply).map(|()| count));
     match applied {
-        Ok(count) => State::InForce(format!("{count} system calls refused, and programs {}", of(programs))),
+        Ok(count) => State::InForce(format!("{count} system calls refused, {}", of(programs))),
         Err(Error::Seccomp(error)) if matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EINVAL)) => {
             State::Missing("the kernel has no seccomp filters: the process may make all system calls".to_owned())
         }
@@ -153,8 +153,8 @@ fn apply(filter: &BpfProgram) -> Result<(), Error> {
 
 fn of(programs: Programs) -> &'static str {
     match programs {
-        Programs::Started => "allowed",
-        Programs::Unused => "as well",
+        Programs::Started => "none of those that start programs",
+        Programs::Unused => "also those that start programs",
     }
 }
 

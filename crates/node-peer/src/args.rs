@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use heddle_config::PROTOCOL_NAMES;
+use heddle_config::{Confinement, ConfinementPart, PROTOCOL_NAMES};
 
 use crate::place::DatastorePlace;
 
@@ -43,9 +43,23 @@ pub struct Args {
     /// Set the sysctls that forwarding needs, instead of only saying which are wrong
     #[arg(long)]
     pub manage_sysctls: bool,
+    /// Let members of the socket's group use it, too (mode 0660)
+    #[arg(long)]
+    pub socket_group_access: bool,
+    /// What the process does not take away from itself: dumps, capabilities, seccomp, landlock (docs/confinement.md)
+    #[arg(long, value_name = "PART,…", value_delimiter = ',', value_parser = confinement_part)]
+    pub confinement_off: Vec<ConfinementPart>,
+    /// Folders and files that may be read beside those that the command line names
+    #[arg(long, value_name = "PATH,…", value_delimiter = ',')]
+    pub readable: Vec<PathBuf>,
 }
 
 impl Args {
+    /// What the process takes away from itself.
+    pub(crate) fn confinement(&self) -> Confinement {
+        Confinement { off: self.confinement_off.iter().copied().collect(), readable: self.readable.clone() }
+    }
+
     /// Whether the values go together.
     ///
     /// # Errors
@@ -60,6 +74,10 @@ impl Args {
             None => Ok(()),
         }
     }
+}
+
+fn confinement_part(text: &str) -> Result<ConfinementPart, String> {
+    ConfinementPart::named(text.trim()).ok_or_else(|| "one of dumps, capabilities, seccomp, landlock".to_owned())
 }
 
 /// Protocols that may be ours: not those of the kernel (1 to 3) and of the administrator (4).
@@ -138,6 +156,7 @@ mod tests {
             "--adopt-protocols kernel",
             "--adopt-protocols heddle",
             "--learn-protocols brid",
+            "--confinement-off all",
         ] {
             assert!(args(wrong).is_none(), "{wrong}");
         }

@@ -9,6 +9,7 @@
 //! routes stay in the kernel, and where graceful restart was negotiated the peers keep the node's.
 
 mod args;
+mod confinement;
 mod context;
 mod drain;
 mod fib_report;
@@ -44,6 +45,14 @@ pub fn run(args: &Args, context: &ContextArgs) -> ExitCode {
     }
     daemon::share_memory();
     let set_level = daemon::init_log(&Log::default());
+    let status_dir = match run::status_dir(args) {
+        Ok(status_dir) => status_dir,
+        Err(e) => {
+            eprintln!("cannot start: {e}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let confined = daemon::confine(&args.confinement(), &confinement::needs(args, context));
     let runtime = match daemon::runtime() {
         Ok(runtime) => runtime,
         Err(e) => {
@@ -51,7 +60,7 @@ pub fn run(args: &Args, context: &ContextArgs) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(run::serve(args, context, &set_level)) {
+    match runtime.block_on(run::serve(args, context, run::Prepared { status_dir, confined }, &set_level)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
             // Whatever the log level is: this has to be seen.

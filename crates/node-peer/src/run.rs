@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use heddle_admin::{AdminServer, BindError};
+use heddle_admin::{Access, AdminServer, BindError};
 use heddle_config::Config;
 use heddle_config_gen::{Generated, NodeContext, generate};
 use heddle_datastore::{
     Datastore, EndpointStatusReport, EndpointStatuses, FileSource, KubernetesError, StatusDir, StatusDirError,
 };
 use heddle_resources::Snapshot;
-use heddle_speaker::daemon::{Asked, Notice, SetLevel, Signals, notify};
+use heddle_speaker::daemon::{Asked, Confined, Notice, SetLevel, Signals, notify};
 use heddle_speaker::{Role, Speaker, StartOptions};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -50,9 +50,6 @@ pub(crate) enum RunError {
     /// The API server cannot be asked.
     #[error(transparent)]
     Kubernetes(#[from] KubernetesError),
-    /// The status directory.
-    #[error(transparent)]
-    StatusDir(#[from] StatusDirError),
     /// The speaker.
     #[error(transparent)]
     Speaker(#[from] heddle_speaker::StartError),
@@ -64,10 +61,28 @@ pub(crate) enum RunError {
     ForwardingEnded,
 }
 
+/// What is done while the process may still do everything.
+pub(crate) struct Prepared {
+    /// Where status is written.
+    pub(crate) status_dir: Option<StatusDir>,
+    /// What the process took away from itself after that.
+    pub(crate) confined: Confined,
+}
+
+/// The status directory, made where it does not exist.
+pub(crate) fn status_dir(args: &Args) -> Result<Option<StatusDir>, StatusDirError> {
+    args.status_dir.as_deref().map(|dir| StatusDir::open(dir, args.datastore.folder())).transpose()
+}
+
 /// Runs until a signal ends it.
-pub(crate) async fn serve(args: &Args, context: &ContextArgs, set_level: &SetLevel) -> Result<(), RunError> {
+pub(crate) async fn serve(
+    args: &Args,
+    context: &ContextArgs,
+    prepared: Prepared,
+    set_level: &SetLevel,
+) -> Result<(), RunError> {
+    let Prepared { status_dir, confined } = prepared;
     let mut signals = Signals::listen().ok_or(RunError::Signals)?;
-    let status_dir = args.status_dir.as_deref().map(|dir| StatusDir::open(dir, args.datastore.folder())).transpose()?;
     let datastore = match &args.datastore {
         DatastorePlace::Folder(folder) => Datastore::start(FileSource::of(folder)),
         DatastorePlace::Kubernetes => Datastore::start(context.kubernetes.source(&args.node, context).await?),
@@ -80,8 +95,8 @@ pub(crate) async fn serve(args: &Args, context: &ContextArgs, set_level: &SetLev
         tokio::spawn(writer.run())
     });
     let (requests, mut asked) = mpsc::channel(REQUESTS);
-    let state = Arc::new(NodeState::new(args.node.as_str().into(), datastore, requests));
-    let mut node = Node::new(args, context.context(&args.node), Arc::clone(&state), set_level)?;
+    let state = Arc::new(NodeState::new(args.node.as_str().into(), datastore, requests, confined.clone()));
+    let mut node = Node::new(args, context.context(&args.node), Arc::clone(&state), confined, set_level)?;
     notify(Notice::Ready);
     info!(node = %args.node, datastore = %args.datastore, "the node peer runs");
     let mut followed = true;
@@ -135,6 +150,7 @@ async fn next_report(reports: &mut watch::Receiver<EndpointStatusReport>) -> End
 struct Node<'a> {
     args: &'a Args,
     state: Arc<NodeState>,
+    confined: Confined,
     set_level: &'a SetLevel,
     context: NodeContext,
     snapshot: Option<Arc<Snapshot>>,
@@ -173,9 +189,11 @@ impl<'a> Node<'a> {
         args: &'a Args,
         context: NodeContext,
         state: Arc<NodeState>,
+        confined: Confined,
         set_level: &'a SetLevel,
     ) -> Result<Self, RunError> {
-        let server = AdminServer::bind(&args.socket)?;
+        let access = if args.socket_group_access { Access::Group } else { Access::Owner };
+        let server = AdminServer::bind(&args.socket, access)?;
         let (stop, stopped) = oneshot::channel();
         let backend = Arc::new(Waiting::new(Arc::clone(&state) as Arc<dyn heddle_admin::Node>));
         let server = tokio::spawn(server.serve(backend, async {
@@ -185,6 +203,7 @@ impl<'a> Node<'a> {
         Ok(Self {
             args,
             state,
+            confined,
             set_level,
             context,
             snapshot: None,
@@ -259,6 +278,8 @@ impl<'a> Node<'a> {
     fn finish(&self, mut config: Config) -> Config {
         config.api.socket.clone_from(&self.args.socket);
         config.api.metrics = self.args.metrics;
+        config.api.group_access = self.args.socket_group_access;
+        config.confinement = self.args.confinement();
         let fib = config.fib.get_or_insert_default();
         fib.protocol = self.args.protocol;
         fib.table = self.args.table;
@@ -281,6 +302,7 @@ impl<'a> Node<'a> {
             socket: None,
             forwarding: Some(forwarding),
             node: Some(Arc::clone(&self.state) as Arc<dyn heddle_admin::Node>),
+            confined: self.confined.clone(),
         };
         let mut speaker = Speaker::start(config, options).await?;
         if let Some(tables) = speaker.take_tables() {

@@ -9,6 +9,7 @@ use heddle_admin::types::{
 };
 use heddle_config_gen::{Generated, Subject};
 use heddle_datastore::{Datastore, State as SourceState};
+use heddle_speaker::daemon::Confined;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::drain::Drained;
@@ -23,6 +24,7 @@ pub(crate) struct NodeState {
     node: Arc<str>,
     datastore: Datastore,
     requests: mpsc::Sender<DrainRequest>,
+    confined: Confined,
     inner: Mutex<Inner>,
 }
 
@@ -84,9 +86,14 @@ struct Inner {
 }
 
 impl NodeState {
-    pub(crate) fn new(node: Arc<str>, datastore: Datastore, requests: mpsc::Sender<DrainRequest>) -> Self {
+    pub(crate) fn new(
+        node: Arc<str>,
+        datastore: Datastore,
+        requests: mpsc::Sender<DrainRequest>,
+        confined: Confined,
+    ) -> Self {
         let waiting = Some("the datastore".to_owned());
-        Self { node, datastore, requests, inner: Mutex::new(Inner { waiting, ..Inner::default() }) }
+        Self { node, datastore, requests, confined, inner: Mutex::new(Inner { waiting, ..Inner::default() }) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -170,6 +177,7 @@ impl NodeState {
             sysctls,
             peers: inner.peers.list(),
             fib,
+            confinement: self.confined.report(),
         }
     }
 }
@@ -217,7 +225,8 @@ mod tests {
     async fn a_running_node_without_resource_runs_on_and_says_so() {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let (requests, _asked) = mpsc::channel(1);
-        let state = NodeState::new("n1".into(), Datastore::start(FileSource::of(dir.path())), requests);
+        let state =
+            NodeState::new("n1".into(), Datastore::start(FileSource::of(dir.path())), requests, Confined::default());
         let peers = vec![PeerName { address: "192.0.2.2".into(), ..PeerName::default() }];
         {
             let mut inner = state.lock();

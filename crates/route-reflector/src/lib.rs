@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use heddle_config::Config;
-use heddle_speaker::daemon::{self, Asked, Notice, SetLevel, Signals, notify};
+use heddle_confinement::{Needs, Programs, Routes, folder_of_socket, folders};
+use heddle_speaker::daemon::{self, Asked, Confined, Notice, SetLevel, Signals, notify};
 use heddle_speaker::{Role, Speaker, StartOptions};
 use tracing::{error, info, warn};
 
@@ -35,8 +36,9 @@ pub fn run(args: &Args) -> ExitCode {
         }
     };
     let set_level = daemon::init_log(&config.log);
+    let confined = daemon::confine(&config.confinement, &needs(args, &config));
     match daemon::runtime() {
-        Ok(runtime) => runtime.block_on(serve(args, config, &set_level)),
+        Ok(runtime) => runtime.block_on(serve(args, config, confined, &set_level)),
         Err(e) => {
             error!(error = %e, "cannot start the runtime");
             ExitCode::FAILURE
@@ -55,7 +57,22 @@ fn read(args: &Args) -> Result<Config, String> {
     Ok(config)
 }
 
-async fn serve(args: &Args, config: Config, set_level: &SetLevel) -> ExitCode {
+/// What it goes on to need: its file and the keys that this names, in the folders where they are, for a later one takes
+/// their place; and the folder of its socket.
+fn needs(args: &Args, config: &Config) -> Needs {
+    let groups = config.peer_groups.iter().map(|g| &g.settings);
+    let ranges = config.listen_ranges.iter().map(|r| &*r.settings);
+    let all = config.peers.iter().map(|p| &*p.settings).chain(groups).chain(ranges);
+    let keys = all.flat_map(|settings| {
+        let ao = settings.tcp_ao.iter().map(|key| key.file.as_path());
+        settings.password_file.as_deref().into_iter().chain(ao)
+    });
+    let reads = [args.config.as_path()].into_iter().chain(keys).flat_map(folders).collect();
+    let writes = folder_of_socket(&config.api.socket).into_iter().collect();
+    Needs { routes: Routes::Untouched, programs: Programs::Unused, reads, writes }
+}
+
+async fn serve(args: &Args, config: Config, confined: Confined, set_level: &SetLevel) -> ExitCode {
     let Some(mut signals) = Signals::listen() else { return ExitCode::FAILURE };
     warn_of_forwarding(&config);
     let options = StartOptions {
@@ -64,6 +81,7 @@ async fn serve(args: &Args, config: Config, set_level: &SetLevel) -> ExitCode {
         socket: args.socket.clone(),
         forwarding: None,
         node: None,
+        confined,
     };
     let speaker = match Speaker::start(config, options).await {
         Ok(speaker) => speaker,

@@ -9,6 +9,7 @@
 //! | [`tcp`] | Nagle, user timeout, octets not yet sent | 5482 |
 //! | [`buffer`] | sizes of socket buffers | |
 //! | [`dscp`] | the class of packets: CS6, as routing protocols have it | 4594 |
+//! | [`groups`] | the groups of who is at the other end of a Unix socket | |
 //! | [`interface`] | names and numbers of interfaces | |
 //!
 //! And [`memory`], of which there is no safe wrapper either: how the C library's allocator divides it among threads.
@@ -21,6 +22,7 @@ pub mod ao;
 pub mod bind;
 pub mod buffer;
 pub mod dscp;
+pub mod groups;
 pub mod interface;
 pub mod md5;
 pub mod memory;

@@ -20,6 +20,20 @@ pub(crate) fn set_number(socket: &impl AsFd, level: c_int, name: c_int, value: c
     set(socket, level, name, &value.to_ne_bytes())
 }
 
+/// `getsockopt(2)` of an option of any shape, and its length: that of what was written to `room`, or where that is too small
+/// that of what there is.
+pub(crate) fn get(socket: &impl AsFd, level: c_int, name: c_int, room: &mut [u8]) -> (io::Result<()>, usize) {
+    let Ok(mut length) = socklen_t::try_from(room.len()) else {
+        return (Err(io::ErrorKind::InvalidInput.into()), 0);
+    };
+    let fd = socket.as_fd().as_raw_fd();
+    // SAFETY: the descriptor is open while `socket` is borrowed; the kernel writes at most `length` octets to `room`, which
+    // has that many, and the new length to `length`; both live until the call returns. Any octets are valid.
+    let result = unsafe { libc::getsockopt(fd, level, name, room.as_mut_ptr().cast(), &raw mut length) };
+    let told = if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) };
+    (told, usize::try_from(length).unwrap_or_default())
+}
+
 /// `getsockopt(2)` of a number.
 pub(crate) fn get_number(socket: &impl AsFd, level: c_int, name: c_int) -> io::Result<c_int> {
     let mut value: c_int = 0;

@@ -56,6 +56,19 @@ fn assert_dropped(result: io::Result<TcpStream>) {
     assert_eq!(result.map(drop).map_err(|e| e.kind()), Err(io::ErrorKind::TimedOut));
 }
 
+/// As many as the process has, also where they are more than usual: what the kernel says of the list is taken.
+#[test]
+fn the_groups_of_who_has_connected_are_told() {
+    let (here, _there) = std::os::unix::net::UnixStream::pair().expect("a pair");
+    let status = std::fs::read_to_string("/proc/thread-self/status").expect("a status");
+    let line = status.lines().find_map(|line| line.strip_prefix("Groups:")).expect("the groups");
+    let mut own: Vec<u32> = line.split_whitespace().filter_map(|group| group.parse().ok()).collect();
+    let mut told = heddle_socket_options::groups::of_peer(&here).expect("they are told");
+    own.sort_unstable();
+    told.sort_unstable();
+    assert_eq!(told, own);
+}
+
 #[test]
 fn equal_keys_connect_and_others_do_not() {
     for ip in [V4, V6] {

@@ -1,10 +1,13 @@
-//! What every daemon around a speaker does: log, runtime, signals, the service manager.
+//! What every daemon around a speaker does: log, confinement, runtime, signals, the service manager.
 
 use std::io::Write as _;
+use std::sync::Arc;
 
-use heddle_config::{Log, LogFormat};
+use heddle_admin::types::ConfinementState;
+use heddle_config::{Confinement, Log, LogFormat};
+use heddle_confinement::{Needs, State};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing::error;
+use tracing::{error, info, warn};
 use tracing_subscriber::EnvFilter;
 
 use crate::log_lines::{Form, Lines};
@@ -56,6 +59,44 @@ fn parse_level(level: &str) -> Option<EnvFilter> {
 pub fn share_memory() {
     // Without it the daemon is larger by a few megabytes, and works as well.
     let _ = heddle_socket_options::memory::one_arena();
+}
+
+/// What the process took away from itself.
+#[derive(Clone, Debug, Default)]
+pub struct Confined(Arc<[ConfinementState]>);
+
+impl Confined {
+    /// For the API.
+    #[must_use]
+    pub fn report(&self) -> Vec<ConfinementState> {
+        self.0.to_vec()
+    }
+}
+
+/// Takes from the process what it does not need, and says in the log what that was, and what is left to it. To be called before
+/// [`runtime`], while there is one thread.
+#[must_use]
+pub fn confine(wanted: &Confinement, needs: &Needs) -> Confined {
+    let parts = heddle_confinement::confine(wanted, needs);
+    let in_force: Vec<&str> =
+        parts.iter().filter(|(_, s)| matches!(s, State::InForce(_))).map(|(_, s)| s.detail()).collect();
+    if !in_force.is_empty() {
+        info!("confined: {}", in_force.join("; "));
+    }
+    for (part, state) in &parts {
+        match state {
+            State::InForce(_) => {}
+            State::Off => warn!("not confined: {part} is turned off"),
+            State::Missing(why) => warn!("not confined: {part}: {why}"),
+            State::Failed(why) => warn!("not confined: {part} was refused: {why}"),
+        }
+    }
+    let told = parts.into_iter().map(|(part, state)| ConfinementState {
+        part: part.to_string(),
+        state: state.as_str().to_owned(),
+        detail: state.detail().to_owned(),
+    });
+    Confined(told.collect())
 }
 
 /// A runtime. The RIB has a thread of its own; the rest of the machine is for sessions.

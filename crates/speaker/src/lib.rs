@@ -38,7 +38,7 @@ use std::sync::{Arc, RwLock};
 use std::time::SystemTime;
 
 use heddle_admin::types::EventKind;
-use heddle_admin::{AdminServer, BindError, EventHub, serve_metrics};
+use heddle_admin::{Access, AdminServer, BindError, EventHub, serve_metrics};
 use heddle_bgp_core::{Family, Timestamp};
 use heddle_config::{Change, Config, ConfigErrors, ExpressionError, GracefulRestartMode, PeerAddress, PeerSettings};
 use heddle_rib::feed::Paths;
@@ -88,6 +88,8 @@ pub struct StartOptions {
     pub forwarding: Option<Forwarding>,
     /// The node that the speaker is, for its API.
     pub node: Option<Arc<dyn heddle_admin::Node>>,
+    /// What the process took away from itself, for its API.
+    pub confined: daemon::Confined,
 }
 
 /// Why a speaker cannot start.
@@ -150,7 +152,7 @@ impl Speaker {
 
     async fn start_all(config: Config, options: StartOptions) -> Result<Self, StartError> {
         // The socket first: a second instance must not touch the marker of the first.
-        let server = AdminServer::bind(&config.api.socket)?;
+        let server = AdminServer::bind(&config.api.socket, access(&config))?;
         let metrics = match config.api.metrics {
             Some(at) => Some(TcpListener::bind(at).await.map_err(|e| StartError::Metrics(at, e))?),
             None => None,
@@ -334,6 +336,12 @@ async fn tables(rib: &RibHandle, link: Arc<TablesLink>) -> Result<Tables, ApplyE
 /// Completes when the servers are told to stop.
 async fn told(mut stopping: watch::Receiver<bool>) {
     let _ = stopping.wait_for(|stop| *stop).await;
+}
+
+/// Who may use the API socket.
+#[must_use]
+pub fn access(config: &Config) -> Access {
+    if config.api.group_access { Access::Group } else { Access::Owner }
 }
 
 /// Whether the configuration has the peer, by address or by a listen range.

@@ -65,6 +65,8 @@ pub struct ErrorDetail {
 pub enum ErrorCode {
     /// 400: a parameter or the body cannot be read.
     BadRequest,
+    /// 403: whoever asks may not use the socket.
+    Forbidden,
     /// 404: no such path.
     NotFound,
     /// 404: no such peer.
@@ -92,6 +94,7 @@ impl ErrorCode {
     pub const fn status(self) -> u16 {
         match self {
             Self::BadRequest => 400,
+            Self::Forbidden => 403,
             Self::NotFound | Self::PeerNotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::Conflict => 409,

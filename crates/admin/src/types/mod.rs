@@ -6,6 +6,7 @@
 
 mod address;
 mod config;
+mod confinement;
 mod error;
 mod event;
 mod fib;
@@ -16,6 +17,7 @@ mod summary;
 
 pub use address::{Family, InvalidAddress, PeerAddress, UnknownFamily, WallTime, prefix_of};
 pub use config::{ChangeEffect, ConfigApplied, ConfigChange, ConfigDiff, ConfigSource, RunningConfig};
+pub use confinement::ConfinementState;
 pub use error::{ApiError, ErrorBody, ErrorCode, ErrorDetail};
 pub use event::{Event, EventKind, EventQuery, UpdateFault};
 pub use fib::{FibPage, FibQuery, FibRoute, FibState, FibSummary, KernelLeg, KernelRoute};

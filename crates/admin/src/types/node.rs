@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{FibSummary, WallTime};
+use super::{ConfinementState, FibSummary, WallTime};
 
 /// `GET /v1/node`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -24,6 +24,8 @@ pub struct NodeReport {
     pub peers: Vec<PeerName>,
     /// The forwarding table in numbers; none while nothing is forwarded.
     pub fib: Option<FibSummary>,
+    /// What the daemon took away from itself when it started.
+    pub confinement: Vec<ConfinementState>,
 }
 
 /// Where the resources come from.

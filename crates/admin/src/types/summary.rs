@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Family, WallTime};
+use super::{ConfinementState, Family, WallTime};
 
 /// `GET /v1/version`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +51,9 @@ pub struct Summary {
     pub attribute_bytes: u64,
     /// Memory of update-group journals in bytes, over all families.
     pub journal_bytes: u64,
+    /// What the daemon took away from itself when it started.
+    #[serde(default)]
+    pub confinement: Vec<ConfinementState>,
 }
 
 /// Who the speaker is.

@@ -1,5 +1,6 @@
 //! `heddle show`: what a running daemon knows.
 
+mod confinement;
 mod fib;
 mod node;
 mod peer;

@@ -28,6 +28,7 @@ pub(super) fn write(node: &NodeReport, screen: &mut Screen) -> io::Result<()> {
         let counted = installed.chain(super::fib::unusual(fib)).collect::<Vec<_>>().join(", ");
         writeln!(screen, "  Forwarding  {counted}; table {}, protocol {}", fib.table, fib.protocol)?;
     }
+    super::confinement::write(&node.confinement, 14, screen)?;
     list("Warnings", node.warnings.iter().map(String::as_str), screen)?;
     list("Ignored objects", node.datastore.invalid.iter().map(String::as_str), screen)?;
     sysctls(&node.sysctls, screen)?;

@@ -52,7 +52,8 @@ fn speaker(summary: &Summary, screen: &mut Screen) -> io::Result<()> {
     let resident = summary.memory_bytes.map_or_else(|| "unknown".to_owned(), words::octets);
     let attributes = words::octets(summary.attribute_bytes);
     let journals = words::octets(summary.journal_bytes);
-    writeln!(screen, "  Memory         {resident}: attribute sets {attributes}, journals {journals}")
+    writeln!(screen, "  Memory         {resident}: attribute sets {attributes}, journals {journals}")?;
+    super::confinement::write(&summary.confinement, 17, screen)
 }
 
 /// The tables, a family a column.

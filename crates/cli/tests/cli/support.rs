@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use heddle_admin::node::Later;
 use heddle_admin::types::*;
-use heddle_admin::{AdminBackend, AdminServer, ChangeFeed, EventHub, EventReader, Node, RouteCursor};
+use heddle_admin::{Access, AdminBackend, AdminServer, ChangeFeed, EventHub, EventReader, Node, RouteCursor};
 use tokio::sync::oneshot;
 
 /// What the daemon knows.
@@ -225,7 +225,7 @@ impl Daemon {
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
-                let server = AdminServer::bind(&path).unwrap();
+                let server = AdminServer::bind(&path, Access::Owner).unwrap();
                 ready.send(()).unwrap();
                 let stopped = async {
                     let _ = stopped.await;

@@ -22,6 +22,7 @@ use heddle_config::{Change, Config, ConfigErrors, Effect, Subject};
 use heddle_rib::stats::PeerStats;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::daemon::Confined;
 use crate::manager::{ApplyError, Request, Running};
 use crate::peer::status::Wish;
 use crate::peer::{Command, Outcome, Shared};
@@ -43,6 +44,7 @@ pub(crate) struct Backend {
     role: Role,
     node: Option<Arc<dyn heddle_admin::Node>>,
     socket: Option<PathBuf>,
+    confined: Confined,
     started: Timestamp,
 }
 
@@ -67,6 +69,7 @@ impl Backend {
             role: options.role,
             node: options.node.clone(),
             socket: options.socket.clone(),
+            confined: options.confined.clone(),
             started,
         }
     }
@@ -195,6 +198,7 @@ impl AdminBackend for Backend {
             tasks: tasks(),
             attribute_bytes: stats.attribute_bytes,
             journal_bytes: stats.families.iter().map(|f| f.journal_bytes).sum(),
+            confinement: self.confined.report(),
         })
     }
 

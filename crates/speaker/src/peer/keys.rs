@@ -119,7 +119,10 @@ impl Password {
     /// The file cannot be read, is empty, or holds a key that is too long.
     pub(super) fn read(path: &Path) -> Result<Self, KeyError> {
         let show = || path.display().to_string();
-        let mut text = std::fs::read(path).map_err(|e| KeyError::Unreadable(show(), e))?;
+        let mut text = std::fs::read(path).map_err(|e| match e.kind() {
+            io::ErrorKind::PermissionDenied => KeyError::Forbidden(show()),
+            _ => KeyError::Unreadable(show(), e),
+        })?;
         while text.last().is_some_and(|c| matches!(c, b'\n' | b'\r')) {
             text.pop();
         }
@@ -134,7 +137,13 @@ impl Password {
 /// Why a peer that is to have a key has none.
 #[derive(Debug, Error)]
 pub(super) enum KeyError {
-    /// Missing, or no permission.
+    /// No permission.
+    #[error(
+        "the key file {0} may not be read: see whose it is and its mode; if it is in a folder that no key was in when the process \
+         started, name that in confinement.readable, or restart"
+    )]
+    Forbidden(String),
+    /// Missing, or damaged.
     #[error("cannot read the key file {0}: {1}; write the key into it and apply the configuration again")]
     Unreadable(String, io::Error),
     /// Nothing in it.
@@ -157,7 +166,7 @@ pub(super) enum KeyError {
 impl KeyError {
     const fn obstacle(&self) -> Obstacle {
         match self {
-            Self::Unreadable(..) | Self::Empty(_) | Self::TooLong(..) => Obstacle::PasswordMissing,
+            Self::Forbidden(_) | Self::Unreadable(..) | Self::Empty(_) | Self::TooLong(..) => Obstacle::PasswordMissing,
             Self::NoTcpAo(_) | Self::Refused(..) => Obstacle::TcpAoUnsupported,
         }
     }

@@ -67,8 +67,14 @@ impl World {
     pub(crate) async fn start(&self, n: u8, rest: &str) -> Running {
         let toml = self.toml(n, rest);
         let config = read_config(&toml, "test.toml").unwrap_or_else(|e| panic!("{e}\n{toml}"));
-        let options =
-            StartOptions { role: Role::RouteReflector, file: None, socket: None, forwarding: None, node: None };
+        let options = StartOptions {
+            role: Role::RouteReflector,
+            file: None,
+            socket: None,
+            forwarding: None,
+            node: None,
+            confined: Default::default(),
+        };
         let speaker = Speaker::start(config, options).await.expect("starts");
         Running { speaker, client: self.client(n) }
     }

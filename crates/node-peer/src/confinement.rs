@@ -1,0 +1,76 @@
+//! What the process goes on to need when it confines itself.
+
+use std::path::{Path, PathBuf};
+
+use heddle_confinement::{Needs, Programs, Routes, folder_of_socket, folders};
+use heddle_datastore::KubernetesFiles;
+
+use crate::{Args, ContextArgs, DatastorePlace};
+
+/// The settings of the kernel that `--manage-sysctls` writes.
+const SYSCTLS: &str = "/proc/sys/net";
+
+/// How deep folders of a datastore are looked into for links.
+const DEEPEST: u32 = 8;
+
+/// What the command line comes to.
+pub(crate) fn needs(args: &Args, context: &ContextArgs) -> Needs {
+    let (mut reads, programs) = match &args.datastore {
+        DatastorePlace::Folder(folder) => (datastore(folder), Programs::Unused),
+        DatastorePlace::Kubernetes => {
+            let KubernetesFiles { files, folders: more, programs } =
+                KubernetesFiles::of(context.kubernetes.kubeconfig.0.as_deref());
+            let reads = files.iter().flat_map(|file| folders(file)).chain(more).collect();
+            (reads, if programs { Programs::Started } else { Programs::Unused })
+        }
+    };
+    reads.push(context.endpoint_folder());
+    let sysctls = args.manage_sysctls.then(|| PathBuf::from(SYSCTLS));
+    let writes = folder_of_socket(&args.socket).into_iter().chain(args.status_dir.clone()).chain(sysctls).collect();
+    Needs { routes: Routes::Written, programs, reads, writes }
+}
+
+/// The folder of manifests, which may be moved away and another one, or a link to one, be put in its place: then it is what is in
+/// the folder around it.
+fn datastore(folder: &Path) -> Vec<PathBuf> {
+    let mut reads = folders(folder);
+    reads.push(folder.to_owned());
+    links(folder, DEEPEST, &mut reads);
+    reads
+}
+
+/// Where links in a folder lead: files of the folder there, or all of a folder.
+fn links(folder: &Path, depth: u32, reads: &mut Vec<PathBuf>) {
+    let Some(depth) = depth.checked_sub(1) else { return };
+    // What cannot be read is said by whoever reads manifests.
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        match entry.file_type() {
+            Ok(kind) if kind.is_symlink() => reads.extend(folders(&path).into_iter().chain(path.canonicalize().ok())),
+            Ok(kind) if kind.is_dir() => links(&path, depth, reads),
+            Ok(_) | Err(_) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_of_a_datastore_are_followed() {
+        let place = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| place.path().join(name);
+        for folder in ["around/datastore/more", "far", "shared"] {
+            std::fs::create_dir_all(at(folder)).expect("a folder");
+        }
+        std::fs::write(at("far/node.yaml"), "").expect("a file");
+        let link = |to: &str, name: &str| std::os::unix::fs::symlink(at(to), at(name)).expect("a link");
+        link("far/node.yaml", "around/datastore/more/node.yaml");
+        link("shared", "around/datastore/shared");
+        let reads = datastore(&at("around/datastore"));
+        for wanted in ["around", "around/datastore", "far", "shared"] {
+            assert!(reads.contains(&at(wanted)), "{wanted}: {reads:?}");
+        }
+    }
+}
