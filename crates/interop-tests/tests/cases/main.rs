@@ -3,6 +3,7 @@
 //! Arguments are those of any Rust test program: a part of a name, `--list`, `--test-threads N`.
 
 mod add_path;
+mod api_access;
 mod attributes;
 mod collision;
 mod common;
@@ -12,6 +13,7 @@ mod four_octet_as;
 mod full_table;
 mod graceful_restart;
 mod harness;
+mod keys;
 mod limits;
 mod link_local;
 mod reflection;
@@ -37,6 +39,7 @@ fn cases() -> impl Iterator<Item = &'static Case> {
         full_table::CASES,
         graceful_restart::CASES,
         collision::CASES,
+        keys::CASES,
         limits::CASES,
         reload::CASES,
         transport_security::CASES,
@@ -49,6 +52,7 @@ fn cases() -> impl Iterator<Item = &'static Case> {
         route_refresh::CASES,
         link_local::CASES,
         well_known_communities::CASES,
+        api_access::CASES,
         harness::CASES,
     ]
     .into_iter()
