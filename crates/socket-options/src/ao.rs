@@ -138,7 +138,7 @@ pub fn is_unsupported(error: &io::Error) -> bool {
 
 /// The kernel wants a length for single addresses, too.
 fn mask(peer: IpAddr, prefix_len: Option<u8>) -> u8 {
-    prefix_len.unwrap_or(if peer.is_ipv4() { 32 } else { 128 })
+    prefix_len.unwrap_or_else(|| if peer.is_ipv4() { 32 } else { 128 })
 }
 
 /// `struct tcp_ao_add`; none when the key's length is impossible.
