@@ -3,9 +3,9 @@
 //! Two racks with a switch each (FRR, BIRD), two reflectors, nodes with pods. Rounds follow each other: in the first
 //! part of each, faults strike and routes and pods come and go, all of it worked out from a seed before anything is
 //! done ([`schedule`]); then everything is mended, and the lab has a while to become what a small reference
-//! ([`mod@reference`]) says: each kernel has exactly the routes that it has to have, every session is up, nothing is stale,
-//! every pod reaches every other. At any time: no program ends by itself, no stranger's route is touched, no log has an
-//! ERROR. At the end, what lived from the beginning must not have grown ([`growth`]). Whatever is otherwise is a
+//! ([`mod@reference`]) says: each kernel has exactly the routes that it has to have, every session is up, nothing is
+//! stale, every pod reaches every other. At any time: no program ends by itself, no stranger's route is touched, no log
+//! has an ERROR. At the end, what lived from the beginning must not have grown ([`growth`]). Whatever is otherwise is a
 //! violation.
 //!
 //! `docs/reliability.md` has what it found.
