@@ -18,7 +18,10 @@ use socket2::{Domain, Socket, Type};
 const CASE: &str = "HEDDLE_CONFINED_CASE";
 const FOLDER: &str = "HEDDLE_CONFINED_FOLDER";
 
-const CASES: &[(&str, fn(&World))] = &[
+/// A case, and what runs in a process of its own.
+type Case = (&'static str, fn(&World));
+
+const CASES: &[Case] = &[
     ("all_of_it", all_of_it),
     ("parts_that_are_off", parts_that_are_off),
     ("with_programs", with_programs),
