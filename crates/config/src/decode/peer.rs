@@ -235,6 +235,7 @@ impl Layer {
         set(&mut s.keepalive, reader.seconds("keepalive", (0, 21_845)).map(|t| Some(t).filter(|t| t.0 > 0)));
         set(&mut s.connect_retry, reader.seconds("connect_retry", POSITIVE_TIMER));
         set(&mut s.send_hold_time, seconds_or_default(reader, "send_hold_time", TIMER));
+        set(&mut s.open_hold_time, reader.seconds("open_hold_time", POSITIVE_TIMER));
         if let Some(r) = reader.sub_table("idle_hold", Table::IdleHold) {
             let below = s.idle_hold;
             s.idle_hold = IdleHold {

@@ -166,6 +166,7 @@ fn timers(keys: &mut Keys, s: &PeerSettings, base: Option<&PeerSettings>) {
     keys.table("idle_hold", idle_hold, Node::Inline);
     let send = b.and_then(|b| b.send_hold_time.as_ref());
     option(keys, "send_hold_time", s.send_hold_time.as_ref(), send, "default", seconds);
+    keys.differing("open_hold_time", &s.open_hold_time, b.map(|b| &b.open_hold_time), seconds);
 }
 
 fn paths(keys: &mut Keys, s: &PeerSettings, base: Option<&PeerSettings>) {

@@ -183,6 +183,8 @@ pub struct PeerSettings {
     /// How long a send may stall before the session is closed (RFC 9687); none: twice the hold time, at least 480 s
     /// (§4.3); 0: never.
     pub send_hold_time: Option<Seconds>,
+    /// How long the peer's OPEN may take once there is a connection (RFC 4271 §8.2.2).
+    pub open_hold_time: Seconds,
 
     /// The families that we offer, each with complete settings.
     pub families: Vec<PeerFamily>,
@@ -234,6 +236,8 @@ impl PeerSettings {
 
     /// ConnectRetryTime where none is given (RFC 4271 §10).
     pub const DEFAULT_CONNECT_RETRY: Seconds = Seconds(120);
+    /// `open_hold_time` where nothing is said: RFC 4271 §8.2.2 suggests four minutes.
+    pub const DEFAULT_OPEN_HOLD_TIME: Seconds = Seconds(240);
 
     /// The settings of one family.
     #[must_use]
@@ -273,6 +277,7 @@ impl Default for PeerSettings {
             connect_retry: Self::DEFAULT_CONNECT_RETRY,
             idle_hold: IdleHold::default(),
             send_hold_time: None,
+            open_hold_time: Self::DEFAULT_OPEN_HOLD_TIME,
             families: vec![PeerFamily { family: Family::IPV4_UNICAST, settings: family_defaults.clone() }],
             family_defaults,
             route_reflector_client: false,
@@ -446,7 +451,7 @@ pub struct IdleHold {
 
 impl Default for IdleHold {
     fn default() -> Self {
-        Self { min: Seconds(1), max: Seconds(120) }
+        Self { min: Seconds(1), max: Seconds(3600) }
     }
 }
 

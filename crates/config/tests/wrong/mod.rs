@@ -243,10 +243,10 @@ f.toml:5:1: "local_address" and "address" are of different IP versions: use addr
         text: r#"[[peers]]
 address = "192.0.2.1"
 asn = 65010
-idle_hold = { min = 300 }"#,
+idle_hold = { min = 4000 }"#,
         message: r#"
 f.toml:5:15: "min" of "idle_hold" is more than "max": exchange them
-5 | idle_hold = { min = 300 }
+5 | idle_hold = { min = 4000 }
   |               ^^^"#,
     },
     Wrong {

@@ -47,6 +47,7 @@ pub(crate) fn fsm_config(
         damped: settings.idle_hold.max.duration().min(IdleHold::default().damped),
         ..IdleHold::default()
     };
+    c.open_hold_time = settings.open_hold_time.duration();
     c.send_hold = match settings.send_hold_time {
         None => SendHold::Auto,
         Some(Seconds(0)) => SendHold::Off,
@@ -128,5 +129,25 @@ pub(crate) fn decode_options(
         aigp: Some(if settings.aigp || !external { AigpSession::Enabled } else { AigpSession::Disabled }),
         local_addrs: local_addrs.iter().copied().collect(),
         ..DecodeOptions::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where nothing is configured, a peer is damped by the numbers that the state machine's tests are about: from the third
+    /// error on at most one session in 30 s, doubling to an hour.
+    #[test]
+    fn the_defaults_damp_as_the_state_machine_does_by_itself() {
+        let router = Router::new(Asn(65001), heddle_bgp_core::BgpId(1));
+        let settings = PeerSettings::default();
+        let held = HeldRoutes::of(&[]);
+        let config = fsm_config(&router, PeerAs::External, &settings, Start::Fresh, &held);
+        assert_eq!(config.idle_hold, IdleHold::default());
+        assert_eq!(config.open_hold_time.as_secs(), 240);
+        let settings = PeerSettings { open_hold_time: Seconds(7), ..PeerSettings::default() };
+        let config = fsm_config(&router, PeerAs::External, &settings, Start::Fresh, &held);
+        assert_eq!(config.open_hold_time.as_secs(), 7);
     }
 }

@@ -408,6 +408,14 @@ pub(super) const KEYS: &[Key] = &[
     ),
     key(
         T::PeerSettings,
+        "open_hold_time",
+        "seconds, 1 to 65535",
+        "240",
+        Immediate,
+        "Close a connection on which the peer's OPEN has not come after so long (RFC 4271 §8.2.2).",
+    ),
+    key(
+        T::PeerSettings,
         "families",
         "list of names, or a table a family",
         "`[\"ipv4-unicast\"]`",
@@ -563,9 +571,10 @@ against the RFC: for peers that play recordings or feed a collector.",
         T::IdleHold,
         "max",
         "seconds, 1 to 65535",
-        "120",
+        "3600",
         Immediate,
-        "The longest: each error doubles the pause, whether the peer is passive or not.",
+        "The longest: from the third error on 30 s, doubling with each, whether the peer is passive or not; before a session \
+         is established at most 120 s.",
     ),
     // local_as
     key(T::LocalAs, "asn", "AS number, 1 to 4294967295", "", Reset, "The AS in our OPEN."),
