@@ -33,7 +33,39 @@ impl Clock {
     /// The wall clock's time of a timestamp, judged by what both clocks say now.
     #[must_use]
     pub(crate) fn wall(&self, t: Timestamp) -> SystemTime {
-        let ago = self.now().since(t);
-        SystemTime::now().checked_sub(ago).unwrap_or(SystemTime::UNIX_EPOCH)
+        before(SystemTime::now(), self.now().since(t))
+    }
+}
+
+/// The wall clock's time so long ago, when it says `now`; whatever it says, there is one.
+fn before(now: SystemTime, ago: Duration) -> SystemTime {
+    now.checked_sub(ago).filter(|t| *t >= SystemTime::UNIX_EPOCH).unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
+#[cfg(test)]
+mod tests {
+    use heddle_admin::types::WallTime;
+
+    use super::*;
+
+    const YEAR: Duration = Duration::from_secs(86_400 * 365);
+
+    /// The wall clock may say anything, and another thing the next moment: times for people follow it, and nothing fails.
+    #[test]
+    fn the_wall_clock_may_jump() {
+        let sane = SystemTime::UNIX_EPOCH + 56 * YEAR;
+        let hour = Duration::from_secs(3600);
+        for (now, expected) in [
+            (sane, sane - hour),
+            (sane + 10 * YEAR, sane + 10 * YEAR - hour),
+            (sane - 10 * YEAR, sane - 10 * YEAR - hour),
+            (SystemTime::UNIX_EPOCH, SystemTime::UNIX_EPOCH),
+            (SystemTime::UNIX_EPOCH - YEAR, SystemTime::UNIX_EPOCH),
+            (SystemTime::UNIX_EPOCH + Duration::from_secs(1), SystemTime::UNIX_EPOCH),
+        ] {
+            assert_eq!(before(now, hour), expected);
+            assert!(WallTime::from(before(now, hour)).to_string().ends_with('Z'), "the API can say it");
+        }
+        let _ = WallTime::from(sane + Duration::from_secs(u64::from(u32::MAX)) * 1000);
     }
 }
