@@ -287,6 +287,10 @@ impl Snapshot {
         let help = "Errors in what the peer sent, by what was done about them (RFC 7606)";
         out.metric(MetricType::Counter, "heddle_peer_update_errors", help, samples, |(p, action, count)| {
             Some((vec![of(p), ("action", action.to_owned())], count))
+        })?;
+        let help = "Faults of this program in the work for the peer, each of which ended its session";
+        out.metric(MetricType::Counter, "heddle_peer_internal_errors", help, self.peers.iter(), |p| {
+            Some((vec![of(p)], p.internal_errors))
         })
     }
 

@@ -43,7 +43,22 @@ pub fn init_log(log: &Log) -> SetLevel {
             })
         }
     };
+    log_panics();
     if from_environment.is_some() { Box::new(|_| {}) } else { set }
+}
+
+/// Logs a panic in one line, with where it was and whose work it was: its message may have text of a peer in it. The log has
+/// to be there.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let at = panic.location().map_or_else(String::new, ToString::to_string);
+        let thread = std::thread::current();
+        error!(at, thread = thread.name(), message = crate::peer::failure::message(panic.payload()), "panic");
+        let backtrace = std::backtrace::Backtrace::capture();
+        if backtrace.status() == std::backtrace::BacktraceStatus::Captured {
+            let _ = writeln!(std::io::stderr(), "{backtrace}");
+        }
+    }));
 }
 
 fn parse_level(level: &str) -> Option<EnvFilter> {

@@ -8,6 +8,10 @@ mod change_reader;
 mod clock;
 mod connection;
 pub mod daemon;
+#[cfg(all(feature = "fault-injection", debug_assertions))]
+pub mod fault;
+#[cfg(not(all(feature = "fault-injection", debug_assertions)))]
+mod fault;
 pub mod forwarding;
 mod ingest_queue;
 mod interface;
@@ -221,7 +225,7 @@ impl Speaker {
             registry: registry.clone(),
             running: Arc::clone(&running),
             applied: applied_sender,
-            returning: Returning { start: before.start, until, peers: before.peers },
+            returning: Returning { start: before.start, until, peers: before.peers, blamed: before.blamed },
             requests: receiver,
         });
         let manager = match begun.await {
@@ -316,8 +320,11 @@ fn deferral(config: &Config, options: &StartOptions, before: &Before, until: Tim
             Deferral::until(until, peers, Whom::All)
         }
         (Start::Restart, Some(Selection::Deferred) | None) => {
-            info!(peers = before.peers.len(), "restarted: the peers' End-of-RIB is waited for");
-            Deferral::until(until, before.peers.clone(), Whom::Graceful)
+            // A peer that is held is not back soon.
+            let held = |peer: &&PeerAddress| before.blamed.contains_key(*peer);
+            let peers: BTreeSet<PeerAddress> = before.peers.iter().filter(|p| !held(p)).cloned().collect();
+            info!(peers = peers.len(), "restarted: the peers' End-of-RIB is waited for");
+            Deferral::until(until, peers, Whom::Graceful)
         }
     }
 }

@@ -9,6 +9,7 @@
 //! | connections | [`PEER_BACKLOG`] | the connection is closed, and the peer tries again |
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use thiserror::Error;
@@ -49,6 +50,8 @@ pub(crate) struct Mailbox<C = Command, I = Incoming> {
     news: Notify,
     /// Room for commands; closed when the task ends.
     room: Semaphore,
+    /// The task is to end.
+    to_end: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -64,7 +67,12 @@ pub(crate) struct Inbox<C = Command, I = Incoming>(Arc<Mailbox<C, I>>);
 /// An empty box: to put into, and to take out of.
 pub(crate) fn mailbox<C, I>() -> (Arc<Mailbox<C, I>>, Inbox<C, I>) {
     let waiting = Mutex::new(Waiting { commands: VecDeque::new(), incoming: VecDeque::new() });
-    let mailbox = Arc::new(Mailbox { waiting, news: Notify::new(), room: Semaphore::new(COMMANDS) });
+    let mailbox = Arc::new(Mailbox {
+        waiting,
+        news: Notify::new(),
+        room: Semaphore::new(COMMANDS),
+        to_end: AtomicBool::new(false),
+    });
     (Arc::clone(&mailbox), Inbox(mailbox))
 }
 
@@ -117,6 +125,11 @@ impl<C, I> Mailbox<C, I> {
         Ok(())
     }
 
+    /// The task is to end, whatever becomes of the command that tells it so.
+    pub(crate) fn end(&self) {
+        self.to_end.store(true, Ordering::Release);
+    }
+
     /// Whether the task has ended.
     pub(crate) fn is_closed(&self) -> bool {
         self.room.is_closed()
@@ -143,6 +156,11 @@ impl<C, I> Inbox<C, I> {
             return Some(Mail::Command(command));
         }
         take(&mut waiting.incoming).map(Mail::Incoming)
+    }
+
+    /// Whether the task is to end.
+    pub(crate) fn is_to_end(&self) -> bool {
+        self.0.to_end.load(Ordering::Acquire)
     }
 
     /// Whether a connection waits.

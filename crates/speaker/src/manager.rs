@@ -2,7 +2,7 @@
 
 mod apply;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
@@ -129,6 +129,8 @@ pub(crate) struct Returning {
     pub until: Timestamp,
     /// Dynamic peers that knew the instance before; static ones are told all.
     pub peers: BTreeSet<PeerAddress>,
+    /// Peers on whose messages the instance before failed, and how often in a row.
+    pub blamed: BTreeMap<PeerAddress, u32>,
 }
 
 impl Returning {
@@ -218,6 +220,7 @@ impl Manager {
             keys: keys_of(&peer.settings, &peer.address),
             origin: PeerOrigin::Static,
             wish: if peer.settings.shutdown { Wish::Down } else { Wish::Up },
+            faults: None,
         }
     }
 
@@ -235,6 +238,7 @@ impl Manager {
             keys: keys_of(&range.settings, address),
             origin: PeerOrigin::Dynamic,
             wish: if range.settings.shutdown { Wish::Down } else { Wish::Up },
+            faults: None,
         }
     }
 
@@ -276,6 +280,7 @@ impl Manager {
         let status = Arc::new(PeerShared::new(first_status(&runtime, now)));
         let (address, origin) = (runtime.address.clone(), runtime.origin);
         self.peers_made += 1;
+        runtime.faults = self.returning.blamed.remove(&runtime.address);
         let task = PeerTask::new(NewPeer {
             shared: Arc::clone(&self.shared),
             status: Arc::clone(&status),
@@ -300,6 +305,7 @@ impl Manager {
     /// Ends a peer's task; its place in the RIB goes with it.
     async fn remove(&mut self, address: &PeerAddress) {
         let Some(entry) = self.forget(address) else { return };
+        entry.mailbox.end();
         let _ = entry.mailbox.send(Command::Remove).await;
     }
 
@@ -338,6 +344,7 @@ impl Manager {
         self.listeners.clear();
         self.rib.stop().await;
         for (_, entry) in self.registry.all() {
+            entry.mailbox.end();
             let _ = entry.mailbox.send(Command::Exit(String::new())).await;
         }
         let all = async { while self.tasks.join_next().await.is_some() {} };
@@ -381,6 +388,8 @@ fn first_status(runtime: &Runtime, now: Timestamp) -> PeerStatus {
         messages_out: heddle_bgp_fsm::MessageCounts::default(),
         established: 0,
         flaps: 0,
+        internal_errors: 0,
+        connect_error: None,
         last_reset: None,
         last_received: None,
         last_sent: None,

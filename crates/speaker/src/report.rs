@@ -93,15 +93,38 @@ pub(crate) fn last_reset(clock: &Clock, at: Timestamp, reason: &DownReason) -> t
     }
 }
 
-/// Whether a connection got as far as an OPEN of the peer.
+/// Whether a connection got as far as an OPEN of the peer, or ended by a fault of our own.
 #[must_use]
 pub(crate) fn had_open(reason: &DownReason) -> bool {
     match reason.state {
+        // A fault of our own is told wherever it happened.
+        _ if matches!(reason.cause, DownCause::InternalError(_)) => true,
         StateKind::OpenConfirm | StateKind::Established => true,
         // What ended it was said in answer to an OPEN.
         StateKind::OpenSent => reason.notification.is_some(),
         StateKind::Idle | StateKind::Connect | StateKind::Active => false,
     }
+}
+
+/// Why an attempt to connect failed, the `attempts`-th in a row.
+#[must_use]
+pub(crate) fn connect_error(clock: &Clock, at: Timestamp, failure: TcpFailure, attempts: u32) -> types::ConnectError {
+    let code = match failure {
+        TcpFailure::Closed => "closed",
+        TcpFailure::Reset => "reset",
+        TcpFailure::Refused => "refused",
+        TcpFailure::TimedOut => "timed_out",
+        TcpFailure::Unreachable => "unreachable",
+        TcpFailure::Os(_) | TcpFailure::NotPossible => "system",
+    };
+    let text = match failure {
+        TcpFailure::Closed | TcpFailure::Reset => format!("{failure} before its OPEN: it may not know us"),
+        TcpFailure::Os(errno) => io::Error::from_raw_os_error(errno).to_string(),
+        TcpFailure::Refused | TcpFailure::TimedOut | TcpFailure::Unreachable | TcpFailure::NotPossible => {
+            failure.to_string()
+        }
+    };
+    types::ConnectError { at: wall(clock.wall(at)), seconds_ago: 0, code: code.into(), text, attempts }
 }
 
 /// What was said to people, also inside a Hard Reset (RFC 9003 §2, RFC 8538 §3.1).

@@ -8,12 +8,16 @@
 //! The file is a log: its first line is the boot, each further one a peer that has a session now, or after a `-` one that
 //! has none any more. A change is one short write, however many peers there are; once the log is much longer than
 //! the list, the list takes its place.
+//!
+//! Where the RIB failed on what a peer sent, the last line is `!`, how often in a row that happened, and the peer: the next
+//! run holds it for a while. `~` in place of `!`: that was not in the run before, and only its number counts.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 use std::{fs, io};
 
 use heddle_config::PeerAddress;
@@ -21,6 +25,8 @@ use heddle_config::PeerAddress;
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 /// Lines of the log beyond twice the list before the list takes its place.
 const SPARE_LINES: usize = 1024;
+/// A session of this length was sound: what the RIB failed on then does not count with what it failed on before.
+const SOUND: Duration = Duration::from_secs(600);
 
 /// Whether an instance was running before in this boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +44,18 @@ pub(crate) struct Before {
     pub start: Start,
     /// The peers that may keep our routes.
     pub peers: BTreeSet<PeerAddress>,
+    /// Peers on whose messages it failed, and how often in a row.
+    pub blamed: BTreeMap<PeerAddress, u32>,
+}
+
+/// What a log ends with.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Replayed {
+    peers: BTreeSet<PeerAddress>,
+    /// Of the run before.
+    blamed: BTreeMap<PeerAddress, u32>,
+    /// Of all runs.
+    faults: BTreeMap<PeerAddress, u32>,
 }
 
 /// The marker file of this instance.
@@ -52,6 +70,8 @@ pub(crate) struct RestartMarker {
 #[derive(Debug)]
 struct Log {
     peers: BTreeSet<PeerAddress>,
+    /// How often the RIB failed on messages of a peer, over all runs.
+    faults: BTreeMap<PeerAddress, u32>,
     /// None before the first write, and after one that failed.
     file: Option<File>,
     lines: usize,
@@ -66,12 +86,10 @@ impl RestartMarker {
         let text = fs::read_to_string(&path).unwrap_or_default();
         let (boot_then, lines) = text.split_once('\n').unwrap_or_default();
         let same_boot = !boot.is_empty() && boot_then == boot;
-        let before = if same_boot {
-            Before { start: Start::Restart, peers: replay(lines) }
-        } else {
-            Before { start: Start::Fresh, peers: BTreeSet::new() }
-        };
-        let log = Log { peers: before.peers.clone(), file: None, lines: 0 };
+        let (start, replayed) =
+            if same_boot { (Start::Restart, replay(lines)) } else { (Start::Fresh, Replayed::default()) };
+        let before = Before { start, peers: replayed.peers, blamed: replayed.blamed };
+        let log = Log { peers: before.peers.clone(), faults: replayed.faults, file: None, lines: 0 };
         (Self { path, boot, log: Mutex::new(Some(log)) }, before)
     }
 
@@ -96,6 +114,18 @@ impl RestartMarker {
         self.change(|peers| peers.remove(peer).then(|| format!("-{peer}\n")));
     }
 
+    /// The RIB failed on what a peer sent, whose session lasted so long; the process is about to end.
+    pub(crate) fn blame(&self, peer: &PeerAddress, lasted: Duration) {
+        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(log) = log.as_mut() else { return };
+        let before = log.faults.get(peer).copied().filter(|_| lasted < SOUND);
+        let line = format!("!{} {peer}\n", before.unwrap_or_default().saturating_add(1));
+        if let Some(file) = log.file.as_mut() {
+            // Without it the peer is not held: no reason to do anything else.
+            let _ = file.write_all(line.as_bytes());
+        }
+    }
+
     /// What happens from now on is the end of the instance and changes nothing.
     pub(crate) fn freeze(&self) {
         *self.log.lock().unwrap_or_else(PoisonError::into_inner) = None;
@@ -110,7 +140,8 @@ impl RestartMarker {
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(log) = log.as_mut() else { return };
         let Some(line) = f(&mut log.peers) else { return };
-        let full = log.lines > log.peers.len().saturating_mul(2).saturating_add(SPARE_LINES);
+        let list = log.peers.len().saturating_add(log.faults.len());
+        let full = log.lines > list.saturating_mul(2).saturating_add(SPARE_LINES);
         let appended = match log.file.as_mut().filter(|_| !full) {
             Some(file) => file.write_all(line.as_bytes()).is_ok(),
             None => false,
@@ -126,28 +157,39 @@ impl RestartMarker {
     /// Replaces the file, at once as others see it, and keeps it open for the changes to come.
     fn write_list(&self, log: &mut Log) -> io::Result<()> {
         log.file = None;
-        let lines = log.peers.iter().map(|p| format!("{p}\n"));
+        let faults = log.faults.iter().map(|(peer, count)| format!("~{count} {peer}\n"));
+        let lines = faults.chain(log.peers.iter().map(|p| format!("{p}\n")));
         let text = std::iter::once(format!("{}\n", self.boot)).chain(lines).collect::<String>();
         let new = self.path.with_extension("running.new");
         fs::write(&new, text)?;
         let file = OpenOptions::new().append(true).open(&new)?;
         fs::rename(new, &self.path)?;
         log.file = Some(file);
-        log.lines = log.peers.len();
+        log.lines = log.peers.len().saturating_add(log.faults.len());
         Ok(())
     }
 }
 
-/// The peers that the log ends with. A last line without its end was cut off by a crash and does not count.
-fn replay(log: &str) -> BTreeSet<PeerAddress> {
-    let mut peers = BTreeSet::new();
+/// What the log ends with. A last line without its end was cut off by a crash and does not count.
+fn replay(log: &str) -> Replayed {
+    let mut all = Replayed::default();
+    let fault = |text: &str| {
+        let (count, peer) = text.split_once(' ')?;
+        Some((peer.parse::<PeerAddress>().ok()?, count.parse::<u32>().ok()?))
+    };
     for line in log.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')) {
-        match line.strip_prefix('-') {
-            Some(gone) => drop(gone.parse().map(|p: PeerAddress| peers.remove(&p))),
-            None => drop(line.parse().map(|p: PeerAddress| peers.insert(p))),
+        if let Some(gone) = line.strip_prefix('-') {
+            drop(gone.parse().map(|p: PeerAddress| all.peers.remove(&p)));
+        } else if let Some((peer, count)) = line.strip_prefix('!').and_then(fault) {
+            all.blamed.insert(peer.clone(), count);
+            all.faults.insert(peer, count);
+        } else if let Some((peer, count)) = line.strip_prefix('~').and_then(fault) {
+            all.faults.insert(peer, count);
+        } else {
+            drop(line.parse().map(|p: PeerAddress| all.peers.insert(p)));
         }
     }
-    peers
+    all
 }
 
 #[cfg(test)]
@@ -208,7 +250,56 @@ mod tests {
 
     #[test]
     fn a_line_that_a_crash_cut_off_names_nobody() {
-        let peers = replay("192.0.2.1\n192.0.2.20\n-192.0.2.1\nnonsense\n192.0.2.2");
-        assert_eq!(peers, BTreeSet::from(["192.0.2.20".parse().expect("an address")]));
+        let before = replay("192.0.2.1\n192.0.2.20\n-192.0.2.1\nnonsense\n!x 192.0.2.1\n!1 192.0.2.2\r\n192.0.2.2");
+        assert_eq!((before.blamed.len(), before.faults.len()), (0, 0));
+        assert_eq!(before.peers, BTreeSet::from(["192.0.2.20".parse().expect("an address")]));
+    }
+
+    /// The run after a fault knows on whose messages it came, the one after that does not hold the peer any more; faults in a
+    /// row are counted, one after a long session begins anew.
+    #[test]
+    fn a_fault_is_blamed_on_a_peer_for_one_run() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let socket = dir.path().join("rr.sock");
+        let [peer, other]: [PeerAddress; 2] = ["192.0.2.1", "192.0.2.2"].map(|text| text.parse().expect("an address"));
+        let (marker, before) = start(&socket);
+        assert!(before.blamed.is_empty());
+        marker.peer_up(&peer);
+        marker.peer_up(&other);
+        marker.blame(&peer, Duration::from_secs(1));
+        let (marker, before) = start(&socket);
+        assert_eq!(before.blamed, BTreeMap::from([(peer.clone(), 1)]));
+        assert_eq!(before.peers, BTreeSet::from([peer.clone(), other]));
+        marker.blame(&peer, Duration::from_secs(599));
+        assert_eq!(start(&socket).1.blamed, BTreeMap::from([(peer.clone(), 2)]));
+        let (marker, before) = start(&socket);
+        assert!(before.blamed.is_empty(), "the run before did not fail");
+        for _ in 0..5000 {
+            marker.peer_down(&peer);
+            marker.peer_up(&peer);
+        }
+        marker.blame(&peer, Duration::from_secs(3));
+        let (marker, before) = start(&socket);
+        assert_eq!(before.blamed, BTreeMap::from([(peer.clone(), 3)]), "the number outlives the file's renewal");
+        marker.blame(&peer, SOUND);
+        assert_eq!(start(&socket).1.blamed, BTreeMap::from([(peer, 1)]));
+    }
+
+    /// Whether a start is a restart is asked of the boot, not of any clock: the file may be from the next century.
+    #[test]
+    fn the_wall_clock_has_no_say() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let socket = dir.path().join("rr.sock");
+        let peer: PeerAddress = "192.0.2.1".parse().expect("an address");
+        let (marker, _) = start(&socket);
+        marker.peer_up(&peer);
+        let now = std::time::SystemTime::now();
+        let decade = Duration::from_secs(86_400 * 3650);
+        for time in [now - decade, now + decade, std::time::SystemTime::UNIX_EPOCH] {
+            let file = OpenOptions::new().write(true).open(socket.with_extension("running")).expect("is there");
+            file.set_modified(time).expect("can be set");
+            let (_, before) = RestartMarker::read(&socket);
+            assert_eq!((before.start, before.peers), (Start::Restart, BTreeSet::from([peer.clone()])));
+        }
     }
 }

@@ -28,6 +28,18 @@ pub(crate) enum ToRib {
     Remove(heddle_rib::PeerId),
 }
 
+impl ToRib {
+    /// Whose it is.
+    #[must_use]
+    pub(crate) fn peer(&self) -> heddle_rib::PeerId {
+        match self {
+            Self::Up(up) => up.id.peer,
+            Self::Batch(id, ..) | Self::Refresh(id, ..) | Self::Evaluate(id, _) | Self::Down(id, _) => id.peer,
+            Self::Stale(peer, ..) | Self::Remove(peer) => *peer,
+        }
+    }
+}
+
 /// What happens to stale routes of a peer when their time is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StaleStep {

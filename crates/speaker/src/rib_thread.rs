@@ -4,15 +4,16 @@
 //! then the RIB's outputs. It rests when nothing is left, until its doorbell rings or a timer of the RIB is due. It waits
 //! for nobody: peers are told through [`PeerLink`]s, askers through oneshot channels.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use heddle_bgp_core::attr::NextHop;
 use heddle_bgp_core::{Asn, BgpId, Family, Prefix, Timestamp};
-use heddle_config::Config;
+use heddle_config::{Config, PeerAddress};
 use heddle_rib::decision::DecisionOptions;
 use heddle_rib::feed::Paths;
 use heddle_rib::nexthop::{NextHopEvent, Resolve};
@@ -23,11 +24,13 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, error, info, warn};
 
 use crate::change_reader::ChangeReader;
+use crate::fault;
 use crate::forwarding::{LocalChange, LocalRoute, TablesLink};
 use crate::ingest_queue::{self, IngestQueues};
 use crate::local_routes::LocalRoutes;
 use crate::mapping::rib::decision;
 use crate::peer::Shared;
+use crate::peer::failure::message as message_of;
 use crate::restart::{Deferral, Whom};
 use crate::rib_link::{LimitDirection, LimitReached, PeerLink, RibSender, Seat, SessionUp, StaleStep, ToRib};
 
@@ -149,6 +152,7 @@ impl RibHandle {
             queues: Arc::clone(&queues),
             requests: receiver,
             links: Vec::new(),
+            sessions: HashMap::new(),
             feeds: Vec::new(),
             table_feeds: Vec::new(),
             completing: Vec::new(),
@@ -276,7 +280,8 @@ impl RibHandle {
     }
 }
 
-/// A process whose RIB has failed would go on with sessions that nobody feeds: better none, and a restart.
+/// A process whose RIB has failed would go on with sessions that nobody feeds, or with a table that is half changed: better
+/// none, and a restart, over which forwarding goes on (`docs/faults.md`).
 struct NoZombie;
 
 impl Drop for NoZombie {
@@ -295,6 +300,8 @@ struct Owner {
     requests: mpsc::Receiver<Request>,
     /// By [`PeerId`].
     links: Vec<Option<Arc<PeerLink>>>,
+    /// Peers with a session, and since when.
+    sessions: HashMap<PeerId, (PeerAddress, Timestamp)>,
     /// Numbers of readers of changes.
     feeds: Vec<PeerId>,
     /// Those of them that fill the forwarding table.
@@ -476,6 +483,7 @@ impl Owner {
     fn remove(&mut self, now: Timestamp, peer: PeerId) {
         self.rib.remove_peer(now, peer);
         self.deferral.forget(peer);
+        self.sessions.remove(&peer);
         self.feeds.retain(|f| *f != peer);
         self.table_feeds.retain(|f| *f != peer);
         if let Some(link) = self.links.get_mut(usize::from(peer.0)) {
@@ -490,21 +498,39 @@ impl Owner {
         while began.elapsed() < QUANTUM
             && pieces < SLOTS / PIECE
             && queues.take(|message| {
-                let rest = self.message(message);
+                let rest = self.blaming(message);
                 pieces += usize::from(rest.is_some());
                 rest
             })
         {}
     }
 
+    /// As [`message`](Self::message). Where the RIB fails on it, the next run of the program is told on whose message: that
+    /// peer is held for a while then, so that it cannot make us fail again and again.
+    fn blaming(&mut self, message: ToRib) -> Option<ToRib> {
+        let peer = message.peer();
+        // Unwind safe: nobody works on after it, see `NoZombie`.
+        let handled = catch_unwind(AssertUnwindSafe(|| self.message(message)));
+        handled.unwrap_or_else(|panic| {
+            if let Some((address, since)) = self.sessions.get(&peer) {
+                error!(peer = %address, panic = %message_of(&*panic), "the RIB failed on what a peer sent");
+                self.shared.marker.blame(address, self.shared.clock.now().since(*since));
+            }
+            resume_unwind(panic)
+        })
+    }
+
     /// Handles a message, or a piece of it; what is left.
     fn message(&mut self, message: ToRib) -> Option<ToRib> {
         let now = self.shared.clock.now();
         match message {
-            ToRib::Batch(id, batch, mut at) => match self.rib.ingest_some(now, id, &batch, &mut at, PIECE) {
-                Ingested::All => {}
-                Ingested::Some => return Some(ToRib::Batch(id, batch, at)),
-            },
+            ToRib::Batch(id, batch, mut at) => {
+                fault::rib_point();
+                match self.rib.ingest_some(now, id, &batch, &mut at, PIECE) {
+                    Ingested::All => {}
+                    Ingested::Some => return Some(ToRib::Batch(id, batch, at)),
+                }
+            }
             ToRib::Up(up) => self.up(now, *up),
             ToRib::Refresh(id, family, asked) => {
                 asked.taken();
@@ -526,6 +552,7 @@ impl Owner {
         match self.rib.peer_up(now, up.id, &up.params) {
             Ok(handles) => {
                 self.set_link(up.id.peer, up.link);
+                self.sessions.insert(up.id.peer, (up.address.clone(), now));
                 let families: Vec<Family> = up.params.families.iter().map(|f| f.export.family).collect();
                 self.deferral.up(up.id.peer, &up.address, &families, up.restarts);
                 let _ = up.reply.send(handles);

@@ -23,9 +23,9 @@ pub use event::{Event, EventKind, EventQuery, UpdateFault};
 pub use fib::{FibPage, FibQuery, FibRoute, FibState, FibSummary, KernelLeg, KernelRoute};
 pub use node::{DatastoreReport, DrainReport, DrainStep, NodeReport, PeerName, SysctlReport};
 pub use peer::{
-    ActionResult, AdminState, Capability, Clear, CounterRow, Down, DownReason, Drain, ErrorCounts, GracefulRestart,
-    GuardCounts, LastReset, MessageCounts, Messages, Peer, PeerAction, PeerFamily, PeerList, PeerState, PeerSummary,
-    PeerType, Refresh, RefreshDirection, ResetBy, RouteCounters, Timers, Transport,
+    ActionResult, AdminState, Capability, Clear, ConnectError, CounterRow, Down, DownReason, Drain, ErrorCounts,
+    GracefulRestart, GuardCounts, LastReset, MessageCounts, Messages, Peer, PeerAction, PeerFamily, PeerList, PeerState,
+    PeerSummary, PeerType, Refresh, RefreshDirection, ResetBy, RouteCounters, Timers, Transport,
 };
 pub use route::{
     Aggregator, Destination, Explanation, Match, Path, PathStatus, RouteAttributes, RouteOrigin, RouteQuery, RouteView,

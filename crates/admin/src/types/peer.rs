@@ -108,6 +108,8 @@ pub struct Peer {
     pub uptime_seconds: Option<u64>,
     /// Why there is no session and none is tried; none when one is there or tried.
     pub down_reason: Option<DownReason>,
+    /// Why the last try to connect failed; none where there was none, and after one that did not fail.
+    pub connect_error: Option<ConnectError>,
     /// Seconds until the next try; none when nothing waits.
     pub retry_seconds: Option<u64>,
     /// The peer's BGP Identifier, from its OPEN.
@@ -134,6 +136,9 @@ pub struct Peer {
     /// Errors since the peer was configured.
     #[serde(default)]
     pub errors: ErrorCounts,
+    /// Faults of this program in the work for the peer; each ended its session, and no other.
+    #[serde(default)]
+    pub internal_errors: u64,
     /// How often a session was established.
     #[serde(default)]
     pub established_count: u64,
@@ -198,6 +203,8 @@ pub struct PeerSummary {
     pub uptime_seconds: Option<u64>,
     /// Why there is no session and none is tried.
     pub down_reason: Option<DownReason>,
+    /// Why the last try to connect failed.
+    pub connect_error: Option<ConnectError>,
     /// Prefixes received, over all families.
     #[serde(default)]
     pub received: u64,
@@ -232,6 +239,7 @@ impl From<Peer> for PeerSummary {
             state_seconds: peer.state_seconds,
             uptime_seconds: peer.uptime_seconds,
             down_reason: peer.down_reason,
+            connect_error: peer.connect_error,
             flap_count: peer.flap_count,
             last_reset: peer.last_reset,
         }
@@ -246,6 +254,22 @@ pub struct DownReason {
     pub code: Cow<'static, str>,
     /// A sentence for people, with what to do: `cannot read /etc/heddle/rr2.key: no such file`.
     pub text: String,
+}
+
+/// Why a try to connect failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConnectError {
+    /// When.
+    pub at: WallTime,
+    /// Seconds since then.
+    pub seconds_ago: u64,
+    /// A word for programs: `refused`, `timed_out`, `unreachable`, `closed` and `reset` (after TCP, before the peer's
+    /// OPEN), `system`.
+    pub code: Cow<'static, str>,
+    /// A sentence for people.
+    pub text: String,
+    /// How many tries failed in a row.
+    pub attempts: u32,
 }
 
 /// The TCP connection of a session; what is not there is not known or not in use.

@@ -66,6 +66,12 @@ pub(super) fn peer(clock: &Clock, shared: &PeerShared, stats: &[PeerStats]) -> P
             attributes_too_long: stats.iter().map(|s| s.too_long).sum(),
         },
         established_count: status.established,
+        internal_errors: status.internal_errors,
+        connect_error: status.connect_error.as_deref().filter(|_| !established).map(|(at, error)| {
+            let mut error = error.clone();
+            error.seconds_ago = now.since(*at).as_secs();
+            error
+        }),
         flap_count: status.flaps,
         last_reset: status.last_reset.as_deref().map(|(at, reset)| {
             let mut reset = reset.clone();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use heddle_admin::types::EventKind;
 use heddle_bgp_core::message::{HEADER_LEN, MAX_LEN};
 use heddle_bgp_core::{Negotiated, Timestamp};
-use heddle_bgp_fsm::{Action, ConnectionId, DownReason, Event, Message, StateKind, TcpFailure};
+use heddle_bgp_fsm::{Action, ConnectionId, DownCause, DownReason, Event, Message, StateKind, TcpFailure};
 use heddle_rib::session::{SessionHandles, SessionId};
 use tokio::sync::oneshot;
 use tracing::{debug, info, warn};
@@ -14,6 +14,7 @@ use super::session::Session;
 use super::status::{Blocked, Obstacle, SessionStatus, Traffic};
 use super::{LINGER, Life, PeerTask, transport};
 use crate::connection::Connection;
+use crate::fault;
 use crate::listener::Incoming;
 use crate::report;
 use crate::restart::Restarts;
@@ -26,6 +27,7 @@ impl PeerTask {
     /// Carries out all actions that wait.
     pub(super) fn carry_out(&mut self) {
         while let Some(action) = self.fsm.poll_action() {
+            fault::point();
             match action {
                 Action::Connect(id) => self.connect(id),
                 Action::Send(id, message) => self.send(id, &message),
@@ -124,6 +126,10 @@ impl PeerTask {
             && let Some((_, task)) = self.dialing.take()
         {
             task.abort();
+            // Another attempt takes its place: nobody answered this one.
+            if self.fsm.state() == StateKind::Connect {
+                self.unreached(TcpFailure::TimedOut);
+            }
         }
         if let Some(at) = self.connections.iter().position(|(c, _)| *c == id) {
             let (_, connection) = self.connections.swap_remove(at);
@@ -162,7 +168,9 @@ impl PeerTask {
         let addresses = self.shared.interfaces.of_session(self.shared.clock.now(), local, remote);
         self.serial += 1;
         let session_id = SessionId { peer: self.seat.id, serial: self.serial };
+        fault::point();
         let retained = self.stale.back(&negotiated);
+        fault::point();
         let until = self.shared.clock.now() + self.runtime.router.graceful_restart.stale_time.duration();
         self.stale.wait_for_end_of_rib(until);
         let params = self.runtime.session_params(&negotiated, &addresses, &retained);
@@ -177,6 +185,7 @@ impl PeerTask {
         session.note_imports(&params);
         self.session = Some(Box::new(session));
         self.link = Arc::default();
+        fault::point();
         self.rib.control(ToRib::Up(Box::new(SessionUp {
             id: session_id,
             address: self.runtime.address.clone(),
@@ -185,6 +194,7 @@ impl PeerTask {
             link: Arc::clone(&self.link),
             reply,
         })));
+        fault::point();
         if negotiated.graceful_restart.is_some() {
             self.shared.marker.peer_up(&self.runtime.address);
         }
@@ -198,7 +208,9 @@ impl PeerTask {
         let Some(session) = self.session.as_ref().filter(|s| s.connection == id) else { return };
         let now = self.shared.clock.now();
         let modes = self.stale.lost(now, &session.negotiated, reason, &self.runtime.router);
+        fault::point();
         self.rib.control(ToRib::Down(session.id, modes));
+        fault::point();
         self.status.lock().session = None;
         self.shared.marker.peer_down(&self.runtime.address);
     }
@@ -226,13 +238,21 @@ impl PeerTask {
         }
         {
             let mut status = self.status.lock();
+            fault::point();
             status.state = to;
             status.since = now;
             status.established = self.fsm.counters().established;
             status.flaps = self.fsm.counters().flaps;
+            match to {
+                StateKind::OpenConfirm | StateKind::Established => status.connect_error = None,
+                StateKind::Idle | StateKind::Connect | StateKind::Active | StateKind::OpenSent => {}
+            }
             if reason.is_some_and(report::had_open) {
                 status.last_reset = reset.clone().map(|r| Box::new((now, r)));
             }
+        }
+        if let Some(DownReason { cause: DownCause::Tcp(failure), .. }) = reason.filter(|r| !report::had_open(r)) {
+            self.unreached(*failure);
         }
         self.tell(EventKind::PeerState { from: report::peer_state(from), to: report::peer_state(to), reset });
         if to != StateKind::Idle {
@@ -244,11 +264,19 @@ impl PeerTask {
         }
     }
 
+    /// Notes why an attempt to connect failed.
+    fn unreached(&self, failure: TcpFailure) {
+        let now = self.shared.clock.now();
+        let error = report::connect_error(&self.shared.clock, now, failure, self.fsm.failed_attempts().max(1));
+        self.status.lock().connect_error = Some(Box::new((now, error)));
+    }
+
     /// The RIB made the writer's side of the session.
     pub(super) fn attach_writer(&mut self, handles: Option<SessionHandles>) {
         let Some(session) = &mut self.session else { return };
         session.handles = None;
         if let Some(handles) = handles {
+            fault::point();
             session.attach(handles);
         }
     }
@@ -277,6 +305,8 @@ impl PeerTask {
             let text = "a pause after an error; the last reset says which".into();
             self.fsm.idle_until().map(|_| Blocked { by: Obstacle::IdleHold, text })
         };
-        self.blocked.clone().or_else(held).or_else(|| self.hindered.clone())
+        let waits = self.runtime.settings.passive && self.fsm.state() == StateKind::Active;
+        let passive = || Blocked { by: Obstacle::Passive, text: "passive: it is the peer that connects".into() };
+        self.blocked.clone().or_else(held).or_else(|| self.hindered.clone()).or_else(|| waits.then(passive))
     }
 }

@@ -66,7 +66,10 @@ impl PeerTask {
             }
         } else {
             self.blocked = None;
-            self.event(Event::ManualStart);
+            match self.runtime.faults.take() {
+                Some(faults) => self.hold_for_faults(faults),
+                None => self.event(Event::ManualStart),
+            }
         }
     }
 

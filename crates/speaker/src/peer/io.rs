@@ -19,6 +19,7 @@ use super::PeerTask;
 use super::session::Session;
 use super::status::Traffic;
 use crate::connection::{Connection, Read, Written};
+use crate::fault;
 use crate::report;
 use crate::rib_link::ToRib;
 
@@ -38,6 +39,12 @@ thread_local! {
     static DECODER: RefCell<Scratch> = RefCell::new(Scratch::new());
 }
 
+/// What a panic may have left half-way on this thread.
+pub(super) fn forget_scratch() {
+    DECODER.set(Scratch::new());
+    OCTETS.set(vec![0; READ]);
+}
+
 impl PeerTask {
     /// Reads once and handles what came; says whether anything did.
     pub(super) fn read(&mut self, id: ConnectionId) -> bool {
@@ -50,6 +57,7 @@ impl PeerTask {
             Read::Octets(n) => {
                 Traffic::add(&self.status.traffic.bytes_in, n);
                 self.status.lock().last_received = Some(self.shared.clock.now());
+                fault::point();
                 self.frames(id);
                 true
             }
@@ -122,6 +130,7 @@ impl PeerTask {
                 return error.notification().map_or(Frame::Malformed, |n| Frame::Event(Event::BgpHeaderErr(id, n)));
             }
         };
+        fault::point();
         let session = self.session.as_deref_mut().filter(|s| s.connection == id);
         match (frame.kind, session) {
             (MessageType::Update, Some(session)) => {
@@ -170,9 +179,11 @@ impl PeerTask {
             return;
         }
         let room = self.rib.has_room();
+        fault::point();
         if room {
             self.rib.batch(session.id, session.take_batch());
         }
+        fault::point();
         if let Some(paused) = session.set_waiting(!room) {
             let event = if paused { Event::ReadPaused(connection) } else { Event::ReadResumed(connection) };
             self.event(event);
@@ -184,6 +195,7 @@ impl PeerTask {
         let ids: Vec<ConnectionId> = self.connections.iter().map(|(id, _)| *id).collect();
         for id in ids {
             let outcome = self.pump(id);
+            fault::point();
             if outcome.octets > 0 {
                 let now = self.shared.clock.now();
                 self.status.lock().last_sent = Some(now);
@@ -218,7 +230,9 @@ impl PeerTask {
                 if !session.take(&mut slices, WRITE, &self.rib) {
                     break;
                 }
+                fault::point();
                 let written = connection.write_slices(&slices);
+                fault::point();
                 if let Written::Octets(n) = written {
                     pumped.updates += session.wrote(&slices, n, &self.rib);
                     pumped.update_octets += n;

@@ -6,6 +6,7 @@
 
 mod act;
 mod command;
+pub(crate) mod failure;
 mod io;
 pub(crate) mod keys;
 mod limit;
@@ -23,7 +24,7 @@ pub(crate) use reconfigure::SessionEffect;
 pub(crate) use runtime::Runtime;
 
 use std::future::{pending, poll_fn};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -39,6 +40,7 @@ use tokio::time::{Sleep, sleep_until};
 
 use crate::clock::Clock;
 use crate::connection::Connection;
+use crate::fault;
 use crate::interface::Interfaces;
 use crate::last_words::LastWords;
 use crate::mailbox::{Inbox, Mail};
@@ -116,6 +118,15 @@ enum Life {
     Ending,
 }
 
+/// How the work of a task begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Begin {
+    /// The peer is started.
+    Start,
+    /// After a panic: the state machine starts by itself.
+    GoOn,
+}
+
 /// What is given to a new task.
 #[derive(Debug)]
 pub(crate) struct NewPeer {
@@ -176,9 +187,25 @@ impl PeerTask {
         })
     }
 
-    /// Runs until the peer is removed, or nothing is left of a dynamic one.
+    /// Runs until the peer is removed, or nothing is left of a dynamic one. A panic ends the session, not the task.
     pub(crate) async fn run(mut self: Box<Self>) {
-        self.start();
+        let peer = self.runtime.address.ip;
+        let mut begin = Begin::Start;
+        loop {
+            // Not handed on by value, which would have it in the future twice.
+            let ended = failure::caught(peer, pin!(self.work(begin))).await;
+            match ended {
+                Ok(()) => return,
+                Err(panic) => self.failed(&*panic),
+            }
+            begin = Begin::GoOn;
+        }
+    }
+
+    async fn work(&mut self, begin: Begin) {
+        if begin == Begin::Start {
+            self.start();
+        }
         let sleep = sleep_until((Instant::now() + FAR).into());
         tokio::pin!(sleep);
         loop {
@@ -266,6 +293,7 @@ impl PeerTask {
     }
 
     fn handle_wake(&mut self, wake: Wake) {
+        fault::point();
         match wake {
             Wake::Mail(Mail::Command(command)) => self.command(command),
             Wake::Mail(Mail::Incoming(incoming)) => self.accept(incoming),

@@ -40,6 +40,8 @@ pub(crate) struct Runtime {
     pub networks: Arc<[Prefix]>,
     /// Whether the next session is the first after a restart of the process.
     pub start: Start,
+    /// How often in a row the process failed on messages of the peer, where it did so in the run before.
+    pub faults: Option<u32>,
     /// What its segments are signed with, or what is in the way of that.
     pub keys: Result<Option<Keys>, Blocked>,
     /// Static or dynamic.

@@ -17,6 +17,7 @@ use tracing::warn;
 use super::io::{messages_begun, ring};
 use super::runtime::Runtime;
 use super::status::Traffic;
+use crate::fault;
 use crate::interface::SessionAddresses;
 use crate::rib_link::{RefreshAsked, RibSender};
 
@@ -133,7 +134,9 @@ impl Session {
             warn!(reason = %reset, "an UPDATE ends the session");
             reset.notification()
         })?;
+        fault::point();
         self.builder.push(&update);
+        fault::point();
         let Some(action) = update.action else { return Ok(None) };
         let (counter, fault) = match action {
             FaultAction::AttributeDiscard => (&traffic.attribute_discard, UpdateFault::AttributeDiscard),
@@ -255,6 +258,7 @@ impl Session {
     /// So many octets of what was taken went into the socket; says how many messages began in them.
     pub(super) fn wrote(&mut self, slices: &[Bytes], written: usize, rib: &RibSender) -> usize {
         let Some(reader) = self.writers.get_mut(self.turn) else { return 0 };
+        fault::point();
         ring(reader.advance(written), rib);
         messages_begun(slices, written, &mut self.rest)
     }

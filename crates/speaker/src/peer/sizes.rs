@@ -16,15 +16,15 @@ use crate::rib_link::{PeerLink, ToRib};
 /// State of a peer's task, its state machine included.
 const MAX_TASK: usize = 1216;
 /// What the runtime keeps of a task beside that state: a future that waits for a dozen things.
-const MAX_FUTURE: usize = 640;
+const MAX_FUTURE: usize = 704;
 /// State of an established session.
 const MAX_SESSION: usize = 448;
 /// A connection.
 const MAX_CONNECTION: usize = 256;
 /// What others see of a peer.
-const MAX_PUBLISHED: usize = 512;
+const MAX_PUBLISHED: usize = 544;
 /// The mailbox of a peer while it is empty.
-const MAX_MAILBOX: usize = 160;
+const MAX_MAILBOX: usize = 176;
 
 fn size_of_future<A, F: Future>(_: impl Fn(A) -> F) -> usize {
     size_of::<F>()

@@ -129,6 +129,11 @@ impl StaleTimers {
         self.0.iter().map(|t| t.at).min()
     }
 
+    /// Whether stale routes of a family are kept.
+    pub(super) fn keeps(&self, family: Family) -> bool {
+        self.0.iter().any(|t| t.family == family)
+    }
+
     /// Whether nothing is kept.
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()

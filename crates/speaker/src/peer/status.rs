@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use heddle_admin::types::LastReset;
+use heddle_admin::types::{ConnectError, LastReset};
 use heddle_bgp_core::{Negotiated, Timestamp};
 use heddle_bgp_fsm::{MessageCounts, StateKind};
 use heddle_config::{PeerAddress, PeerAs, PeerSettings};
@@ -84,6 +84,10 @@ pub(crate) struct PeerStatus {
     pub established: u64,
     /// How often an established session ended.
     pub flaps: u64,
+    /// Panics of its task.
+    pub internal_errors: u64,
+    /// Why the last attempt to connect failed; none once one has not.
+    pub connect_error: Option<Box<(Timestamp, ConnectError)>>,
     /// How the last one ended.
     pub last_reset: Option<Box<(Timestamp, LastReset)>>,
     /// When the last octets came.
@@ -166,6 +170,8 @@ pub(crate) enum Obstacle {
     NoLocalAddress,
     /// The interface of a link-local address does not exist.
     InterfaceMissing,
+    /// Nothing: the peer is to connect.
+    Passive,
 }
 
 impl Obstacle {
@@ -180,6 +186,7 @@ impl Obstacle {
             Self::IdleHold => "idle_hold",
             Self::NoLocalAddress => "no_local_address",
             Self::InterfaceMissing => "interface_missing",
+            Self::Passive => "passive",
         }
     }
 }

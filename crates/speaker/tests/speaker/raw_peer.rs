@@ -60,17 +60,38 @@ pub(crate) struct RawPeer {
 impl RawPeer {
     /// Connects from address `from` to speaker `to`, and waits until the session is established.
     pub(crate) async fn connect(world: &World, from: u8, to: u8, offer: Offer) -> Self {
-        let mut peer = Self::dial(world, from, to, offer).await.expect("connects");
+        soon("a session", Self::try_connect(world, from, to, offer)).await.expect("a session")
+    }
+
+    /// As [`connect`](Self::connect), where the connection may be refused or end half-way.
+    pub(crate) async fn try_connect(world: &World, from: u8, to: u8, offer: Offer) -> Option<Self> {
+        let mut peer = Self::dial(world, from, to, offer).await.ok()?;
         let mut out = BytesMut::new();
         open(world.ip(from), offer).encode(&mut out, OptionalParameters::WhereNeeded).expect("a short OPEN");
-        peer.stream.write_all(&out).await.expect("writes");
-        let (kind, body) = peer.message().await.expect("an OPEN");
-        assert_eq!(kind, MessageType::Open);
-        peer.open = Some(Open::decode(&body).expect("a sound OPEN"));
-        peer.stream.write_all(&message::KEEPALIVE).await.expect("writes");
-        let (kind, _) = peer.message().await.expect("a KEEPALIVE");
-        assert_eq!(kind, MessageType::Keepalive);
-        peer
+        peer.stream.write_all(&out).await.ok()?;
+        let (kind, body) = peer.quiet_message().await?;
+        if kind != MessageType::Open {
+            return None;
+        }
+        peer.open = Open::decode(&body).ok();
+        peer.stream.write_all(&message::KEEPALIVE).await.ok()?;
+        let (kind, _) = peer.quiet_message().await?;
+        (kind == MessageType::Keepalive).then_some(peer)
+    }
+
+    /// The next message; none at any end.
+    pub(crate) async fn quiet_message(&mut self) -> Option<(MessageType, Vec<u8>)> {
+        loop {
+            if let Some(frame) = self.framer.next().expect("a sound header") {
+                return Some((frame.kind, frame.body().to_vec()));
+            }
+            let mut buffer = vec![0; 64 << 10];
+            let n = self.stream.read(&mut buffer).await.ok()?;
+            if n == 0 {
+                return None;
+            }
+            self.framer.push(buffer.get(..n).expect("was read"));
+        }
     }
 
     /// Opens a connection and says nothing.
