@@ -24,8 +24,8 @@ pub use fib::{FibPage, FibQuery, FibRoute, FibState, FibSummary, KernelLeg, Kern
 pub use node::{DatastoreReport, DrainReport, DrainStep, NodeReport, PeerName, SysctlReport};
 pub use peer::{
     ActionResult, AdminState, Capability, Clear, ConnectError, CounterRow, Down, DownReason, Drain, ErrorCounts,
-    GracefulRestart, GuardCounts, LastReset, MessageCounts, Messages, Peer, PeerAction, PeerFamily, PeerList, PeerState,
-    PeerSummary, PeerType, Refresh, RefreshDirection, ResetBy, RouteCounters, Timers, Transport,
+    GracefulRestart, GuardCounts, LastReset, MessageCounts, Messages, Peer, PeerAction, PeerFamily, PeerList,
+    PeerState, PeerSummary, PeerType, Refresh, RefreshDirection, ResetBy, RouteCounters, Timers, Transport,
 };
 pub use route::{
     Aggregator, Destination, Explanation, Match, Path, PathStatus, RouteAttributes, RouteOrigin, RouteQuery, RouteView,
