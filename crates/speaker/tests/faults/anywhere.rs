@@ -181,6 +181,10 @@ async fn a_panic_anywhere_ends_one_session_and_only_that() {
         // What was counted against it is forgotten, so that the next pause is as short.
         let clear = PeerAction::Clear(Clear { text: None });
         speaker.client.act(&world.ip(2).into(), &clear).await.expect("clears");
+        // The next fault has to come after this reset, not in the midst of it.
+        let cleared =
+            |p: &Peer| p.last_reset.as_ref().is_some_and(|r| r.reason.starts_with("Cease/Administrative Reset"));
+        speaker.peer_until(world.ip(2), "cleared", cleared).await;
     }
     assert_eq!(
         u64::try_from(log.lines(&["ERROR", "127.141.0.2", "injected\\n\\u{1b}[31mfault at "]).len()),
