@@ -31,6 +31,10 @@ mod restart;
 mod restart_marker;
 mod rib_link;
 mod rib_thread;
+#[cfg(test)]
+#[allow(dead_code, reason = "other tests use more of it")]
+#[path = "../tests/speaker/log.rs"]
+mod test_log;
 
 use std::collections::BTreeSet;
 use std::collections::hash_map::RandomState;
@@ -94,6 +98,14 @@ pub struct StartOptions {
     pub node: Option<Arc<dyn heddle_admin::Node>>,
     /// What the process took away from itself, for its API.
     pub confined: daemon::Confined,
+}
+
+impl StartOptions {
+    /// For this alone: of no file, no node and no forwarding table, and as free as before.
+    #[must_use]
+    pub fn new(role: Role) -> Self {
+        Self { role, file: None, socket: None, forwarding: None, node: None, confined: daemon::Confined::default() }
+    }
 }
 
 /// Why a speaker cannot start.

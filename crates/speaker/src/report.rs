@@ -96,9 +96,11 @@ pub(crate) fn last_reset(clock: &Clock, at: Timestamp, reason: &DownReason) -> t
 /// Whether a connection got as far as an OPEN of the peer, or ended by a fault of our own.
 #[must_use]
 pub(crate) fn had_open(reason: &DownReason) -> bool {
+    // A fault of our own is told wherever it happened.
+    if matches!(reason.cause, DownCause::InternalError(_)) {
+        return true;
+    }
     match reason.state {
-        // A fault of our own is told wherever it happened.
-        _ if matches!(reason.cause, DownCause::InternalError(_)) => true,
         StateKind::OpenConfirm | StateKind::Established => true,
         // What ended it was said in answer to an OPEN.
         StateKind::OpenSent => reason.notification.is_some(),

@@ -1,30 +1,8 @@
-use std::sync::{Arc, Mutex, PoisonError};
-
 use proptest::prelude::*;
 use tracing::{error_span, warn};
 
 use super::*;
-
-/// What is written.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(octets)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Log {
-    fn text(&self) -> String {
-        let octets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        String::from_utf8(octets.clone()).expect("UTF-8")
-    }
-}
+use crate::test_log::Log;
 
 /// What nobody may write into a log: a line of its own, a cleared screen, text that runs backwards, a hidden link, a bell.
 const ODD: &str =

@@ -170,35 +170,14 @@ fn missing_interface(address: &PeerAddress) -> io::Error {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-
     use super::*;
-
-    /// What is logged.
-    #[derive(Clone, Default)]
-    struct Log(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Log {
-        fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).write(octets)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    impl Log {
-        fn count(&self, what: &str) -> usize {
-            let octets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            String::from_utf8_lossy(&octets).matches(what).count()
-        }
-    }
+    use crate::test_log::Log;
 
     /// Peers have it in common, and each tries again and again.
     #[test]
     fn an_address_that_is_missing_is_told_once() {
         let log = Log::default();
+        let count = |what: &str| log.text().matches(what).count();
         let to = log.clone();
         let subscriber = tracing_subscriber::fmt().with_writer(move || to.clone()).with_ansi(false).finish();
         tracing::subscriber::with_default(subscriber, || {
@@ -213,17 +192,17 @@ mod tests {
                 bind(&one);
                 bind(&ours);
             }
-            assert_eq!(log.count("does not have local_address yet"), 1);
+            assert_eq!(count("does not have local_address yet"), 1);
             bind(&other);
-            assert_eq!(log.count("does not have local_address yet"), 2);
-            assert_eq!(log.count("has local_address now"), 0, "what was never missing is not told");
+            assert_eq!(count("does not have local_address yet"), 2);
+            assert_eq!(count("has local_address now"), 0, "what was never missing is not told");
 
             // It comes and goes again: both are told.
             missing.there(one.ip);
             missing.there(one.ip);
-            assert_eq!(log.count("has local_address now"), 1);
+            assert_eq!(count("has local_address now"), 1);
             bind(&one);
-            assert_eq!(log.count("does not have local_address yet"), 3);
+            assert_eq!(count("does not have local_address yet"), 3);
         });
     }
 }

@@ -11,7 +11,7 @@ use heddle_speaker::fault;
 use tokio::io::AsyncWriteExt;
 use tokio::task::JoinHandle;
 
-use crate::log::Log;
+use crate::process_log::of_process;
 use crate::random::Random;
 use crate::raw_peer::{NotificationBit, Offer, RawPeer, updates};
 use crate::world::{Running, World, soon, tick};
@@ -64,19 +64,18 @@ async fn talk(mut peer: RawPeer) {
             return;
         }
         let mut octets = [0; 65536];
-        match tokio::time::timeout(Duration::from_millis(2), peer.stream.readable()).await {
-            Ok(_) => match peer.stream.try_read(&mut octets) {
+        if tokio::time::timeout(Duration::from_millis(2), peer.stream.readable()).await.is_ok() {
+            match peer.stream.try_read(&mut octets) {
                 Ok(0) => return,
                 Err(e) if e.kind() != std::io::ErrorKind::WouldBlock => return,
                 Ok(_) | Err(_) => {}
-            },
-            Err(_) => {}
+            }
         }
     }
 }
 
 /// Tries until there is a session, as any peer does.
-async fn connected(world: &World, n: u8, offer: Offer) -> RawPeer {
+pub(crate) async fn connected(world: &World, n: u8, offer: Offer) -> RawPeer {
     let tries = async {
         loop {
             if let Some(peer) = RawPeer::try_connect(world, n, 1, offer).await {
@@ -145,7 +144,7 @@ fn setting(name: &str, otherwise: usize) -> usize {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_panic_anywhere_ends_one_session_and_only_that() {
     let _alone = ALONE.lock().await;
-    let log = Log::of_process();
+    let log = of_process();
     let world = World::new(141);
     let speaker = world.start(1, &[client(2), client(3), client(4)].concat()).await;
     let mut sound = RawPeer::connect(&world, 3, 1, Offer { hold_time: 0, ..Offer::default() }).await;
@@ -200,7 +199,7 @@ async fn a_panic_anywhere_ends_one_session_and_only_that() {
 #[tokio::test(flavor = "multi_thread")]
 async fn routes_stay_where_graceful_restart_was_agreed() {
     let _alone = ALONE.lock().await;
-    let _log = Log::of_process();
+    let _log = of_process();
     let world = World::new(142);
     let speaker =
         world.start(1, &[client(2), client(3)].concat().replace("min = 0, max = 1", "min = 30, max = 60")).await;
@@ -244,7 +243,7 @@ async fn routes_stay_where_graceful_restart_was_agreed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_peer_that_is_removed_does_not_come_back() {
     let _alone = ALONE.lock().await;
-    let _log = Log::of_process();
+    let _log = of_process();
     let world = World::new(144);
     let speaker = world.start(1, &[client(2), client(3)].concat()).await;
     // Nothing happens on this session but what the configuration does to it.

@@ -6,7 +6,9 @@
 #![cfg(debug_assertions)]
 
 mod anywhere;
+#[path = "../speaker/log.rs"]
 mod log;
+mod process_log;
 #[path = "../../../../fuzz/src/random.rs"]
 pub mod random;
 #[allow(dead_code, reason = "other tests use more of it")]

@@ -7,11 +7,16 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use heddle_admin::types::{Peer, PeerState};
 use heddle_speaker::{Role, Speaker, StartOptions, fault, read_config};
 
-use crate::anywhere::ends_silently;
-use crate::raw_peer::{NotificationBit, Offer, RawPeer, updates};
+use crate::anywhere::{connected, ends_silently};
+use crate::raw_peer::{NotificationBit, Offer, updates};
 use crate::world::{World, soon, tick};
 
 const TOML: &str = "HEDDLE_FAULT_TOML";
+
+/// What the peers say of graceful restart.
+fn offer() -> Offer {
+    Offer { graceful_restart: Some(NotificationBit::Clear), ..Offer::default() }
+}
 
 /// The speaker that is to fail: a process of its own.
 #[tokio::test(flavor = "multi_thread")]
@@ -21,14 +26,7 @@ async fn the_speaker_that_fails() {
     let toml = std::fs::read_to_string(file).expect("the configuration");
     let config = read_config(&toml, "test.toml").expect("a sound configuration");
     fault::arm_rib();
-    let options = StartOptions {
-        role: Role::RouteReflector,
-        file: None,
-        socket: None,
-        forwarding: None,
-        node: None,
-        confined: Default::default(),
-    };
+    let options = StartOptions::new(Role::RouteReflector);
     let _speaker = Speaker::start(config, options).await.expect("starts");
     std::future::pending().await
 }
@@ -54,19 +52,6 @@ impl Process {
     }
 }
 
-async fn connected(world: &World, n: u8) -> RawPeer {
-    let offer = Offer { graceful_restart: Some(NotificationBit::Clear), ..Offer::default() };
-    let tries = async {
-        loop {
-            if let Some(peer) = RawPeer::try_connect(world, n, 1, offer).await {
-                return peer;
-            }
-            tick().await;
-        }
-    };
-    soon("a session", tries).await
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn the_process_ends_and_the_next_run_holds_the_peer() {
     let world = World::new(143);
@@ -86,8 +71,8 @@ async fn the_process_ends_and_the_next_run_holds_the_peer() {
             .spawn()
             .expect("starts");
         let mut process = Process(child);
-        let mut sound = connected(&world, 3).await;
-        let mut poisoner = connected(&world, 2).await;
+        let mut sound = connected(&world, 3, offer()).await;
+        let mut poisoner = connected(&world, 2, offer()).await;
         poisoner.send(&updates(3, 1, 40)).await;
         let status = soon("the end of the process", process.ended()).await;
         assert_eq!(status.signal(), Some(6), "aborted, so that the service manager starts it again: {status}");
@@ -97,7 +82,7 @@ async fn the_process_ends_and_the_next_run_holds_the_peer() {
     }
 
     let speaker = world.start(1, &rest).await;
-    let mut sound = connected(&world, 3).await;
+    let mut sound = connected(&world, 3, offer()).await;
     // Nobody waits for a table of the peer that is held.
     sound.send(&updates(3, 1, 40)).await;
     sound.end_of_rib().await;
@@ -112,7 +97,7 @@ async fn the_process_ends_and_the_next_run_holds_the_peer() {
     assert!(shown.retry_seconds.is_some_and(|s| s > 1), "{:?}", shown.retry_seconds);
     let up = heddle_admin::types::PeerAction::Up;
     speaker.client.act(&world.ip(2).into(), &up).await.expect("goes up");
-    let mut poisoner = connected(&world, 2).await;
+    let mut poisoner = connected(&world, 2, offer()).await;
     poisoner.send(&updates(3, 1, 40)).await;
     speaker.peer_until(world.ip(2), "its routes", |p| p.received() == 3).await;
     speaker.speaker.stop().await;

@@ -1,8 +1,6 @@
 //! What is logged of peers that cannot be reached.
 
-use std::io::{self, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use heddle_admin::types::Peer;
@@ -10,30 +8,9 @@ use socket2::{Domain, Socket, Type};
 use tokio::net::TcpListener;
 use tracing::Level;
 
+use crate::log::Log;
 use crate::raw_peer::{Offer, RawPeer};
 use crate::world::{World, soon, tick};
-
-/// The lines of a log.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(octets)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Log {
-    /// The lines that have all of these parts.
-    fn lines(&self, parts: &[&str]) -> Vec<String> {
-        let text = String::from_utf8_lossy(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned();
-        text.lines().filter(|line| parts.iter().all(|part| line.contains(part))).map(str::to_owned).collect()
-    }
-}
 
 /// A peer that refuses connections, and one that answers nothing: each is told once, however often it is tried.
 #[tokio::test]

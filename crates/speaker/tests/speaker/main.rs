@@ -7,6 +7,7 @@ mod changes;
 mod endings;
 mod isolation;
 mod lives;
+mod log;
 mod logged;
 mod raw_peer;
 mod start;

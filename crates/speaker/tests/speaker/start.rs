@@ -41,14 +41,7 @@ async fn two_speakers_exchange_their_routes() {
 async fn a_second_instance_is_refused_and_leaves_no_trace() {
     let world = World::new(102);
     let first = world.start(1, "").await;
-    let options = || StartOptions {
-        role: Role::RouteReflector,
-        file: None,
-        socket: None,
-        forwarding: None,
-        node: None,
-        confined: Default::default(),
-    };
+    let options = || StartOptions::new(Role::RouteReflector);
     let again = |toml: &str| read_config(toml, "test.toml").expect("valid");
 
     let same_socket = Speaker::start(again(&world.toml(1, "")), options()).await.expect_err("the socket is taken");
@@ -71,14 +64,7 @@ async fn metrics_are_served_over_tcp_and_nothing_else_is() {
     let at = SocketAddr::new(world.ip(9), world.port);
     let rest = "[[peers]]\naddress = \"NET.2\"\nasn = 65001\npassive = true\n";
     let toml = world.toml(1, rest).replace("[api]\n", &format!("[api]\nmetrics = \"{at}\"\n"));
-    let options = StartOptions {
-        role: Role::RouteReflector,
-        file: None,
-        socket: None,
-        forwarding: None,
-        node: None,
-        confined: Default::default(),
-    };
+    let options = StartOptions::new(Role::RouteReflector);
     let speaker = Speaker::start(read_config(&toml, "test.toml").expect("valid"), options).await.expect("starts");
     let get = async |path: &str| {
         let mut stream = TcpStream::connect(at).await.expect("connects");

@@ -67,14 +67,7 @@ impl World {
     pub(crate) async fn start(&self, n: u8, rest: &str) -> Running {
         let toml = self.toml(n, rest);
         let config = read_config(&toml, "test.toml").unwrap_or_else(|e| panic!("{e}\n{toml}"));
-        let options = StartOptions {
-            role: Role::RouteReflector,
-            file: None,
-            socket: None,
-            forwarding: None,
-            node: None,
-            confined: Default::default(),
-        };
+        let options = StartOptions::new(Role::RouteReflector);
         let speaker = Speaker::start(config, options).await.expect("starts");
         Running { speaker, client: self.client(n) }
     }
