@@ -7,9 +7,9 @@ use heddle_resources::{Document, Kind};
 use serde_json::Value;
 
 use super::api::{CalicoApi, api_path, api_version, plural};
-use super::backoff::{Backoff, cut};
+use super::backoff::Backoff;
 use super::error::KubernetesError;
-use super::hub::Tie;
+use super::hub::{self, Tie};
 use super::server::{Server, form, with_query};
 use super::slim::{Names, slim};
 use super::value;
@@ -26,13 +26,7 @@ pub(super) async fn find_filter(hub: Tie, server: Server, calico: CalicoApi, nam
             Ok(Some(filter)) => return found(&hub, filter, calico, &name),
             // Without filters at all there is none of this name.
             Ok(None) | Err(KubernetesError::Refused { code: 404, .. }) => return hub.filter_absent(&name),
-            Err(error) => {
-                let is_silence = error.is_silence();
-                tokio::select! {
-                    () = tokio::time::sleep(errors.next(None)) => {}
-                    Ok(()) = returns.changed(), if is_silence => tokio::time::sleep(cut(Backoff::FIRST)).await,
-                }
-            }
+            Err(error) => hub::pause(errors.next(None), error.is_silence(), &mut returns).await,
         }
     }
 }

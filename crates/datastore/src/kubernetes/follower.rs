@@ -12,10 +12,10 @@ use tokio::time::Instant;
 use tracing::{debug, info};
 
 use super::api::{Followed, Known};
-use super::backoff::{Backoff, cut};
+use super::backoff::Backoff;
 use super::discovery::{Superseded, superseded};
 use super::error::KubernetesError;
-use super::hub::Tie;
+use super::hub::{self, Tie};
 use super::items::{Items, LARGEST, Lines, TooLarge};
 use super::server::{Piece, Server, Watch, form, with_query};
 use super::slim::{Names, slim};
@@ -185,11 +185,7 @@ impl Follower {
         }
         self.failures = self.failures.saturating_add(1);
         let pause = self.errors.next(asked);
-        tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            // Whoever got an answer first tells the others: what belongs together comes together.
-            Ok(()) = self.returns.changed(), if is_silence => tokio::time::sleep(cut(Backoff::FIRST)).await,
-        }
+        hub::pause(pause, is_silence, &mut self.returns).await;
     }
 
     fn may_select_less(&self) -> bool {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use heddle_resources::bgp_peer::{PeeringNodes, PeeringPeers, ReversePeering};
 use heddle_resources::{BgpConfiguration, BgpPeer, Key, Kind, Node, Snapshot};
@@ -13,6 +13,7 @@ use tokio::sync::{Notify, watch};
 use tracing::warn;
 
 use super::api::{Need, need};
+use super::backoff::{Backoff, cut};
 use super::error::KubernetesError;
 use super::unfiltered::Unfiltered;
 use crate::datastore::Feed;
@@ -40,6 +41,15 @@ struct Inner {
     /// Objects with problems.
     wrong: BTreeSet<Arc<str>>,
     unfiltered: Unfiltered,
+}
+
+/// Waits until it is tried again: for the pause, or, after a request that got no answer at all, until somebody else gets one.
+/// What belongs together comes together.
+pub(super) async fn pause(pause: Duration, is_silence: bool, returns: &mut watch::Receiver<u64>) {
+    tokio::select! {
+        () = tokio::time::sleep(pause) => {}
+        Ok(()) = returns.changed(), if is_silence => tokio::time::sleep(cut(Backoff::FIRST)).await,
+    }
 }
 
 /// What those who follow a kind each have in common.

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::backoff::{Backoff, cut};
 use super::error::KubernetesError;
-use super::hub::Tie;
+use super::hub::{self, Tie};
 use super::items::Lines;
 use super::server::{Piece, Server, Watch, form};
 use super::slim::{Names, slim};
@@ -132,10 +132,7 @@ impl SecretFollower {
             self.hub.trouble(&self.what, error);
         }
         let pause = self.errors.next(asked);
-        tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            Ok(()) = self.returns.changed(), if is_silence => tokio::time::sleep(cut(Backoff::FIRST)).await,
-        }
+        hub::pause(pause, is_silence, &mut self.returns).await;
     }
 
     /// It cannot be read; who waits for it goes on without it.

@@ -165,22 +165,7 @@ impl Source for KubernetesSource {
         let node = Arc::clone(&self.options.node);
         let hub = Arc::new(Hub::new(feed, self.address, node, kinds));
         let (answered, mut answers) = mpsc::unbounded_channel();
-        let mut run = Run {
-            hub: Tie::new(&hub),
-            server: self.server,
-            options: self.options,
-            tasks: JoinSet::new(),
-            followers: BTreeMap::new(),
-            discovered: None,
-            filters_wait: true,
-            secrets: BTreeMap::new(),
-            filters: BTreeMap::new(),
-            answered,
-            apis: watch::Sender::new(None),
-            looking: None,
-            probing: None,
-            failures: Backoff::default(),
-        };
+        let mut run = Run::new(&hub, self.server, self.options, answered);
         let (mut wishes, mut filters, mut apis) = (run.hub.wishes(), run.hub.filters(), run.apis.subscribe());
         run.discover();
         run.probe();
@@ -271,6 +256,36 @@ struct Run {
 }
 
 impl Run {
+    /// Of which nothing runs yet.
+    fn new(
+        hub: &Arc<Hub>,
+        server: Server,
+        options: KubernetesOptions,
+        answered: mpsc::UnboundedSender<Arc<str>>,
+    ) -> Self {
+        Self {
+            hub: Tie::new(hub),
+            server,
+            options,
+            tasks: JoinSet::new(),
+            followers: BTreeMap::new(),
+            discovered: None,
+            filters_wait: true,
+            filters: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+            answered,
+            apis: watch::Sender::new(None),
+            looking: None,
+            probing: None,
+            failures: Backoff::default(),
+        }
+    }
+
+    /// The API of Calico's that counts.
+    fn calico(&self) -> CalicoApi {
+        self.discovered.as_ref().map_or(CalicoApi::Stored, |found| found.calico)
+    }
+
     /// Whoever failed begins again: a fault in one place must not leave a kind as it is for good.
     fn begin_again(&mut self, id: Id) {
         error!("a fault of ours ended a task that follows the API server; it begins again; report this");
@@ -286,9 +301,8 @@ impl Run {
             self.followers.remove(&kind).iter().for_each(Task::stop);
             let what: Arc<str> = kind.as_str().into();
             self.hub.trouble(&what, KubernetesError::Failed { what: Arc::clone(&what) });
-            let calico = self.discovered.as_ref().map_or(CalicoApi::Stored, |found| found.calico);
             let pause = self.failures.next(None);
-            self.follow_after(pause, kind, calico);
+            self.follow_after(pause, kind, self.calico());
         }
         let wanted: BTreeSet<Arc<str>> = self.secrets.keys().cloned().collect();
         self.secrets.retain(|_, secret| !is_it(&secret.task));
@@ -320,13 +334,13 @@ impl Run {
                         }
                         doubted = None;
                         // What is there may be joined by what is not, or by the API that comes before it.
-                        let more = !found.lacking.is_empty() || (wanted.is_none() && found.calico == CalicoApi::Native);
+                        let earlier = wanted.is_none() && found.calico == CalicoApi::Native;
+                        let more = found.both || earlier || !found.lacking.is_empty();
                         let pause = match &found {
                             Discovered { lacking, .. } if lacking.contains(&Kind::BgpFilter) => LOOK_FOR_FILTERS,
                             Discovered { both: true, .. } => LOOK_WHILE_BOTH,
                             Discovered { both: false, .. } => LOOK_AGAIN,
                         };
-                        let more = more || found.both;
                         tell.send_if_modified(|now| {
                             let changed = now.as_ref() != Some(&found);
                             *now = Some(found);
@@ -377,7 +391,7 @@ impl Run {
         for (_, task) in self.filters.extract_if(.., |name, _| !wanted.contains(name)) {
             task.stop();
         }
-        let calico = self.discovered.as_ref().map_or(CalicoApi::Stored, |found| found.calico);
+        let calico = self.calico();
         for name in wanted {
             if self.filters.get(name).is_none_or(|task| task.handle.is_finished()) {
                 let tie = Tie::new(self.hub.hub());
@@ -524,22 +538,8 @@ mod tests {
         let (_datastore, hub) = hub().await;
         let config = Config::new("http://127.0.0.1:1".parse().expect("an address"));
         let (answered, _answers) = mpsc::unbounded_channel();
-        let mut run = Run {
-            hub: Tie::new(&hub),
-            server: Server::new(kubernetes_client(&config).expect("a client"), Found::Given),
-            options: KubernetesOptions::of("n1"),
-            tasks: JoinSet::new(),
-            followers: BTreeMap::new(),
-            discovered: None,
-            filters_wait: true,
-            secrets: BTreeMap::new(),
-            filters: BTreeMap::new(),
-            answered,
-            apis: watch::Sender::new(None),
-            looking: None,
-            probing: None,
-            failures: Backoff::default(),
-        };
+        let server = Server::new(kubernetes_client(&config).expect("a client"), Found::Given);
+        let mut run = Run::new(&hub, server, KubernetesOptions::of("n1"), answered);
         let handle = run.tasks.spawn(async { panic!("a fault, for the test") });
         let failed = handle.id();
         run.followers.insert(Kind::Node, Task { handle, tie: Tie::new(&hub) });
