@@ -15,8 +15,7 @@ pub(crate) const ADDRESS_LEN: usize = 128;
 /// # Errors
 /// `InvalidInput`: the address is none of the socket's, or the prefix length is impossible.
 pub(crate) fn of_socket(socket: &impl AsFd, peer: IpAddr, prefix_len: Option<u8>) -> io::Result<Vec<u8>> {
-    let longest = if peer.is_ipv4() { 32 } else { 128 };
-    if prefix_len.is_some_and(|len| len > longest) {
+    if prefix_len.is_some_and(|len| len > host_len(peer)) {
         return Err(invalid("the prefix length is longer than the address"));
     }
     match (peer, is_ipv6(socket)?) {
@@ -27,6 +26,11 @@ pub(crate) fn of_socket(socket: &impl AsFd, peer: IpAddr, prefix_len: Option<u8>
         (IpAddr::V4(_), true) => Err(invalid("an IPv4 peer on a socket for IPv6 alone")),
         (IpAddr::V6(_), false) => Err(invalid("an IPv6 peer on an IPv4 socket")),
     }
+}
+
+/// The prefix length of a single address.
+pub(crate) const fn host_len(address: IpAddr) -> u8 {
+    if address.is_ipv4() { 32 } else { 128 }
 }
 
 pub(crate) fn invalid(reason: &'static str) -> io::Error {

@@ -10,7 +10,7 @@ use std::io;
 use std::net::IpAddr;
 use std::os::fd::AsFd;
 
-use crate::address::{ADDRESS_LEN, invalid, of_socket};
+use crate::address::{ADDRESS_LEN, host_len, invalid, of_socket};
 use crate::raw;
 
 /// The longest key in octets (`TCP_AO_MAXKEYLEN`).
@@ -103,7 +103,8 @@ pub enum Use {
 /// above 80 octets, an impossible prefix length, an address of the other family.
 pub fn add_key(socket: &impl AsFd, peer: IpAddr, prefix_len: Option<u8>, key: &Key, r#use: Use) -> io::Result<()> {
     let address = of_socket(socket, peer, prefix_len)?;
-    let option = encode_add(&address, mask(peer, prefix_len), key, r#use)
+    // The kernel wants a length for single addresses, too.
+    let option = encode_add(&address, prefix_len.unwrap_or_else(|| host_len(peer)), key, r#use)
         .ok_or_else(|| invalid("a TCP-AO key has 1 to 80 octets"))?;
     raw::set(socket, libc::IPPROTO_TCP, ADD_KEY, &option)
 }
@@ -121,7 +122,7 @@ pub fn remove_key(
     let address = of_socket(socket, peer, prefix_len)?;
     let mut option = [0; del::LEN];
     put(&mut option, 0, &address);
-    put(&mut option, del::PREFIX, &[mask(peer, prefix_len)]);
+    put(&mut option, del::PREFIX, &[prefix_len.unwrap_or_else(|| host_len(peer))]);
     put(&mut option, del::SEND_ID, &[send_id]);
     put(&mut option, del::RECV_ID, &[recv_id]);
     match raw::set(socket, libc::IPPROTO_TCP, DEL_KEY, &option) {
@@ -134,11 +135,6 @@ pub fn remove_key(
 #[must_use]
 pub fn is_unsupported(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::ENOPROTOOPT)
-}
-
-/// The kernel wants a length for single addresses, too.
-fn mask(peer: IpAddr, prefix_len: Option<u8>) -> u8 {
-    prefix_len.unwrap_or_else(|| if peer.is_ipv4() { 32 } else { 128 })
 }
 
 /// `struct tcp_ao_add`; none when the key's length is impossible.
