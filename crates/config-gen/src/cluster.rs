@@ -70,7 +70,7 @@ pub(crate) struct Cluster<'a> {
     pub(crate) global_key: Option<Key>,
     /// `BGPConfiguration` `node.NAME` of this node.
     pub(crate) own_settings: Option<&'a BgpConfiguration>,
-    /// All nodes, by name.
+    /// All nodes, by name; then the guest.
     pub(crate) members: Vec<Member<'a>>,
     /// This node, as a place in `members`.
     own: usize,
@@ -80,6 +80,24 @@ pub(crate) struct Cluster<'a> {
 impl<'a> Cluster<'a> {
     /// The cluster around the node of this name; none where there is no such node.
     pub(crate) fn around(name: &str, snapshot: &'a Snapshot, fallback: &'a BgpConfigurationSpec) -> Option<Self> {
+        Self::with(name, None, snapshot, fallback)
+    }
+
+    /// The cluster around a speaker that is none of its nodes, as if it were one.
+    pub(crate) fn around_guest(
+        guest: Member<'a>,
+        snapshot: &'a Snapshot,
+        fallback: &'a BgpConfigurationSpec,
+    ) -> Option<Self> {
+        Self::with(guest.name(), Some(guest), snapshot, fallback)
+    }
+
+    fn with(
+        name: &str,
+        guest: Option<Member<'a>>,
+        snapshot: &'a Snapshot,
+        fallback: &'a BgpConfigurationSpec,
+    ) -> Option<Self> {
         let mut ports = HashMap::new();
         let (mut global, mut own_settings) = (None, None);
         for configuration in snapshot.all::<BgpConfiguration>() {
@@ -95,16 +113,16 @@ impl<'a> Cluster<'a> {
                 }
             }
         }
-        let members: Vec<Member<'a>> = snapshot
-            .all::<Node>()
-            .map(|node| Member {
-                node,
-                asn: node.spec.bgp.as_number.map(|n| Asn(n.0)),
-                cluster_id: node.spec.bgp.route_reflector_cluster_id.map(|ip| ClusterId(ip.into())),
-                listen_port: ports.get(&*node.metadata.name).copied(),
-            })
-            .collect();
-        let own = members.iter().position(|m| &**m.name() == name)?;
+        let nodes = snapshot.all::<Node>().map(|node| Member {
+            node,
+            asn: node.spec.bgp.as_number.map(|n| Asn(n.0)),
+            cluster_id: node.spec.bgp.route_reflector_cluster_id.map(|ip| ClusterId(ip.into())),
+            listen_port: ports.get(&*node.metadata.name).copied(),
+        });
+        let mut members: Vec<Member<'a>> = nodes.collect();
+        // A guest may have the name of a node.
+        let own = if guest.is_some() { members.len() } else { members.iter().position(|m| &**m.name() == name)? };
+        members.extend(guest);
         let mut by_address: HashMap<IpAddr, Vec<usize>> = HashMap::with_capacity(members.len() * 2);
         for (index, member) in members.iter().enumerate() {
             for address in FAMILIES.into_iter().filter_map(|f| member.address(f)) {
@@ -126,6 +144,11 @@ impl<'a> Cluster<'a> {
     pub(crate) fn own(&self) -> &Member<'a> {
         #[expect(clippy::indexing_slicing, reason = "`own` is a position in `members`, which never changes")]
         &self.members[self.own]
+    }
+
+    /// Whether this is the node, or guest, around whom the cluster is.
+    pub(crate) fn is_own(&self, member: &Member<'_>) -> bool {
+        std::ptr::eq(member.node, self.own().node)
     }
 
     /// The nodes with this address, by name.

@@ -12,7 +12,7 @@ use crate::warning::{Waiting, Warning};
 use crate::{fib, router, services, sessions};
 
 /// What a node runs, and what is worth knowing about it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Generated {
     /// What the speaker runs; none while the node waits for something: then it has no sessions.
     pub config: Option<Config>,
@@ -66,8 +66,7 @@ impl PeerKind {
 /// What the node of this context runs in this cluster.
 #[must_use]
 pub fn generate(snapshot: &Snapshot, context: &NodeContext) -> Generated {
-    let mut generated =
-        Generated { config: None, waiting: None, warnings: Vec::new(), origins: Origins::default(), peers: Vec::new() };
+    let mut generated = Generated::default();
     match fill(snapshot, context, &mut generated) {
         Ok(config) => generated.config = Some(config),
         Err(waiting) => generated.waiting = Some(waiting),

@@ -5,6 +5,8 @@
 //! [`Config`](heddle_config::Config) for the speaker, [`Warning`]s, the [`Origins`] of everything in it, and under which
 //! name and kind each peer is shown. The same input gives the same output, whatever order anything arrived in.
 //!
+//! [`generate_reflector`] does the same for a route reflector that is none of the nodes.
+//!
 //! The semantics are those of Calico's BGP configuration (release 3.33): `docs/config-gen.md` has the table of fields,
 //! and of the few cases that differ on purpose.
 //!
@@ -30,6 +32,7 @@ mod mesh;
 mod origin;
 mod passwords;
 mod policies;
+mod reflector;
 mod reverse;
 mod router;
 mod services;
@@ -42,4 +45,5 @@ mod warning;
 pub use context::{EndpointStatus, NodeContext, PodCidrs, RouterIdError, RouterIdSource};
 pub use generated::{Generated, PeerIdentity, PeerKind, generate};
 pub use origin::{Origins, Source, Subject};
+pub use reflector::{ReflectorContext, generate_reflector};
 pub use warning::{Waiting, Warning};

@@ -19,7 +19,7 @@ use crate::services::ServiceRoutes;
 use crate::warning::Warning;
 
 /// Takes everything that no filter rejected. Named, because an eBGP peer without a policy gives nothing (RFC 8212 §2).
-const ACCEPT: &str = "import-accept";
+pub(crate) const ACCEPT: &str = "import-accept";
 /// What `nextHopMode: Self` does on a reflector.
 const NEXT_HOP_SELF: &str = "next-hop-self";
 
@@ -102,8 +102,7 @@ impl<'c, 'a> Policies<'c, 'a> {
     }
 
     fn accept(&mut self) -> String {
-        let policy = Policy { name: ACCEPT.to_owned(), default: PolicyDefault::Accept, rules: Vec::new() };
-        self.made.entry(ACCEPT.to_owned()).or_insert_with(|| (policy, Vec::new()));
+        self.made.entry(ACCEPT.to_owned()).or_insert_with(|| (accept(), Vec::new()));
         ACCEPT.to_owned()
     }
 
@@ -154,6 +153,11 @@ impl<'c, 'a> Policies<'c, 'a> {
         };
         self.made.into_values().map(trace).collect()
     }
+}
+
+/// The policy that takes everything.
+pub(crate) fn accept() -> Policy {
+    Policy { name: ACCEPT.to_owned(), default: PolicyDefault::Accept, rules: Vec::new() }
 }
 
 /// The resource of a source, whichever field it is.

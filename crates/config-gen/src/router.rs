@@ -17,7 +17,7 @@ const MOST_PATHS: u16 = 16;
 /// Where a peer or listener has no port of its own.
 pub(crate) const BGP_PORT: u16 = 179;
 /// How long the routes of peers that do not come back after a restart are waited for. (Calico waits 240 s, mute.)
-const DEFERRAL: Seconds = Seconds(10);
+pub(crate) const DEFERRAL: Seconds = Seconds(10);
 
 /// A configuration without peers.
 pub(crate) fn configuration(
@@ -71,7 +71,7 @@ const fn v4_bits(address: std::net::IpAddr) -> Option<u32> {
 
 /// Calico's identifier from a name: the first four octets of its SHA-256, the first of them taken out of the multicast
 /// and reserved range.
-fn hash(name: &str) -> BgpId {
+pub(crate) fn hash(name: &str) -> BgpId {
     let digest = Sha256::digest(name.as_bytes());
     let mut octets = digest.iter().copied();
     let mut next = || octets.next().unwrap_or_default();

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::net::IpAddr;
+use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,9 +12,9 @@ use heddle_config::{
     AddPath, AddPathSend, FamilySettings, IdleHold, LocalAs, NextHopMode, Peer, PeerAddress, PeerAs, PeerFamily,
     PeerSettings, Seconds, StaticRoute,
 };
-use heddle_resources::Key;
-use heddle_resources::bgp_peer::{NextHop, SourceAddress};
+use heddle_resources::bgp_peer::{NextHop, ReversePeering, SourceAddress};
 use heddle_resources::value::Cidr;
+use heddle_resources::{BgpPeer, Key};
 
 use crate::cluster::{Cluster, prefix, unicast};
 use crate::context::NodeContext;
@@ -59,10 +60,28 @@ pub(crate) fn peers<'a>(
     warnings: &mut Vec<Warning>,
     origins: &mut Origins,
 ) -> Made {
+    let sessions = resolved(cluster, context, warnings);
+    let mut passwords = Passwords::new(cluster.snapshot, &context.secrets_namespace);
+    let mut family = |session: &Session<'a>, peer_type, warnings: &mut Vec<Warning>| {
+        family_settings(cluster, session, peer_type, policies, warnings)
+    };
+    made(cluster, sessions, &mut passwords, &mut family, (warnings, origins))
+}
+
+/// What a session does with the routes of its family.
+type OfFamily<'f, 'a> = dyn FnMut(&Session<'a>, PeerType, &mut Vec<Warning>) -> FamilySettings + 'f;
+
+/// The peers of these sessions.
+pub(crate) fn made<'a>(
+    cluster: &Cluster<'a>,
+    sessions: BTreeMap<IpAddr, Session<'a>>,
+    passwords: &mut Passwords<'a>,
+    family: &mut OfFamily<'_, 'a>,
+    (warnings, origins): (&mut Vec<Warning>, &mut Origins),
+) -> Made {
     let mut made = Made::default();
     let mut distinct = Vec::new();
-    let mut passwords = Passwords::new(cluster.snapshot, &context.secrets_namespace);
-    for (address, session) in resolved(cluster, context, warnings) {
+    for (address, session) in sessions {
         // A session that can never come up stands in the list with the reason, as in Calico it would without one.
         let unusable = address.to_string().parse::<PeerAddress>().err().map(|reason| reason.to_string());
         if let Some(reason) = &unusable {
@@ -76,13 +95,19 @@ pub(crate) fn peers<'a>(
             made.static_routes.insert(StaticRoute { prefix, via }, source);
         }
         let description = Some(description(&session));
-        let mut settings = settings(cluster, &session, policies, &mut passwords, warnings);
+        let of_family = family(&session, peer_type(cluster, &session), warnings);
+        let mut settings = settings(cluster, &session, of_family, passwords, warnings);
         settings.blocked = unusable.or(settings.blocked);
         origins.set(Subject::Peer(address.clone()), session.sources);
         let settings = shared(&mut distinct, settings);
         made.peers.push(Peer { address, asn: PeerAs::Asn(session.asn), description, group: None, settings });
     }
     made
+}
+
+/// "Internal" is what has the AS that the peer knows us by.
+fn peer_type(cluster: &Cluster<'_>, session: &Session<'_>) -> PeerType {
+    PeerAs::Asn(session.asn).peer_type(session.wishes.local_asn.unwrap_or(cluster.own_asn()))
 }
 
 /// The settings, which are those of other peers wherever they are equal: in a mesh the peers of a family have one of two, as
@@ -110,13 +135,21 @@ fn resolved<'a>(
     explicit::strays(cluster, &context.endpoints, warnings);
     reverse::sessions(cluster, &mut sessions);
     mesh::sessions(cluster, &mut sessions);
-    let own = cluster.own();
+    once_each(cluster, sessions, warnings)
+}
+
+/// The first session of each address.
+pub(crate) fn once_each<'a>(
+    cluster: &Cluster<'_>,
+    sessions: Vec<Session<'a>>,
+    warnings: &mut Vec<Warning>,
+) -> BTreeMap<IpAddr, Session<'a>> {
     let mut by_address: BTreeMap<IpAddr, Session<'a>> = BTreeMap::new();
     for session in sessions {
         // A family that the node has no address of has no sessions, and nobody peers with himself.
-        match own.address(session.family()) {
+        match cluster.own().address(session.family()) {
             None => continue,
-            Some(address) if address == session.address => continue,
+            Some(own) if own == session.address && !is_beside(cluster, &session) => continue,
             Some(_) => {}
         }
         match by_address.entry(session.address) {
@@ -127,6 +160,16 @@ fn resolved<'a>(
         }
     }
     by_address
+}
+
+/// Whether a session with our own address is one with another speaker there, as with a reflector that shares the address of its
+/// node: on another port, and no node is to be the other end.
+fn is_beside(cluster: &Cluster<'_>, session: &Session<'_>) -> bool {
+    let port = |port: Option<NonZeroU16>| port.map_or(BGP_PORT, NonZeroU16::get);
+    let asked_by = cluster.snapshot.named::<BgpPeer>(&session.asked_by.name);
+    session.kind != PeerKind::Mesh
+        && port(session.port) != port(cluster.port_of(cluster.own()))
+        && asked_by.is_some_and(|peer| peer.spec.reverse_peering == ReversePeering::Manual)
 }
 
 /// What to say of a session that another one hides.
@@ -163,14 +206,12 @@ fn description(session: &Session<'_>) -> String {
 fn settings<'a>(
     cluster: &Cluster<'a>,
     session: &Session<'a>,
-    policies: &mut Policies<'_, 'a>,
+    of_family: FamilySettings,
     passwords: &mut Passwords<'a>,
     warnings: &mut Vec<Warning>,
 ) -> PeerSettings {
     let wishes = &session.wishes;
     let own_asn = cluster.own_asn();
-    // "Internal" is what has the AS that the peer knows us by.
-    let peer_type = PeerAs::Asn(session.asn).peer_type(wishes.local_asn.unwrap_or(own_asn));
     let (password, blocked) = match wishes.password.map(|wanted| passwords.get(wanted)) {
         None => (None, None),
         Some(Ok(password)) => (Some(password.clone()), None),
@@ -188,7 +229,7 @@ fn settings<'a>(
     PeerSettings {
         blocked,
         password,
-        port: session.port.map_or(BGP_PORT, std::num::NonZeroU16::get),
+        port: session.port.map_or(BGP_PORT, NonZeroU16::get),
         local_address: own_address.map(PeerAddress::from),
         passive: match session.role {
             Role::Active => false,
@@ -201,11 +242,8 @@ fn settings<'a>(
         keepalive: keepalive(wishes.keepalive, &session.asked_by, warnings),
         connect_retry: CONNECT_RETRY,
         idle_hold: IDLE_HOLD,
-        families: vec![PeerFamily {
-            family: unicast(session.family()),
-            settings: family_settings(cluster, session, peer_type, policies, warnings),
-        }],
-        route_reflector_client: is_client(cluster, session, peer_type),
+        families: vec![PeerFamily { family: unicast(session.family()), settings: of_family }],
+        route_reflector_client: is_client(cluster, session),
         // BIRD's `local as` takes the place of the node's AS everywhere on the session.
         local_as: wishes.local_asn.filter(|asn| *asn != own_asn).map(|asn| LocalAs {
             asn,
@@ -249,8 +287,8 @@ fn family_settings<'a>(
 }
 
 /// A reflector's internal peers are its clients, but for reflectors of the same cluster.
-fn is_client(cluster: &Cluster<'_>, session: &Session<'_>, peer_type: PeerType) -> bool {
-    match (peer_type, cluster.own().cluster_id) {
+fn is_client(cluster: &Cluster<'_>, session: &Session<'_>) -> bool {
+    match (peer_type(cluster, session), cluster.own().cluster_id) {
         (PeerType::Ibgp, Some(own)) => session.cluster_id != Some(own),
         (PeerType::Ibgp, None) | (PeerType::Ebgp, _) => false,
     }

@@ -6,6 +6,7 @@ mod fib;
 mod filters;
 mod mesh;
 mod peers;
+mod reflector;
 mod router;
 mod services;
 mod speed;

@@ -1,6 +1,7 @@
 //! What is worth saying about a cluster, and what a node waits for.
 
 use std::net::IpAddr;
+use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use heddle_bgp_core::{Asn, BgpId};
@@ -114,6 +115,39 @@ pub enum Warning {
         address: IpAddr,
         /// Why not.
         reason: String,
+    },
+    /// A `BGPPeer` with the address and port of a reflector, and another AS.
+    #[error(
+        "{peer} has the address of this reflector and asNumber {asn}; it is passed over, for the reflector's AS is {own}"
+    )]
+    OtherReflectorAs {
+        /// The BGPPeer.
+        peer: Key,
+        /// Its `asNumber`.
+        asn: Asn,
+        /// The reflector's.
+        own: Asn,
+    },
+    /// No `BGPPeer` leads to an address of a reflector.
+    #[error(
+        "nobody peers with {address}: write a BGPPeer with peerIP \"{}\" and asNumber {asn}",
+        std::net::SocketAddr::new(*address, port.get())
+    )]
+    UnusedReflector {
+        /// The reflector's address.
+        address: IpAddr,
+        /// The reflector's port.
+        port: NonZeroU16,
+        /// The reflector's AS.
+        asn: Asn,
+    },
+    /// A `BGPPeer` of a reflector whose address is that of a node: the node takes itself for the other end.
+    #[error("{peer}: the address of this reflector is that of node {node}, too; write reversePeering: Manual")]
+    ReflectorTakenForNode {
+        /// The BGPPeer.
+        peer: Key,
+        /// The node.
+        node: Arc<str>,
     },
     /// `keepaliveTime` above a third of the hold time.
     #[error("{peer}: keepaliveTime {asked} s is more than a third of the hold time; {used} s is taken")]
