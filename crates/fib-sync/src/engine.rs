@@ -32,7 +32,7 @@ use crate::table::{GroupId, GroupState, Slot, Table};
 pub use dump::DumpEnd;
 use dump::Dumps;
 use objects::Objects;
-pub use writes::{Refusal, Write, WriteKind};
+pub use writes::{Heard, Refusal, Write, WriteKind};
 
 /// Fewer targets than this are not searched for unused ones.
 const TARGETS: usize = 1024;
@@ -68,8 +68,10 @@ pub struct FibSync {
     in_flight: Vec<writes::InFlight>,
     refused: writes::Refused,
     conflicts: BTreeMap<Prefix, u8>,
-    /// Destinations of which it is not known what became of the last write: the next dump tells.
+    /// Destinations of which it is not known what became of the last write, or whose the route is: the next dump tells.
     unsure: BTreeSet<Prefix>,
+    /// Something waits to be replaced until all reports are read.
+    to_hear: bool,
     dumps: Dumps,
     stale: Stale,
     stale_until: Option<Timestamp>,
@@ -108,6 +110,7 @@ impl FibSync {
             refused: writes::Refused::default(),
             conflicts: BTreeMap::new(),
             unsure: BTreeSet::new(),
+            to_hear: false,
             dumps: Dumps::default(),
             stale: Stale::Kept,
             stale_until: None,
@@ -145,7 +148,7 @@ impl FibSync {
             rejected: members(|state| matches!(state, GroupState::Rejected)),
             conflicts: count(self.conflicts.len()),
             refused: count(self.refused.len()),
-            pending: count(self.dirty.len() + self.deletions.len() + self.in_flight.len()),
+            pending: count(self.dirty.len() + self.deletions.len() + self.in_flight.len() + self.unsure.len()),
             local_routes: count(self.local.len()),
             objects: count(self.objects.len()),
             ..self.counters

@@ -20,6 +20,9 @@
 //!   dump finds them. A stranger's route under our key is left, reported, and followed when it goes.
 //! - What is there is not written again. A key that is not known as ours is made with `CREATE | EXCL`, one that is ours is
 //!   replaced in place; where the metric changes the new route is there before the old one goes; deletions come last.
+//! - The kernel replaces whichever route has the key, a stranger's too. So all that it has reported is read before anything is
+//!   replaced, and after lost reports a dump. A stranger who comes between that and the write, which takes microseconds,
+//!   cannot be told from ours: the kernel knows no "replace if".
 //! - The kernel is read at the start, after lost events or answers, and where it changes routes without saying so: at most
 //!   one dump at a time, 100 ms apart.
 //! - A link that is reported to be without carrier or down has taken its nexthop objects, or its IPv4 routes, along, whatever

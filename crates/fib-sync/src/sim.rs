@@ -136,6 +136,44 @@ fn a_route_that_goes_without_a_word_comes_back() {
     assert_eq!((world.ours(), world.repairs()), (before, 1));
 }
 
+/// The kernel puts a route in the place of whichever has the key. Where reports were lost nobody knows whose it is, so nothing
+/// is replaced before a dump has told; what has a key of its own need not wait.
+#[test]
+fn a_stranger_of_whom_the_report_was_lost_is_left_alone() {
+    for objects in [NexthopObjects::Never, NexthopObjects::Always] {
+        let mut world = World::new(settings(objects), 1);
+        world.learn("10.1.0.0/16", &["192.0.2.2"]);
+        world.learn("10.3.0.0/16", &["192.0.2.2"]);
+        world.run_until_quiet();
+        world.stranger_takes("10.1.0.0/16");
+        world.next_fault(Fault::Overrun);
+        world.learn("10.1.0.0/16", &["198.51.100.2"]);
+        world.learn("10.2.0.0/16", &["198.51.100.2"]);
+        world.learn("10.3.0.0/16", &["198.51.100.2"]);
+        world.react();
+        let (left, made) = ("10.3.0.0/16 1024 192.0.2.2@1", "10.2.0.0/16 1024 198.51.100.2@2");
+        assert_eq!((world.ours(), world.conflicts()), (vec![made.to_owned(), left.to_owned()], 0));
+        world.run_until_quiet();
+        let moved = "10.3.0.0/16 1024 198.51.100.2@2";
+        assert_eq!((world.ours(), world.conflicts()), (vec![made.to_owned(), moved.to_owned()], 1));
+        world.check("in the end");
+    }
+}
+
+/// The same where the report has only not been read yet.
+#[test]
+fn a_stranger_of_whom_nobody_has_heard_yet_is_left_alone() {
+    let mut world = World::new(settings(NexthopObjects::Never), 1);
+    world.learn("10.1.0.0/16", &["192.0.2.2"]);
+    world.run_until_quiet();
+    world.stranger_takes("10.1.0.0/16");
+    world.learn("10.1.0.0/16", &["198.51.100.2"]);
+    world.next_fault(Fault::LateReports);
+    world.run_until_quiet();
+    assert_eq!((world.ours(), world.conflicts()), (Vec::new(), 1));
+    world.check("in the end");
+}
+
 /// IPIP: `via NEXT_HOP dev tunl0 onlink`, in the same network without the tunnel.
 #[test]
 fn routes_through_a_tunnel() {

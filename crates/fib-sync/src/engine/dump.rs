@@ -34,6 +34,8 @@ pub(super) struct Dumps {
     wanted: bool,
     running: bool,
     complete: bool,
+    /// Reports were lost since the last whole dump: what we take to be ours may be a stranger's by now.
+    blind: bool,
     begun: Option<Timestamp>,
     /// When the next one is read if nothing asks for one.
     audit_at: Option<Timestamp>,
@@ -44,6 +46,16 @@ pub(super) struct Dumps {
 impl Dumps {
     pub(super) fn want(&mut self) {
         self.wanted = true;
+    }
+
+    /// Reports were lost.
+    pub(super) fn lost(&mut self) {
+        self.blind = true;
+        self.wanted = true;
+    }
+
+    pub(super) fn is_blind(&self) -> bool {
+        self.blind
     }
 
     pub(super) fn is_wanted(&self) -> bool {
@@ -159,7 +171,11 @@ impl FibSync {
                 self.dumps.wanted = true;
                 return;
             }
-            DumpEnd::Complete => self.dumps.plan_audit(now),
+            DumpEnd::Complete => {
+                self.dumps.plan_audit(now);
+                // What was lost while it ran asks for another one.
+                self.dumps.blind &= self.dumps.wanted;
+            }
         }
         self.view.end_dump();
         self.apply_links();
@@ -189,5 +205,86 @@ impl FibSync {
             self.settle();
             self.outputs.push_back(Output::Ready);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use heddle_bgp_core::Prefix;
+
+    use super::*;
+    use crate::engine::{Heard, Write, WriteKind};
+    use crate::input::{Best, BestPath, NextHop, Source};
+    use crate::route::{Address, IfIndex, Leg, Legs, Link, LinkState, MAIN_TABLE, Target};
+    use crate::settings::{METRIC_BASE, Settings};
+
+    fn ip(last: u8) -> std::net::IpAddr {
+        [192, 0, 2, last].into()
+    }
+
+    fn destination() -> Prefix {
+        Prefix::new([10, 0, 0, 0].into(), 8).expect("a prefix")
+    }
+
+    /// A link, its address, and a route of ours over it, as a dump tells them.
+    fn dump(fib: &mut FibSync, now: Timestamp, meanwhile: Option<KernelEvent>, end: DumpEnd) {
+        let link = IfIndex(1);
+        let prefix = Prefix::new(ip(0), 24).expect("a prefix");
+        let target = |gateway| Target::legs(Legs::from_slice(&[Leg::new(link, gateway)]));
+        let route = |prefix, metric, protocol, target| KernelRoute {
+            table: MAIN_TABLE,
+            prefix,
+            tos: 0,
+            metric,
+            protocol,
+            source: None,
+            target,
+        };
+        fib.begin_dump(now);
+        fib.handle_dumped(KernelEvent::Link(Link { index: link, name: "a0".to_owned(), state: LinkState::Up }));
+        fib.handle_dumped(KernelEvent::Address(Address { interface: link, address: ip(1), prefix }));
+        for route in [route(prefix, 0, 2, target(None)), route(destination(), 1024, 158, target(Some(ip(2))))] {
+            fib.handle_dumped(KernelEvent::Route(route, Placed::Added));
+        }
+        if let Some(event) = meanwhile {
+            fib.handle_kernel(now, event);
+        }
+        fib.end_dump(now, end);
+    }
+
+    /// What is written when BGP wants the route of ours to lead elsewhere.
+    fn moved(fib: &mut FibSync, now: Timestamp, last: u8) -> Vec<WriteKind> {
+        let next_hops = std::iter::once(NextHop::new(ip(last))).collect();
+        let best = Best { source: Source::Ibgp, local_pref: Some(METRIC_BASE - 1024), next_hops };
+        fib.handle_best_paths(now, [BestPath { prefix: destination(), best: Some(best) }]);
+        let mut writes = Vec::new();
+        fib.poll_writes(10, Heard::All, &mut writes);
+        let kinds = writes.iter().map(|write| match write {
+            Write::Route(kind, _) | Write::Object(kind, _) => *kind,
+        });
+        let kinds = kinds.collect();
+        if !writes.is_empty() {
+            fib.handle_results(now, &[]);
+        }
+        kinds
+    }
+
+    /// Only a whole dump that began after the last loss says whose is what.
+    #[test]
+    fn nothing_is_replaced_before_a_whole_dump_has_followed_the_loss() {
+        let now = Timestamp::from_secs(1);
+        let mut fib = FibSync::new(Settings::default());
+        dump(&mut fib, now, None, DumpEnd::Complete);
+        assert_eq!(moved(&mut fib, now, 3), [WriteKind::Replace]);
+        fib.handle_kernel(now, KernelEvent::Overrun);
+        assert_eq!(moved(&mut fib, now, 4), []);
+        assert_eq!(fib.counters().pending, 1);
+        dump(&mut fib, now, None, DumpEnd::Interrupted);
+        assert_eq!(moved(&mut fib, now, 5), []);
+        dump(&mut fib, now, Some(KernelEvent::Overrun), DumpEnd::Complete);
+        assert_eq!(moved(&mut fib, now, 6), []);
+        dump(&mut fib, now, None, DumpEnd::Complete);
+        assert_eq!(moved(&mut fib, now, 7), [WriteKind::Replace]);
+        assert_eq!((fib.counters().pending, fib.wants_dump(Timestamp::from_secs(2))), (0, false));
     }
 }

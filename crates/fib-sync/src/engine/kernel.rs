@@ -36,7 +36,7 @@ impl FibSync {
             KernelEvent::ObjectGone(id) => self.object_gone(id),
             KernelEvent::Overrun => {
                 self.counters.overruns += 1;
-                self.dumps.want();
+                self.dumps.lost();
             }
         }
     }

@@ -83,7 +83,7 @@ impl FibSync {
 
     /// Tells once that what was swept is gone.
     pub(super) fn tell_swept(&mut self) {
-        let done = self.stale == Stale::Swept && self.dumps.is_ready() && self.is_quiet();
+        let done = self.stale == Stale::Swept && self.dumps.is_ready() && self.is_quiet() && self.unsure.is_empty();
         if done && !self.swept_told {
             self.swept_told = true;
             self.outputs.push_back(Output::Swept(self.swept));
@@ -106,7 +106,7 @@ mod tests {
     use heddle_bgp_core::Prefix;
 
     use super::*;
-    use crate::engine::DumpEnd;
+    use crate::engine::{DumpEnd, Heard};
     use crate::route::{Dead, KernelEvent, KernelRoute, MAIN_TABLE, Placed, Target};
     use crate::settings::Settings;
 
@@ -126,7 +126,7 @@ mod tests {
         fib.sweep(now);
         for _ in 0..10 {
             let mut writes = Vec::new();
-            fib.poll_writes(10, &mut writes);
+            fib.poll_writes(10, Heard::All, &mut writes);
             if !writes.is_empty() {
                 fib.handle_results(now, &[]);
             }

@@ -47,6 +47,15 @@ pub enum Refusal {
     Unknown,
 }
 
+/// How much of what the kernel has reported so far was handed in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Heard {
+    /// Perhaps not all of it.
+    Some,
+    /// All of it: nobody is known to have taken the place of a route of ours since.
+    All,
+}
+
 /// When a destination is dealt with that only loses routes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Deletions {
@@ -122,10 +131,15 @@ impl Refused {
 impl FibSync {
     /// Appends writes, about `most` of them; [`FibSync::handle_results`] has to follow when there are any. Nothing is
     /// written before the kernel was read once, and never while what is wanted is what is there.
-    pub fn poll_writes(&mut self, most: usize, writes: &mut Vec<Write>) {
+    ///
+    /// The kernel puts a route in the place of whichever has the key, also of a stranger's. So nothing is replaced unless
+    /// all was [`Heard`]; until then [`FibSync::wants_to_hear`] says so. After reports were lost, nothing is replaced before
+    /// a dump has told whose is what.
+    pub fn poll_writes(&mut self, most: usize, heard: Heard, writes: &mut Vec<Write>) {
         if !self.dumps.is_ready() || !self.in_flight.is_empty() {
             return;
         }
+        self.to_hear = false;
         self.settle();
         self.poll_objects(most, writes);
         if !self.in_flight.is_empty() {
@@ -133,21 +147,29 @@ impl FibSync {
             return;
         }
         while self.in_flight.len() < most
+            && !self.to_hear
             && let Some(slot) = self.dirty.pop_front()
         {
-            self.plan_slot(slot, Deletions::Last, writes);
+            self.plan_slot(slot, Deletions::Last, heard, writes);
         }
         while self.in_flight.len() < most
             && self.dirty.is_empty()
             && !self.dumps.is_wanted()
             && let Some(slot) = self.deletions.pop_front()
         {
-            self.plan_slot(slot, Deletions::Now, writes);
+            self.plan_slot(slot, Deletions::Now, heard, writes);
         }
-        if self.in_flight.is_empty() {
+        if self.in_flight.is_empty() && !self.to_hear {
             self.poll_object_deletions(most, writes);
             self.tell_swept();
         }
+    }
+
+    /// Whether something waits to be replaced until all that the kernel has reported is handed in: then
+    /// [`FibSync::poll_writes`] is to be told so.
+    #[must_use]
+    pub fn wants_to_hear(&self) -> bool {
+        self.to_hear
     }
 
     /// Whether [`FibSync::poll_writes`] has nothing to do until something is handed in: then it need not be asked.
@@ -171,7 +193,7 @@ impl FibSync {
     }
 
     /// Plans a destination. What is only to be taken away can wait until all that is to be made is there.
-    fn plan_slot(&mut self, slot: Slot, deletions: Deletions, writes: &mut Vec<Write>) {
+    fn plan_slot(&mut self, slot: Slot, deletions: Deletions, heard: Heard, writes: &mut Vec<Write>) {
         let wanted = self.wanted(slot);
         let entry = self.table.entry(slot);
         let prefix = entry.prefix;
@@ -190,6 +212,16 @@ impl FibSync {
             self.counters.stale = self.counters.stale.saturating_sub(1);
         }
         match plan.write {
+            Some(Step::Replace { .. }) if self.dumps.is_blind() => {
+                self.table.entry_mut(slot).dirty = false;
+                self.unsure.insert(prefix);
+                return;
+            }
+            Some(Step::Replace { .. }) if heard == Heard::Some => {
+                self.dirty.push_front(slot);
+                self.to_hear = true;
+                return;
+            }
             Some(step) => self.send(slot, prefix, step, writes),
             None if plan.deletions.is_empty() => {
                 self.table.entry_mut(slot).dirty = false;

@@ -7,7 +7,7 @@ use heddle_netlink::{
 };
 
 use super::convert;
-use crate::engine::{DumpEnd, FibSync, Refusal, Write, WriteKind};
+use crate::engine::{DumpEnd, FibSync, Heard, Refusal, Write, WriteKind};
 use crate::route::{KernelEvent, MAIN_TABLE};
 
 /// How many writes are planned at once: about what 64 KiB hold.
@@ -77,10 +77,26 @@ impl Sockets {
         Work::More
     }
 
+    /// Takes the next writes from the engine, with all that the kernel has reported where one of them replaces a route.
+    fn plan(&mut self, fib: &mut FibSync, clock: &dyn Fn() -> Timestamp) -> Work {
+        self.writes.clear();
+        fib.poll_writes(BATCH, Heard::Some, &mut self.writes);
+        if !self.writes.is_empty() || !fib.wants_to_hear() {
+            return Work::Done;
+        }
+        let heard = self.listen_to_all(fib, clock());
+        if heard == Work::Done {
+            fib.poll_writes(BATCH, Heard::All, &mut self.writes);
+        }
+        heard
+    }
+
     /// Writes one batch.
     pub(super) fn write(&mut self, fib: &mut FibSync, clock: &dyn Fn() -> Timestamp) -> Work {
-        self.writes.clear();
-        fib.poll_writes(BATCH, &mut self.writes);
+        match self.plan(fib, clock) {
+            Work::Done => {}
+            work @ (Work::More | Work::Broken) => return work,
+        }
         if self.writes.is_empty() {
             return Work::Done;
         }

@@ -7,13 +7,15 @@ use std::time::Duration;
 use heddle_bgp_core::{Prefix, Timestamp};
 
 use super::kernel::{Kernel, Kind};
-use crate::engine::{DumpEnd, FibSync, Refusal, Write};
+use crate::engine::{DumpEnd, FibSync, Heard, Refusal, Write};
 use crate::input::{Best, BestPath, NextHop, Source};
 use crate::route::{
     IfIndex, KernelEvent, KernelRoute, Leg, Legs, Link, LinkState, MAIN_TABLE, ObjectSpec, OnLink, Target,
 };
 use crate::settings::Settings;
 
+/// How often the program is killed at most before all is quiet.
+const LIVES: usize = 100;
 const OWN: u8 = 158;
 const STRANGER: u8 = 4;
 
@@ -34,6 +36,13 @@ struct Wish {
     next_hops: Vec<IpAddr>,
 }
 
+/// Whether the program is the one that it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Life {
+    On,
+    Killed,
+}
+
 /// How much of what the kernel reports is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Hear {
@@ -52,6 +61,8 @@ pub(super) struct World {
     faults: Vec<Fault>,
     /// Whether what follows on the carrier does so at any moment, or only when nothing else is to be done.
     any_moment: bool,
+    /// When strangers rest, so that it can be seen what comes of it all.
+    calm_from: Timestamp,
     next_index: u32,
     /// Indices of links that are gone: others may get them.
     free_indices: Vec<IfIndex>,
@@ -59,6 +70,8 @@ pub(super) struct World {
     /// One in so many moments is the last one of the program; none: it is not killed.
     killed_one_in: Option<u64>,
     kills: usize,
+    /// How often it may still be killed before all is to be quiet: a program that is killed in most of its dumps never is.
+    lives: usize,
     /// What BGP has not said again since the last start.
     unsaid: Vec<Prefix>,
 }
@@ -94,11 +107,13 @@ impl World {
             strangers: Vec::new(),
             faults: Vec::new(),
             any_moment: false,
+            calm_from: Timestamp::ZERO,
             next_index: 10,
             free_indices: Vec::new(),
             written: 0,
             killed_one_in: None,
             kills: 0,
+            lives: LIVES,
             unsaid: Vec::new(),
         };
         for (index, name) in [(1, "a0"), (2, "b0")] {
@@ -150,8 +165,9 @@ impl World {
 
     /// Whether the program was killed right now. It is started again at once, and hears from BGP little by little.
     fn is_killed(&mut self) -> bool {
-        let killed = self.killed_one_in.is_some_and(|one_in| self.random(one_in) == 0);
+        let killed = self.killed_one_in.is_some_and(|one_in| self.random(one_in) == 0) && self.lives > 0;
         if killed {
+            self.lives -= 1;
             self.kills += 1;
             self.fib = FibSync::new(self.settings.clone());
             self.kernel.events.clear();
@@ -332,6 +348,18 @@ impl World {
         self.kernel.lose_silently(&ours.expect("a route of ours"));
     }
 
+    /// A stranger puts his route in the place of one of ours.
+    pub(super) fn stranger_takes(&mut self, text: &str) {
+        let ours = self.kernel.routes.iter().find(|r| r.protocol == OWN && r.prefix == prefix(text)).cloned();
+        let ours = ours.expect("a route of ours");
+        let target = Target::legs(Legs::from_slice(&[Leg::new(IfIndex(2), Some(ip("198.51.100.9")))]));
+        self.kernel.stranger_replaces(KernelRoute { protocol: STRANGER, target, ..ours });
+    }
+
+    pub(super) fn conflicts(&self) -> u64 {
+        self.fib.counters().conflicts
+    }
+
     pub(super) fn repairs(&self) -> u64 {
         self.fib.counters().repairs
     }
@@ -436,6 +464,8 @@ impl World {
     /// Runs until nothing is to be done for five minutes.
     pub(super) fn run_until_quiet(&mut self) {
         let limit = self.now + Duration::from_secs(300);
+        self.calm_from = self.now + Duration::from_secs(100);
+        self.lives = LIVES;
         for _ in 0..2000 {
             if self.round() {
                 self.now = self.now + Duration::from_millis(1);
@@ -466,6 +496,9 @@ impl World {
                     if self.is_killed() {
                         return true;
                     }
+                    if self.any_moment && self.now < self.calm_from && self.random(40) == 0 {
+                        self.random_stranger();
+                    }
                 }
                 self.maybe_act_on_carrier();
             }
@@ -493,14 +526,18 @@ impl World {
             events.push(KernelEvent::Overrun);
         }
         busy |= !events.is_empty();
-        for event in events {
-            self.fib.handle_kernel(self.now, event);
-            if self.is_killed() {
-                return true;
-            }
+        if self.hear(events) == Life::Killed {
+            return true;
         }
         let mut writes = Vec::new();
-        self.fib.poll_writes(4, &mut writes);
+        self.fib.poll_writes(4, Heard::Some, &mut writes);
+        if writes.is_empty() && self.fib.wants_to_hear() {
+            let late = std::mem::take(&mut self.kernel.events);
+            if self.hear(late) == Life::Killed {
+                return true;
+            }
+            self.fib.poll_writes(4, Heard::All, &mut writes);
+        }
         self.maybe_act_on_carrier();
         if !writes.is_empty() {
             busy = true;
@@ -508,6 +545,16 @@ impl World {
         }
         while self.fib.poll_output().is_some() {}
         busy || !self.kernel.events.is_empty() || !self.unsaid.is_empty()
+    }
+
+    fn hear(&mut self, events: Vec<KernelEvent>) -> Life {
+        for event in events {
+            self.fib.handle_kernel(self.now, event);
+            if self.is_killed() {
+                return Life::Killed;
+            }
+        }
+        Life::On
     }
 
     /// Routes of strangers, but for those that are adopted.
@@ -536,9 +583,6 @@ impl World {
                 refusals.push((at, Refusal::Unknown));
                 continue;
             }
-            // What the kernel has taken and not yet been heard to take cannot be spared, nor what a stranger has just put
-            // under a key of ours.
-            let knows = self.kernel.events.is_empty();
             let (served, foreign) = (self.served(), self.foreign());
             match self.kernel.write(write) {
                 Ok(()) if lost => refusals.push((at, Refusal::Unknown)),
@@ -549,7 +593,7 @@ impl World {
             let bare: Vec<&Prefix> = served.difference(&after).collect();
             let heard = self.kernel.events.is_empty();
             assert!(bare.is_empty() || !heard, "{bare:?} are without a route after {write:?} of {writes:#?}");
-            assert!(!knows || self.foreign() == foreign, "{write:?} touches a stranger: {foreign:#?}");
+            assert!(self.foreign() == foreign, "{write:?} touches a stranger: {foreign:#?}");
             if self.is_killed() {
                 return;
             }

@@ -7,13 +7,14 @@ use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use heddle_fib_sync::{BestPath, BestPathSource, More, News, Settings};
-use heddle_netlink::Leg;
+use heddle_netlink::{Leg, Protocol};
 
 use crate::Case;
-use crate::common::{Fib, Net, best, ip, ours, route, wait_for_routes};
+use crate::common::{Fib, Net, best, foreign, ip, ours, route, routes, wait_for_routes};
 
 pub(crate) const CASES: &[Case] = &[
     ("here::a_table_that_rests_is_written_by_who_brings_a_route", written),
+    ("here::a_stranger_who_was_faster_is_left_alone", overtaken),
     ("here::who_fails_in_the_middle_ends_the_table", failed),
 ];
 
@@ -64,6 +65,26 @@ fn written(lab: Net) {
     let here = takers.iter().filter(|id| **id == thread::current().id()).count();
     assert!(here > 0, "the table's own thread was woken each time");
     assert_eq!(fib.counters().failures, 0);
+}
+
+/// He takes the place of a route of ours, and before anybody has heard of him another path comes for it.
+fn overtaken(mut lab: Net) {
+    const ROUNDS: usize = 100;
+    let (fib, bring, _) = start();
+    let waker = fib.runner.waker();
+    let stranger = foreign("10.1.0.0/16").leg(Leg::via(ip("198.51.100.9"), lab.b));
+    for n in 0..ROUNDS {
+        let hops: [&str; 2] = if n % 2 == 0 { ["192.0.2.2", "192.0.2.3"] } else { ["192.0.2.3", "192.0.2.2"] };
+        fib.learn(&[("10.1.0.0/16", &hops[..1])]);
+        wait_for_routes([route("10.1.0.0/16").leg(Leg::via(ip(hops[0]), lab.a))]);
+        fib.wait_until("rest", |counters| counters.pending == 0 && counters.conflicts == 0);
+        lab.control.replace_route(&stranger).expect("replaced");
+        bring.send(Some(best("10.1.0.0/16", &hops[1..]))).expect("the source is there");
+        waker.work_here();
+        fib.wait_until("a conflict", |counters| counters.conflicts == 1 && counters.pending == 0);
+        assert_eq!(routes(Protocol::STATIC), [stranger.clone().canonical()], "round {n}");
+        lab.control.delete_route(&stranger).expect("deleted");
+    }
 }
 
 fn failed(_: Net) {
