@@ -53,9 +53,10 @@ fn show(path: PathBuf, screen: &mut Screen) -> Result<(), Failure> {
 }
 
 async fn replay(args: Replay, screen: &mut Screen) -> Result<(), Failure> {
-    let Replay { file, local_as, to, bind, peer, router_id, hold } = args;
+    let Replay { file, local_as, to, bind, peer, router_id, hold_time, hold } = args;
     let hold = hold.map(Duration::from_secs);
-    let report = heddle_speaker::replay::run(ReplayArgs { file, local_as, to, bind, peer, router_id, hold }).await?;
+    let args = ReplayArgs { file, local_as, to, bind, peer, router_id, hold_time, hold };
+    let report = heddle_speaker::replay::run(args).await?;
     let sent = report.counters;
     let updates = count(sent.messages, "UPDATE", "UPDATEs");
     let advertised = count(sent.advertised, "prefix", "prefixes");

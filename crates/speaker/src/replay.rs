@@ -43,6 +43,8 @@ pub struct ReplayArgs {
     pub peer: Option<IpAddr>,
     /// Our BGP Identifier; none: made of our IPv4 address, else 192.0.2.1.
     pub router_id: Option<BgpId>,
+    /// The Hold Time that we offer, in seconds: 0, or at least 3.
+    pub hold_time: u16,
     /// How long the session stays up after the last UPDATE; none: until it is interrupted or the peer ends it.
     pub hold: Option<Duration>,
 }
@@ -153,6 +155,7 @@ impl<'a> Player<'a> {
         let mut config = PeerConfig::new(args.local_as, args.router_id.unwrap_or(own), PeerAsn::Any);
         config.families = Family::SUPPORTED.map(FamilyConfig::new).to_vec();
         config.graceful_restart = None;
+        config.hold_time = args.hold_time;
         config.idle_hold = IdleHold { min: Duration::from_secs(86_400), ..IdleHold::default() };
         let mut fsm = Peer::new(config, 1);
         fsm.handle(clock.now(), Event::ManualStart);

@@ -67,9 +67,21 @@ pub(crate) struct Replay {
     /// Our BGP Identifier; by default made of our address
     #[arg(long, value_name = "ID")]
     pub(crate) router_id: Option<BgpId>,
+    /// Hold Time that we offer, in seconds: 0 or from 3 on
+    #[arg(long, value_name = "SECONDS", default_value_t = 90, value_parser = hold_time)]
+    pub(crate) hold_time: u16,
     /// End the session so many seconds after the last UPDATE
     #[arg(long, value_name = "SECONDS")]
     pub(crate) hold: Option<u64>,
+}
+
+/// RFC 4271 §4.2: zero or at least three seconds.
+fn hold_time(text: &str) -> Result<u16, String> {
+    match text.parse() {
+        Ok(1 | 2) => Err("a hold time is 0 or at least 3 seconds".to_owned()),
+        Ok(time) => Ok(time),
+        Err(error) => Err(format!("{error}")),
+    }
 }
 
 /// An address with or without a port.

@@ -3,7 +3,8 @@
 use std::io;
 
 use heddle_admin::types::{
-    AdminState, Capability, CounterRow, Messages, Peer, PeerFamily, PeerState, PeerType, Timers, Transport,
+    AdminState, Capability, ConnectError, CounterRow, Messages, Peer, PeerFamily, PeerState, PeerType, Timers,
+    Transport,
 };
 
 use crate::screen::{Screen, Tone};
@@ -63,7 +64,11 @@ fn identity(peer: &Peer, screen: &mut Screen) -> io::Result<()> {
     let since = words::time(peer.state_since);
     line(screen, "State", format_args!("{state} for {}, since {since}", span(peer.state_seconds)))?;
     if let Some(reason) = &peer.down_reason {
-        text(screen, "Reason", Tone::Bad, &printable(&reason.text))?;
+        let tone = if reason.code == "passive" { Tone::Plain } else { Tone::Bad };
+        text(screen, "Reason", tone, &printable(&reason.text))?;
+    }
+    if let Some(error) = &peer.connect_error {
+        text(screen, "Cannot connect", Tone::Warn, &connect_error(error))?;
     }
     if let Some(seconds) = peer.retry_seconds {
         line(screen, "Next try", format_args!("in {}", span(seconds)))?;
@@ -96,11 +101,28 @@ fn identity(peer: &Peer, screen: &mut Screen) -> io::Result<()> {
     }
     let sessions = count(peer.established_count, "session", "sessions");
     line(screen, "History", format_args!("{sessions}, {}", count(peer.flap_count, "flap", "flaps")))?;
+    if peer.internal_errors > 0 {
+        let faults = count(peer.internal_errors, "fault", "faults");
+        text(
+            screen,
+            "",
+            Tone::Bad,
+            &format!("{faults} of this program ended its session: please report what the log says"),
+        )?;
+    }
     if let Some(reset) = &peer.last_reset {
         line(screen, "Last reset", format_args!("{} ago, {}", span(reset.seconds_ago), words::time(reset.at)))?;
         text(screen, "", Tone::Plain, &words::reset_long(reset))?;
     }
     Ok(())
+}
+
+fn connect_error(error: &ConnectError) -> String {
+    let times = match error.attempts {
+        0 | 1 => String::new(),
+        n => format!("{n} times in a row, "),
+    };
+    format!("{} ({times}last {} ago)", printable(&error.text), span(error.seconds_ago))
 }
 
 fn transport(transport: &Transport, peer: &Peer) -> String {

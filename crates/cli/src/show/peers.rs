@@ -100,9 +100,18 @@ fn state(peer: &PeerSummary, spelling: Spelling) -> (Tone, &'static str) {
 
 /// Why there is no session, or why the last one ended.
 fn last_error(peer: &PeerSummary) -> Cell {
-    match (&peer.down_reason, &peer.last_reset) {
-        (Some(reason), _) => Cell::new(Tone::Bad, printable(&reason.code.replace('_', " "))),
-        (None, Some(reset)) => Cell::from(words::reset_short(reset)),
-        (None, None) => Cell::new(Tone::Dim, "-"),
+    let word = |code: &str| printable(&code.replace('_', " "));
+    let reason = peer.down_reason.as_ref().filter(|reason| reason.code != "passive");
+    // What happened last.
+    let since_reset = peer.last_reset.as_ref().map_or(u64::MAX, |reset| reset.seconds_ago);
+    let error = peer.connect_error.as_ref().filter(|error| error.seconds_ago <= since_reset);
+    match (reason, error, &peer.last_reset) {
+        (Some(reason), _, _) => Cell::new(Tone::Bad, word(&reason.code)),
+        (None, Some(error), _) => Cell::new(Tone::Warn, word(&error.code)),
+        (None, None, Some(reset)) => Cell::from(words::reset_short(reset)),
+        (None, None, None) => match &peer.down_reason {
+            Some(reason) => Cell::new(Tone::Dim, word(&reason.code)),
+            None => Cell::new(Tone::Dim, "-"),
+        },
     }
 }
