@@ -1,6 +1,6 @@
 //! What every daemon around a speaker does: log, confinement, runtime, signals, the service manager.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::sync::Arc;
 
 use heddle_admin::types::ConfinementState;
@@ -25,7 +25,9 @@ pub fn init_log(log: &Log) -> SetLevel {
     // A second initialisation, in one process, keeps the first.
     let set: SetLevel = match log.format {
         LogFormat::Text => {
-            let builder = builder.with_ansi(false).with_writer(|| Lines::new(std::io::stderr(), Form::Plain));
+            // The formatter's own colours stand between the texts of others, where they cannot be told from those of others.
+            let form = if wants_colours() { Form::Coloured } else { Form::Plain };
+            let builder = builder.with_ansi(false).with_writer(move || Lines::new(std::io::stderr(), form));
             let builder = builder.with_filter_reloading();
             let handle = builder.reload_handle();
             let _ = builder.try_init();
@@ -45,6 +47,12 @@ pub fn init_log(log: &Log) -> SetLevel {
     };
     log_panics();
     if from_environment.is_some() { Box::new(|_| {}) } else { set }
+}
+
+/// On a terminal, unless `NO_COLOR` is set (no-color.org).
+fn wants_colours() -> bool {
+    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    std::io::stderr().is_terminal() && !refused
 }
 
 /// Logs a panic in one line, with where it was and whose work it was: its message may have text of a peer in it. The log has

@@ -11,8 +11,11 @@ use std::io::{self, Write};
 /// How events are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
-    /// Text, on a terminal as well: without colours, as what begins one may be in a text.
+    /// Text.
     Plain,
+    /// Text for a terminal: the time dimmed, the level in its colour. What begins a colour may be in a text, so that colours
+    /// come last, into a line that has been escaped, and only before anything that somebody else said.
+    Coloured,
     /// A JSON object a line.
     Json,
 }
@@ -33,7 +36,10 @@ impl<W: Write> Lines<W> {
 
 impl<W: Write> Write for Lines<W> {
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
-        self.to.write_all(escape(&String::from_utf8_lossy(event), self.form).as_bytes())?;
+        let event_text = String::from_utf8_lossy(event);
+        let line = escape(&event_text, self.form);
+        let coloured = if self.form == Form::Coloured { coloured(&line) } else { None };
+        self.to.write_all(coloured.as_deref().unwrap_or(&line).as_bytes())?;
         Ok(event.len())
     }
 
@@ -72,9 +78,25 @@ fn escape(event: &str, form: Form) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// A line that begins with its time and its level, in colours; none where it does not.
+fn coloured(line: &str) -> Option<String> {
+    let (time, rest) = line.split_once(' ')?;
+    let level = rest.split_whitespace().next()?;
+    let colour = match level {
+        "ERROR" => 31,
+        "WARN" => 33,
+        "INFO" => 32,
+        "DEBUG" => 34,
+        "TRACE" => 35,
+        _ => return None,
+    };
+    let (space, rest) = rest.split_once(level)?;
+    Some(format!("\u{1b}[2m{time}\u{1b}[0m {space}\u{1b}[{colour}m{level}\u{1b}[0m{rest}"))
+}
+
 fn push(out: &mut String, c: char, form: Form) {
     match form {
-        Form::Plain => out.extend(c.escape_default()),
+        Form::Plain | Form::Coloured => out.extend(c.escape_default()),
         Form::Json => {
             for unit in c.encode_utf16(&mut [0; 2]) {
                 // Writing to a String cannot fail.

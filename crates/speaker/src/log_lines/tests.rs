@@ -21,7 +21,7 @@ fn logged(form: Form, text: &str) -> String {
     };
     match form {
         Form::Json => tracing::subscriber::with_default(builder.json().finish(), events),
-        Form::Plain => tracing::subscriber::with_default(builder.with_ansi(false).finish(), events),
+        Form::Plain | Form::Coloured => tracing::subscriber::with_default(builder.with_ansi(false).finish(), events),
     }
     log.text()
 }
@@ -37,6 +37,26 @@ fn an_event_is_a_line_whatever_is_in_it() {
             assert!(line.matches(part).count() >= 5, "{form:?}: {part} in {line:?}");
         }
     }
+}
+
+/// On a terminal: four colours begin or end, before anything that others said, and without them the line is the plain one.
+#[test]
+fn colours_are_ours_alone() {
+    let (plain, coloured) = (logged(Form::Plain, ODD), logged(Form::Coloured, ODD));
+    let codes = ["\u{1b}[2m", "\u{1b}[0m", "\u{1b}[33m", "\u{1b}[0m"];
+    let mut rest = coloured.as_str();
+    let mut text = String::new();
+    for code in codes {
+        let (before, after) = rest.split_once(code).unwrap_or_else(|| panic!("{code:?} in {coloured:?}"));
+        text += before;
+        rest = after;
+    }
+    assert!(text.ends_with("WARN") && !text.contains(is_odd), "{text:?}");
+    assert!(!rest.trim_end_matches('\n').contains(is_odd), "{rest:?}");
+    // Times differ.
+    let beyond_time = |line: &str| line.split_once(' ').map(|(_, rest)| rest.to_owned());
+    assert_eq!(beyond_time(&(text + rest)), beyond_time(&plain));
+    assert_eq!(super::coloured("what is no event\n"), None);
 }
 
 #[test]
