@@ -28,6 +28,7 @@ pub(crate) use nothing::{point, rib_point, within};
 #[cfg(all(feature = "fault-injection", debug_assertions))]
 mod injected {
     use std::cell::Cell;
+    use std::collections::VecDeque;
     use std::net::IpAddr;
     use std::panic::Location;
     use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
@@ -38,22 +39,22 @@ mod injected {
         static PEER: Cell<Option<IpAddr>> = const { Cell::new(None) };
     }
 
-    /// At whose points it is counted, and how many are to be passed.
-    static PLAN: Mutex<Option<(IpAddr, u64)>> = Mutex::new(None);
+    /// At whose points it is counted, and how many are to be passed; then the next of them.
+    static PLAN: Mutex<VecDeque<(IpAddr, u64)>> = Mutex::new(VecDeque::new());
     /// A fault is wanted in the RIB.
     static RIB: AtomicBool = AtomicBool::new(false);
     /// Points passed by the peer of the plan.
     static PASSED: AtomicU64 = AtomicU64::new(0);
 
-    /// The work for `peer` panics at the `n`-th point from now on; the first is 0.
+    /// The work for `peer` panics at the `n`-th point from now on, the first is 0; where a fault waits already, from that on.
     pub fn arm(peer: IpAddr, n: u64) {
-        *PLAN.lock().unwrap_or_else(PoisonError::into_inner) = Some((peer, n));
+        PLAN.lock().unwrap_or_else(PoisonError::into_inner).push_back((peer, n));
     }
 
     /// Whether a fault waits still.
     #[must_use]
     pub fn is_armed() -> bool {
-        PLAN.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+        !PLAN.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
     /// How many points the peer of the plan has passed, of all plans together.
@@ -86,13 +87,13 @@ mod injected {
         let Some(peer) = PEER.get() else { return };
         {
             let mut plan = PLAN.lock().unwrap_or_else(PoisonError::into_inner);
-            let Some((_, left)) = plan.as_mut().filter(|(wanted, _)| *wanted == peer) else { return };
+            let Some((_, left)) = plan.front_mut().filter(|(wanted, _)| *wanted == peer) else { return };
             PASSED.fetch_add(1, SeqCst);
             if *left > 0 {
                 *left -= 1;
                 return;
             }
-            *plan = None;
+            plan.pop_front();
         }
         panic!("injected\n\u{1b}[31mfault at {}", Location::caller());
     }

@@ -1,6 +1,7 @@
 //! The manager: owns the configuration, makes and ends the tasks of peers.
 
 mod apply;
+mod crash;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
@@ -23,12 +24,13 @@ use crate::mapping::policy::MappingError;
 use crate::mapping::rib::Policies;
 use crate::peer::keys::Keys;
 use crate::peer::status::{Blocked, PeerOrigin, PeerShared, PeerStatus, Wish};
-use crate::peer::{Command, NewPeer, PeerTask, Runtime, Shared};
+use crate::peer::{Command, Faults, NewPeer, PeerTask, Runtime, Shared};
 use crate::registry::{PeerEntry, Registry};
 use crate::report;
 use crate::restart_marker::Start;
 use crate::rib_link::{RibSender, Seat};
 use crate::rib_thread::{RibHandle, RibStopped};
+use crash::Crashes;
 
 /// Requests that may wait for the manager.
 pub(crate) const REQUESTS: usize = 64;
@@ -99,6 +101,8 @@ pub(crate) struct Manager {
     /// Whose task it is.
     task_of: HashMap<tokio::task::Id, PeerAddress>,
     peers_made: u64,
+    /// Peers whose task failed.
+    crashes: Crashes,
 }
 
 /// What a new manager is given.
@@ -169,6 +173,7 @@ impl Manager {
             tasks: JoinSet::new(),
             task_of: HashMap::new(),
             peers_made: 0,
+            crashes: Crashes::default(),
         };
         let opened = manager.open_listeners(&config)?;
         manager.rib.configure(mapping::rib::settings(&config)).await?;
@@ -197,7 +202,7 @@ impl Manager {
                     None => return self.exit().await,
                 },
                 Some(incoming) = self.dynamic.recv() => self.accept_dynamic(incoming).await,
-                Some(ended) = self.tasks.join_next_with_id() => self.ended(ended),
+                Some(ended) = self.tasks.join_next_with_id() => self.ended(ended).await,
             }
         }
     }
@@ -280,7 +285,9 @@ impl Manager {
         let status = Arc::new(PeerShared::new(first_status(&runtime, now)));
         let (address, origin) = (runtime.address.clone(), runtime.origin);
         self.peers_made += 1;
-        runtime.faults = self.returning.blamed.remove(&runtime.address);
+        if let Some(in_a_row) = self.returning.blamed.remove(&runtime.address) {
+            runtime.faults = Some(Faults::OfRunBefore { in_a_row });
+        }
         let task = PeerTask::new(NewPeer {
             shared: Arc::clone(&self.shared),
             status: Arc::clone(&status),
@@ -323,17 +330,15 @@ impl Manager {
         }
     }
 
-    fn ended(&mut self, ended: Result<(tokio::task::Id, ()), tokio::task::JoinError>) {
+    async fn ended(&mut self, ended: Result<(tokio::task::Id, ()), tokio::task::JoinError>) {
         let id = match &ended {
             Ok((id, _)) => *id,
             Err(error) => error.id(),
         };
-        let address = self.task_of.remove(&id);
-        if let Err(error) = ended {
-            tracing::error!(peer = ?address, %error, "the task of a peer failed; SIGHUP starts a configured peer again");
-        }
-        if let Some(address) = address {
-            self.forget_ended(&address);
+        let Some(address) = self.task_of.remove(&id) else { return };
+        match ended {
+            Ok(_) => self.forget_ended(&address),
+            Err(error) => self.crashed(&address, error).await,
         }
     }
 
@@ -388,7 +393,10 @@ fn first_status(runtime: &Runtime, now: Timestamp) -> PeerStatus {
         messages_out: heddle_bgp_fsm::MessageCounts::default(),
         established: 0,
         flaps: 0,
-        internal_errors: 0,
+        internal_errors: match runtime.faults {
+            Some(Faults::OfTaskBefore { counted, .. }) => counted,
+            Some(Faults::OfRunBefore { .. }) | None => 0,
+        },
         connect_error: None,
         last_reset: None,
         last_received: None,

@@ -113,6 +113,8 @@ impl PeerTask {
             self.runtime.wish = Wish::Up;
         }
         if idle {
+            // Who asks does not want to wait.
+            self.runtime.faults = None;
             self.start();
             if let Life::Lingering(_) = self.life {
                 // The peer has time to come before it is forgotten.

@@ -5,6 +5,9 @@
 //! configuration, the peer's place in the RIB, plain counters, and how long stale routes are kept. Nothing is said to the
 //! peer: both sides treat it as a lost connection, over which routes stay where graceful restart was negotiated.
 //!
+//! Where that fails as well, the task ends, with the peer's place in the RIB and its routes, and the manager makes a new one
+//! (`manager::crash`).
+//!
 //! What the task shares with others is behind locks that are held for a few plain statements (status, queue, journal, which
 //! a writer only reads); the RIB itself has a guard of its own (`rib_thread`).
 
@@ -19,6 +22,7 @@ use heddle_bgp_core::Family;
 use heddle_bgp_fsm::{Event, IdleWhy, Stop};
 use tracing::{error, warn};
 
+use super::runtime::Faults;
 use super::status::Wish;
 use super::{Life, PeerTask, io};
 use crate::fault;
@@ -52,12 +56,16 @@ impl PeerTask {
     /// What is left to do of the session after a panic; the state machine begins anew, after a pause.
     pub(super) fn failed(&mut self, panic: &(dyn Any + Send)) {
         let now = self.shared.clock.now();
+        // First of all: it is counted, whatever comes of the rest.
+        self.status.lock().internal_errors += 1;
+        fault::point();
         io::forget_scratch();
         if let Some((_, dial)) = self.dialing.take() {
             dial.abort();
         }
         self.connections.clear();
         let lost = self.session.take();
+        fault::point();
         if self.inbox.is_to_end() {
             // Perhaps it was being told so.
             self.life = Life::Ending;
@@ -70,6 +78,7 @@ impl PeerTask {
         let negotiated = lost.as_deref().map(|session| &*session.negotiated);
         let (fsm, reason) = self.fsm.failed(now, config, negotiated, what.clone());
         self.fsm = fsm;
+        fault::point();
         if let Some(session) = &lost {
             let modes = self.stale.lost(now, &session.negotiated, &reason, &self.runtime.router);
             // Where the RIB knows the session not yet, or no more, it ignores that.
@@ -81,11 +90,8 @@ impl PeerTask {
             self.rib.control(ToRib::Stale(self.seat.id, family, StaleStep::Sweep));
         }
         self.hindered = None;
-        {
-            let mut status = self.status.lock();
-            status.internal_errors += 1;
-            status.session = None;
-        }
+        self.status.lock().session = None;
+        fault::point();
         if stays_down {
             self.fsm.handle(now, Event::ManualStop(Stop::ConfigurationChange));
         }
@@ -93,11 +99,15 @@ impl PeerTask {
         error!(panic = %what, ?pause, "a fault of this program: the session is closed, and begun again after the pause");
     }
 
-    /// The run before ended because the RIB failed on what this peer sent: everybody else is served first.
-    pub(super) fn hold_for_faults(&mut self, faults: u32) {
+    /// The run before ended because the RIB failed on what this peer sent, or the peer's task did: everybody else is served first.
+    pub(super) fn hold_for_faults(&mut self, faults: Faults) {
+        let (what, in_a_row) = match faults {
+            Faults::OfRunBefore { in_a_row } => ("the run before failed on what this peer sent", in_a_row),
+            Faults::OfTaskBefore { in_a_row, .. } => ("the peer's task failed, and was made anew", in_a_row),
+        };
         let now = self.shared.clock.now();
-        self.fsm.hold_for_faults(now, faults, "the run before failed on what this peer sent".to_owned());
+        self.fsm.hold_for_faults(now, in_a_row, what.to_owned());
         let pause = self.fsm.idle_until().map(|until| until.since(now));
-        warn!(faults, ?pause, "the run before failed on what this peer sent: it is held");
+        warn!(faults = in_a_row, ?pause, "{what}: it is held");
     }
 }

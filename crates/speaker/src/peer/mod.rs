@@ -21,7 +21,7 @@ pub(crate) mod transport;
 
 pub(crate) use command::{Command, Outcome};
 pub(crate) use reconfigure::SessionEffect;
-pub(crate) use runtime::Runtime;
+pub(crate) use runtime::{Faults, Runtime};
 
 use std::future::{pending, poll_fn};
 use std::pin::{Pin, pin};
@@ -187,7 +187,8 @@ impl PeerTask {
         })
     }
 
-    /// Runs until the peer is removed, or nothing is left of a dynamic one. A panic ends the session, not the task.
+    /// Runs until the peer is removed, or nothing is left of a dynamic one. A panic ends the session, not the task; one more
+    /// while that is cleaned up ends the task, and the manager makes the peer anew.
     pub(crate) async fn run(mut self: Box<Self>) {
         let peer = self.runtime.address.ip;
         let mut begin = Begin::Start;
@@ -196,7 +197,7 @@ impl PeerTask {
             let ended = failure::caught(peer, pin!(self.work(begin))).await;
             match ended {
                 Ok(()) => return,
-                Err(panic) => self.failed(&*panic),
+                Err(panic) => fault::within(peer, || self.failed(&*panic)),
             }
             begin = Begin::GoOn;
         }

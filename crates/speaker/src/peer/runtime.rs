@@ -40,14 +40,31 @@ pub(crate) struct Runtime {
     pub networks: Arc<[Prefix]>,
     /// Whether the next session is the first after a restart of the process.
     pub start: Start,
-    /// How often in a row the process failed on messages of the peer, where it did so in the run before.
-    pub faults: Option<u32>,
+    /// For what the peer is held at first.
+    pub faults: Option<Faults>,
     /// What its segments are signed with, or what is in the way of that.
     pub keys: Result<Option<Keys>, Blocked>,
     /// Static or dynamic.
     pub origin: PeerOrigin,
     /// What the operator wants.
     pub wish: Wish,
+}
+
+/// Faults of this program before the peer's task began: it is held for them, longer each time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Faults {
+    /// The process failed on what the peer sent.
+    OfRunBefore {
+        /// How often in a row.
+        in_a_row: u32,
+    },
+    /// The task before failed, and could not go on by itself.
+    OfTaskBefore {
+        /// How often in a row.
+        in_a_row: u32,
+        /// All faults that were counted for the peer.
+        counted: u64,
+    },
 }
 
 impl Runtime {

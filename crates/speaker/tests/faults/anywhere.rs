@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use heddle_admin::types::{Clear, Peer, PeerAction, PeerState};
+use heddle_admin::types::{Clear, Down, Peer, PeerAction, PeerState};
 use heddle_bgp_core::route_refresh::{RefreshSubtype, RouteRefresh};
 use heddle_bgp_core::{Family, MessageType, message};
 use heddle_speaker::fault;
@@ -140,18 +140,35 @@ fn setting(name: &str, otherwise: usize) -> usize {
     std::env::var(name).ok().map_or(otherwise, |value| value.parse().expect("a number"))
 }
 
+/// A speaker with a peer that is to fail, one to which nothing happens, and one that watches what becomes of its routes.
+async fn with_bystanders(world: &World) -> (Running, RawPeer, JoinHandle<BTreeSet<Vec<u8>>>) {
+    let speaker = world.start(1, &[client(2), client(3), client(4)].concat()).await;
+    let mut sound = RawPeer::connect(world, 3, 1, Offer { hold_time: 0, ..Offer::default() }).await;
+    sound.send(&updates(SOUND, 50, 40)).await;
+    let mut observer = RawPeer::connect(world, 4, 1, Offer { hold_time: 0, ..Offer::default() }).await;
+    observer.routes(SOUND as usize).await;
+    (speaker, sound, watch(observer))
+}
+
+/// The peer's routes are taken as before; then what was counted against it is forgotten, so that the next pause is as short.
+async fn is_back(speaker: &Running, world: &World, mut back: RawPeer) {
+    back.send(&of_victim(7, 7)).await;
+    back.end_of_rib().await;
+    speaker.peer_until(world.ip(2), "back with its routes, and no others", |p| p.received() == 7).await;
+    let clear = PeerAction::Clear(Clear { text: None });
+    speaker.client.act(&world.ip(2).into(), &clear).await.expect("clears");
+    // The next fault has to come after this reset, not in the midst of it.
+    let cleared = |p: &Peer| p.last_reset.as_ref().is_some_and(|r| r.reason.starts_with("Cease/Administrative Reset"));
+    speaker.peer_until(world.ip(2), "cleared", cleared).await;
+}
+
 /// Other sessions stay up, their routes are not touched, and the peer comes back by itself.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_panic_anywhere_ends_one_session_and_only_that() {
     let _alone = ALONE.lock().await;
     let log = of_process();
     let world = World::new(141);
-    let speaker = world.start(1, &[client(2), client(3), client(4)].concat()).await;
-    let mut sound = RawPeer::connect(&world, 3, 1, Offer { hold_time: 0, ..Offer::default() }).await;
-    sound.send(&updates(SOUND, 50, 40)).await;
-    let mut observer = RawPeer::connect(&world, 4, 1, Offer { hold_time: 0, ..Offer::default() }).await;
-    observer.routes(SOUND as usize).await;
-    let watching = watch(observer);
+    let (speaker, _sound, watching) = with_bystanders(&world).await;
 
     let seed = setting("HEDDLE_FAULT_SEED", 1);
     let mut random = Random::new(u64::try_from(seed).expect("small"));
@@ -164,26 +181,19 @@ async fn a_panic_anywhere_ends_one_session_and_only_that() {
         fault::arm(world.ip(2), u64::try_from(random.below(n)).expect("small"));
         until_fault(&world, offer).await;
         let failed = Instant::now();
-        let counted = |p: &Peer| p.internal_errors == before + 1;
-        let victim = speaker.peer_until(world.ip(2), "counted", counted).await;
-        before = victim.internal_errors;
-        let reset = victim.last_reset.as_ref().expect("was told");
+        // It is counted first, and told when the peer is begun again.
         let whole = "internal error of this speaker: injected\\n\\u{1b}[31mfault at ";
-        assert!(reset.reason.starts_with(whole), "trial {trial} of seed {seed}: {}", reset.reason);
+        let counted = |p: &Peer| {
+            p.internal_errors == before + 1 && p.last_reset.as_ref().is_some_and(|r| r.reason.starts_with(whole))
+        };
+        let what = format!("counted and told, trial {trial} of seed {seed}");
+        let victim = speaker.peer_until(world.ip(2), &what, counted).await;
+        before = victim.internal_errors;
         is_sound(&speaker, &world, &victim).await;
         // It is back by itself, and its routes are taken as before.
-        let mut back = connected(&world, 2, offer).await;
+        let back = connected(&world, 2, offer).await;
         longest = longest.max(failed.elapsed());
-        back.send(&of_victim(7, 7)).await;
-        back.end_of_rib().await;
-        speaker.peer_until(world.ip(2), "back with its routes, and no others", |p| p.received() == 7).await;
-        // What was counted against it is forgotten, so that the next pause is as short.
-        let clear = PeerAction::Clear(Clear { text: None });
-        speaker.client.act(&world.ip(2).into(), &clear).await.expect("clears");
-        // The next fault has to come after this reset, not in the midst of it.
-        let cleared =
-            |p: &Peer| p.last_reset.as_ref().is_some_and(|r| r.reason.starts_with("Cease/Administrative Reset"));
-        speaker.peer_until(world.ip(2), "cleared", cleared).await;
+        is_back(&speaker, &world, back).await;
     }
     assert_eq!(
         u64::try_from(log.lines(&["ERROR", "127.141.0.2", "injected\\n\\u{1b}[31mfault at "]).len()),
@@ -193,6 +203,63 @@ async fn a_panic_anywhere_ends_one_session_and_only_that() {
     println!("{before} faults, {} points passed; the next session {longest:.0?} later at most", fault::passed());
     speaker.speaker.stop().await;
     assert_eq!(watching.await.expect("watched"), BTreeSet::new(), "nobody's route but the victim's was withdrawn");
+}
+
+/// A panic in the clean-up after another one ends the peer's task: the peer is made anew, after a pause, and nobody else is concerned.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_in_the_clean_up_too() {
+    /// Places in it that panic on purpose.
+    const PLACES: u64 = 4;
+    let _alone = ALONE.lock().await;
+    let log = of_process();
+    let world = World::new(145);
+    let (speaker, _sound, watching) = with_bystanders(&world).await;
+    let mut random = Random::new(u64::try_from(setting("HEDDLE_FAULT_SEED", 1)).expect("small"));
+    let mut counted = 0;
+    for place in (0..PLACES).cycle().take(setting("HEDDLE_FAULT_POINTS", 200) / 20) {
+        let graceful_restart = [None, Some(NotificationBit::Set)][random.below(2)];
+        let offer = Offer { graceful_restart, ..Offer::default() };
+        fault::arm(world.ip(2), u64::try_from(random.below(60)).expect("small"));
+        fault::arm(world.ip(2), place);
+        until_fault(&world, offer).await;
+        counted += 2;
+        let held = |p: &Peer| {
+            p.internal_errors == counted
+                && p.last_reset.as_ref().is_some_and(|r| r.reason.contains("the peer's task failed, and was made anew"))
+        };
+        let victim = speaker.peer_until(world.ip(2), "made anew", held).await;
+        assert_eq!(victim.received(), 0, "its routes went with the task");
+        is_sound(&speaker, &world, &victim).await;
+        let back = connected(&world, 2, offer).await;
+        is_back(&speaker, &world, back).await;
+    }
+    let twice =
+        log.lines(&["ERROR", "127.145.0.2", "while it cleaned up after one", "injected\\n\\u{1b}[31mfault at "]);
+    assert_eq!(u64::try_from(twice.len()), Ok(counted / 2));
+    speaker.speaker.stop().await;
+    assert_eq!(watching.await.expect("watched"), BTreeSet::new(), "nobody's route but the victim's was withdrawn");
+}
+
+/// What an operator has taken down stays down, also where the task is made anew, and needs no more than his word to come back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_made_anew_does_what_the_operator_said() {
+    let _alone = ALONE.lock().await;
+    let _log = of_process();
+    let world = World::new(146);
+    let speaker =
+        world.start(1, &[client(2), client(3)].concat().replace("min = 0, max = 1", "min = 30, max = 60")).await;
+    speaker.client.act(&world.ip(2).into(), &PeerAction::Down(Down { text: None })).await.expect("goes down");
+    let is_down = |p: &Peer| p.down_reason.as_ref().is_some_and(|r| r.code == "admin_down");
+    speaker.peer_until(world.ip(2), "down", is_down).await;
+    fault::arm(world.ip(2), 0);
+    fault::arm(world.ip(2), 0);
+    // The task fails on the command.
+    assert!(speaker.client.act(&world.ip(2).into(), &PeerAction::Up).await.is_err());
+    speaker.peer_until(world.ip(2), "down as before", |p| p.internal_errors == 2 && is_down(p)).await;
+    assert!(RawPeer::try_connect(&world, 2, 1, Offer::default()).await.is_none());
+    speaker.client.act(&world.ip(2).into(), &PeerAction::Up).await.expect("goes up");
+    connected(&world, 2, Offer::default()).await;
+    speaker.speaker.stop().await;
 }
 
 /// RFC 4724 §4.2: the session is lost without a word; where graceful restart was agreed, its routes stay until it is back.
