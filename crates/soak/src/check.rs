@@ -35,7 +35,10 @@ impl World {
         wrong.extend(self.wrong_sessions());
         for host in self.scene.nodes.iter().chain(&self.scene.reflectors) {
             match self.fabric.api(host, "/v1/summary") {
-                Ok(summary) => wrong.extend(unsettled(&summary).map(|what| format!("{host}: {what}"))),
+                Ok(summary) => {
+                    wrong.extend(unsettled(&summary).map(|what| format!("{host}: {what}")));
+                    wrong.extend(unconfined(&summary).iter().map(|part| format!("{host}: not confined: {part}")));
+                }
                 Err(error) => wrong.push(format!("{host}: no summary: {error}")),
             }
         }
@@ -122,6 +125,16 @@ fn unsettled(summary: &Value) -> Option<String> {
     let families = summary["families"].as_array()?;
     let left = families.iter().find(|family| family["stale"] != 0 || family["pending"] != 0)?;
     Some(format!("{}: {} paths are stale, {} destinations pending", left["family"], left["stale"], left["pending"]))
+}
+
+/// What a program has not taken away from itself, although the kernel could.
+fn unconfined(summary: &Value) -> Vec<String> {
+    let parts = summary["confinement"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if parts.is_empty() {
+        return vec!["at all".to_owned()];
+    }
+    let lacks = parts.iter().filter(|part| !matches!(part["state"].as_str(), Some("in_force" | "missing")));
+    lacks.map(|part| format!("{}: {}", part["part"], part["detail"])).collect()
 }
 
 /// What a node says is wrong with it.

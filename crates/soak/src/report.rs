@@ -13,6 +13,8 @@ pub(crate) struct Report {
     pub(crate) seed: u64,
     pub(crate) rounds: u32,
     pub(crate) minutes: f64,
+    /// What programs of ours have taken away from themselves: of each part, how many.
+    pub(crate) confined: BTreeMap<String, usize>,
     pub(crate) faults: BTreeMap<&'static str, u32>,
     /// Faults that this machine does not allow, or that met nothing to strike.
     pub(crate) misses: u32,
@@ -35,6 +37,8 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let strikes: u32 = self.faults.values().sum();
         writeln!(f, "\nseed {}: {} rounds in {:.1} minutes, {strikes} faults:", self.seed, self.rounds, self.minutes)?;
+        let confined: Vec<String> = self.confined.iter().map(|(part, count)| format!("{part} ({count})")).collect();
+        writeln!(f, "  programs confined, at the end: {}", confined.join(", "))?;
         for (kind, count) in &self.faults {
             writeln!(f, "  {count:>4}  {kind}")?;
         }

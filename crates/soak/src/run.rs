@@ -58,12 +58,14 @@ pub(crate) fn run(args: &Args, heddle: &Path, directory: &Path) -> anyhow::Resul
             soak.violation(format!("{} grows: {what}", process.host));
         }
     }
+    let confined = soak.world.confined();
     soak.finish();
     let Running { begun, faults, misses, recoveries, logs, violations, .. } = soak;
     Ok(Report {
         seed,
         rounds: round - args.round,
         minutes: begun.elapsed().as_secs_f64() / 60.0,
+        confined,
         faults,
         misses,
         recovery_median: growth::median(&recoveries),

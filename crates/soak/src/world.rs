@@ -122,6 +122,19 @@ impl World {
         Held::by(pid, tasks.unwrap_or_default())
     }
 
+    /// Parts of confinement (docs/confinement.md), and how many programs of ours have them in force.
+    pub(crate) fn confined(&self) -> BTreeMap<String, usize> {
+        let mut parts = BTreeMap::new();
+        for (host, _) in self.ours() {
+            let summary = self.fabric.api(&host, "/v1/summary").unwrap_or_default();
+            for part in summary["confinement"].as_array().into_iter().flatten() {
+                let name = part["part"].as_str().unwrap_or_default();
+                *parts.entry(name.to_owned()).or_default() += usize::from(part["state"] == "in_force");
+            }
+        }
+        parts
+    }
+
     /// The addresses with this number among those that come and go.
     pub(crate) fn churned(number: u64) -> [IpNetwork; 2] {
         pod_routes::addresses(CHURNED + u32::try_from(number).unwrap_or_default())
