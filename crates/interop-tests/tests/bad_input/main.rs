@@ -4,6 +4,7 @@
 //! a few lines in `wire.rs`; nothing of the libraries under test is used. That the program lives and its log has no ERROR is checked at
 //! the end of each case.
 
+mod logged;
 mod messages;
 mod mutated;
 mod peer;
@@ -20,7 +21,7 @@ mod world;
 use heddle_interop_tests::require::Need;
 use heddle_interop_tests::trials::{Missing, arguments, trial};
 
-const CASES: [(&str, fn()); 19] = [
+const CASES: [(&str, fn()); 22] = [
     ("bad_input::survived", updates::survived),
     ("bad_input::resets", updates::resets),
     ("bad_input::mutated", mutated::mutated),
@@ -30,6 +31,7 @@ const CASES: [(&str, fn()); 19] = [
     ("bad_input::states", messages::states),
     ("bad_input::refreshes", messages::refreshes),
     ("bad_input::notifications", messages::notifications),
+    ("bad_input::logged", logged::logged),
     ("bad_input::restart_after_notification", sessions::restart_after_notification),
     ("bad_input::floods", sessions::floods),
     ("bad_input::any_split", sessions::any_split),
@@ -37,6 +39,8 @@ const CASES: [(&str, fn()); 19] = [
     ("bad_input::hostile_memory", resources::hostile_memory),
     ("bad_input::too_many_prefixes", resources::too_many_prefixes),
     ("bad_input::strangers", resources::strangers),
+    ("bad_input::connection_flood", resources::connection_flood),
+    ("bad_input::equal_identifiers", sessions::equal_identifiers),
     ("bad_input::restart_without_end", resources::restart_without_end),
     ("bad_input::half_open", resources::half_open),
     ("bad_input::stopped_process", resources::stopped_process),
@@ -44,6 +48,8 @@ const CASES: [(&str, fn()); 19] = [
 
 fn main() {
     let missing = Missing::of([Need::Namespaces]);
-    let trials = CASES.into_iter().map(|(name, run)| trial(name, missing.clone(), run)).collect();
+    let mut trials: Vec<_> = CASES.into_iter().map(|(name, run)| trial(name, missing.clone(), run)).collect();
+    let table = Missing::of([Need::Namespaces, Need::SharedData]);
+    trials.push(trial("bad_input::hold_under_a_full_table", table, resources::hold_under_a_full_table));
     libtest_mimic::run(&arguments(), trials).exit();
 }

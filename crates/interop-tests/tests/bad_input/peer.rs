@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use heddle_interop_tests::lab::Host;
 use heddle_interop_tests::wait::{PATIENCE, wait_for};
@@ -168,15 +168,19 @@ impl RawPeer {
     pub(crate) fn keep_alive(&self) -> Alive {
         let mut stream = self.stream.try_clone().expect("a second handle of the socket");
         stream.set_read_timeout(Some(Duration::from_millis(500))).expect("a read timeout");
-        let alive = Alive { said: Arc::new(AtomicU32::new(0)), ended: Arc::new(AtomicBool::new(false)) };
-        let (said, ended) = (Arc::clone(&alive.said), Arc::clone(&alive.ended));
+        let alive = Alive::default();
+        let (said, ended, longest) = (Arc::clone(&alive.said), Arc::clone(&alive.ended), Arc::clone(&alive.longest));
         std::thread::spawn(move || {
             let mut buffer = [0; 65_536];
+            let mut heard = Instant::now();
             while !ended.load(Ordering::Relaxed) && stream.write_all(&message(KEEPALIVE, &[])).is_ok() {
                 said.fetch_add(1, Ordering::Relaxed);
-                match stream.read(&mut buffer) {
+                let read = stream.read(&mut buffer);
+                let silence = u32::try_from(heard.elapsed().as_millis()).unwrap_or(u32::MAX);
+                longest.fetch_max(silence, Ordering::Relaxed);
+                match read {
                     Ok(0) => return,
-                    Ok(_) => {}
+                    Ok(_) => heard = Instant::now(),
                     Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
                     Err(_) => return,
                 }
@@ -196,8 +200,11 @@ impl RawPeer {
 }
 
 /// A thread that keeps a session alive.
+#[derive(Debug, Default)]
 pub(crate) struct Alive {
     said: Arc<AtomicU32>,
+    /// Milliseconds.
+    longest: Arc<AtomicU32>,
     ended: Arc<AtomicBool>,
 }
 
@@ -205,6 +212,11 @@ impl Alive {
     /// KEEPALIVEs so far.
     pub(crate) fn said(&self) -> u32 {
         self.said.load(Ordering::Relaxed)
+    }
+
+    /// The longest time in which nothing came.
+    pub(crate) fn longest_silence(&self) -> Duration {
+        Duration::from_millis(self.longest.load(Ordering::Relaxed).into())
     }
 }
 

@@ -4,17 +4,28 @@
 //! stays, as it has to, with the right words; the memory that a peer can take is bounded; other peers are not concerned.
 
 use std::fs;
+use std::time::{Duration, Instant};
 
-use heddle_interop_tests::process::Signal;
+use heddle_interop_tests::peers::heddle::program;
+use heddle_interop_tests::process::{Process, Signal};
+use heddle_interop_tests::require::shared_data;
+use heddle_interop_tests::segment::{Forger, SYN, Segment, at};
 use heddle_interop_tests::wait::{PATIENCE, ensure, wait_for};
 
-use crate::peer::{End, RawPeer};
+use crate::peer::{Alive, End, RawPeer};
 use crate::rows::Session;
-use crate::wire::{OpenWith, UPDATE, USUAL_PREFIX, advertise, four_octets, hex, message, unhex, update};
+use crate::wire::{KEEPALIVE, OpenWith, UPDATE, USUAL_PREFIX, advertise, four_octets, hex, message, unhex, update};
 use crate::world::{Kind, Witness, World};
 
 /// A client of its own, of which the API tells also when it has no session.
 const CLIENT: &str = "10.11.0.1";
+
+/// Another one.
+const OTHER_CLIENT: &str = "10.11.0.2";
+
+fn other_client() -> String {
+    client("").replace(CLIENT, OTHER_CLIENT)
+}
 
 /// Its configuration, with further keys.
 fn client(keys: &str) -> String {
@@ -143,6 +154,113 @@ pub(crate) fn strangers() {
     let state = world.heddle.peer(CLIENT).expect("it answers");
     assert_eq!((&state["state"], &state["established_count"]), (&"established".into(), &1.into()), "{state}");
     world.heddle.process().assert_alive();
+}
+
+/// S03: 5,000 SYNs a second from addresses that never answer, and beside them connections that are opened, bring data and are
+/// dropped: a peer with the shortest hold time goes on, another one can come, and the flood costs the program next to nothing.
+pub(crate) fn connection_flood() {
+    /// Seconds of flood, and SYNs a hundredth of a second.
+    const FLOOD: (u64, u16) = (8, 50);
+    let mut world = World::new("bad_input::connection_flood", &[client("hold_time = 3"), other_client()].concat());
+    let mut peer = establish(&world, CLIENT, &open(3));
+    let _alive = peer.keep_alive();
+    // Nobody is at these addresses: what is sent to them is not refused either.
+    let nowhere = ["route", "del", "local", "10.20.0.0/16", "dev", "lo"];
+    world.peers().netns().ip(&nowhere);
+    world.peers().netns().ip(&["route", "add", "blackhole", "10.20.0.0/16"]);
+    let pid = world.heddle.process().pid();
+    let (before, began) = (cpu(pid), Instant::now());
+    let (mut sent, mut number) = (0_u64, 0_u32);
+    let forger = Forger::new();
+    while began.elapsed() < Duration::from_secs(FLOOD.0) {
+        let due = u64::try_from(began.elapsed().as_millis()).expect("seconds") / 10 * u64::from(FLOOD.1);
+        while sent < due {
+            let [high, low, port @ ..] = number.wrapping_mul(2_654_435_761).to_be_bytes();
+            number += 1;
+            let from = at(&format!("10.20.{high}.{low}"), 1024 | u16::from_be_bytes(port));
+            let to = at("10.0.0.1", 179);
+            forger.send(&Segment { from, to, sequence: number, acknowledgment: 0, flags: SYN, ttl: 64 });
+            sent += 1;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let (spent, took) = (cpu(pid).saturating_sub(before), began.elapsed());
+    println!("{sent} SYNs in {took:.1?} cost the program {spent:.2?} of CPU time");
+    assert!(sent >= 5000 * (FLOOD.0 - 1), "{sent} SYNs");
+    assert!(spent < took / 10, "{spent:?} in {took:?}: more than a tenth of a core");
+    // While the queue is full of them.
+    let late = establish(&world, OTHER_CLIENT, &open(90));
+    late.drain();
+    let (before, mut opened) = (cpu(pid), 0_u32);
+    for number in 0..5000_u16 {
+        let [high, low] = number.to_be_bytes();
+        let mut stranger = RawPeer::connect(&format!("10.19.{high}.{low}"));
+        stranger.try_send(&message(KEEPALIVE, &[]));
+        opened += 1;
+    }
+    println!("{opened} connections with data cost the program {:.2?} of CPU time", cpu(pid).saturating_sub(before));
+    peer.send(&advertise(&[USUAL_PREFIX], &Kind::INTERNAL.base().concat()));
+    wait_for("the route", PATIENCE, || world.path(CLIENT, USUAL_PREFIX)?.ok_or_else(|| "no path".to_owned()));
+    for address in [CLIENT, OTHER_CLIENT] {
+        let state = world.heddle.peer(address).expect("it answers");
+        assert_eq!((&state["state"], &state["established_count"]), (&"established".into(), &1.into()), "{state}");
+    }
+    world.heddle.process().assert_alive();
+}
+
+/// CPU time of a process, in user space and in the kernel for it.
+fn cpu(pid: u32) -> Duration {
+    let all: u64 = fs::read_dir(format!("/proc/{pid}/task"))
+        .expect("it runs")
+        .flatten()
+        .filter_map(|task| fs::read_to_string(task.path().join("schedstat")).ok())
+        .filter_map(|text| text.split_whitespace().next()?.parse::<u64>().ok())
+        .sum();
+    assert!(all > 0, "the kernel counts");
+    Duration::from_nanos(all)
+}
+
+/// RFC 4271 §4.4, §6.5: keepalive 1 s and hold time 3 s on all sessions, while a full Internet table comes on one of them and goes out on
+/// four: no hold timer runs out, neither ours nor a receiver's.
+pub(crate) fn hold_under_a_full_table() {
+    /// All 577,703 that are recorded but 83, whose paths have the AS of these tests in them.
+    const PREFIXES: u64 = 577_620;
+    const RECEIVERS: u8 = 4;
+    const PLAYER: &str = "10.11.0.9";
+    const HOLD: Duration = Duration::from_secs(3);
+    /// Debug builds on two cores.
+    const LOADED: Duration = Duration::from_secs(300);
+    let address = |last: u8| format!("10.11.0.{last}");
+    let mut more: String =
+        (1..=RECEIVERS).map(|last| client("hold_time = 3").replace(CLIENT, &address(last))).collect();
+    // Four of its routes have AS 0 in their paths.
+    more += &client("hold_time = 3\nreject_as_zero = false").replace(CLIENT, PLAYER);
+    let world = World::new("bad_input::hold_under_a_full_table", &more);
+    let receivers: Vec<_> = (1..=RECEIVERS).map(|last| establish(&world, &address(last), &open(3))).collect();
+    let alive: Vec<_> = receivers.iter().map(RawPeer::keep_alive).collect();
+
+    let mut replay = world.peers().netns().command(&program().to_string_lossy());
+    replay.args(["mrt", "replay"]).arg(shared_data("updates.et-header.2015.gz"));
+    // It is a speaker of its own, and gives us up after 3 s of silence.
+    replay.args(["--local-as", "65000", "--to", "10.0.0.1", "--bind", PLAYER, "--hold-time", "3"]);
+    let mut player = Process::spawn("replay", replay, &world.peers().log("replay"));
+    for last in 1..=RECEIVERS {
+        wait_for(&format!("receiver {last} has the table"), LOADED, || {
+            player.assert_alive();
+            let peer = world.heddle.peer(&address(last))?;
+            let family = &peer["families"][0];
+            let has = family["advertised"] == PREFIXES && family["backlog_bytes"] == 0;
+            ensure(has && peer["state"] == "established", || format!("{} {family}", peer["state"]))
+        });
+    }
+    for name in (1..=RECEIVERS).map(address).chain([PLAYER.to_owned()]) {
+        let peer = world.heddle.peer(&name).expect("it answers");
+        assert_eq!(peer["timers"]["hold_time_seconds"], 3, "{peer}");
+        assert_eq!((&peer["established_count"], &peer["flap_count"]), (&1.into(), &0.into()), "{peer}");
+    }
+    let longest = alive.iter().map(Alive::longest_silence).max().expect("there are some");
+    println!("nothing came for {longest:.2?} at most");
+    assert!(longest < HOLD, "the hold timer of a receiver would have run out: {longest:?}");
 }
 
 /// S12; RFC 4724 §4.2: a peer that comes back, and never says that it is done, keeps what is stale for a bounded time; one that

@@ -6,9 +6,12 @@ use heddle_interop_tests::wait::{PATIENCE, ensure, wait_for};
 use crate::peer::{End, RawPeer};
 use crate::wire::{
     KEEPALIVE, NOTIFICATION, OPEN, OpenWith, ROUTE_REFRESH, USUAL_PREFIX, advertise, four_octets, message, unhex,
-    update,
+    update, withdraw,
 };
 use crate::world::{Kind, World};
+
+/// Communities that tell two routes apart, 65000:1 and 65000:2.
+const MARKS: [&str; 2] = ["c00804fde80001", "c00804fde80002"];
 
 /// Peers of their own with graceful restart, for longer than the test, where dynamic peers would be gone: two external, two
 /// internal.
@@ -140,4 +143,40 @@ fn connection(address: &str) -> Option<RawPeer> {
     let mut peer = RawPeer::connect(address);
     peer.try_send(&OpenWith { asn: 65001, hold_time: 90, capabilities: &capabilities }.message());
     (peer.first() == Some(OPEN)).then_some(peer)
+}
+
+/// S09; RFC 4271 §9.1.2.2(f), (g), 4456 §8: two clients have the same BGP Identifier. Both sessions stand; where all else is equal the lower
+/// address decides, and what the other one said is there when the first withdraws.
+pub(crate) fn equal_identifiers() {
+    let mut world = World::new("bad_input::equal_identifiers", "");
+    let received = world.session(Kind::INTERNAL).observe();
+    let mut clients = [world.session(Kind::INTERNAL), world.session(Kind::INTERNAL)];
+    let base = Kind::INTERNAL.base().concat();
+    let sees = |mark: &str| {
+        wait_for(&format!("the other client has the route with {mark}"), PATIENCE, || {
+            let received = received.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            ensure(received.wrong.is_empty(), || format!("{:?}", received.wrong))?;
+            received.holds(USUAL_PREFIX, &format!(":{mark}"))
+        });
+    };
+    // In this order, so that it is not the first that came.
+    for (client, mark) in clients.iter_mut().zip(MARKS).rev() {
+        client.drain();
+        client.send(&advertise(&[USUAL_PREFIX], &format!("{base}{mark}")));
+        sees(mark);
+    }
+    for client in &clients {
+        let shown = world.heddle.peer(&client.address).expect("it answers");
+        assert_eq!(shown["router_id"], "10.0.0.2", "{shown}");
+    }
+    let [mut first, second] = clients;
+    first.send(&withdraw(&[USUAL_PREFIX]));
+    sees(MARKS[1]);
+    first.send(&advertise(&[USUAL_PREFIX], &format!("{base}{}", MARKS[0])));
+    sees(MARKS[0]);
+    world.assert_established(&first.address.clone(), "routes of two peers with one identifier");
+    // A handle of the socket is with the thread that reads.
+    first.finish();
+    sees(MARKS[1]);
+    world.assert_established(&second.address, "the end of a peer with the same identifier");
 }
