@@ -4,6 +4,8 @@
 //! 30), of which two have a lower BGP Identifier and two a higher one. At first the reflector's connections alone
 //! may begin; then those of the peers too, without data, until both connections of each pair stand; then all but
 //! KEEPALIVEs, so that no connection is Established before the OPENs have collided; then everything.
+//! `equal_identifiers` (RFC 6286 §2.3): all speakers are Heddle with the same BGP Identifier, the peers in a lower (2) and in a higher (20)
+//! AS; who is in the higher AS wins.
 //! Claims: 1. each pair ends with one session. 2. Its connection is the one that the speaker with the higher BGP Identifier
 //! opened. 3. No second connection is left, and the session stays up.
 
@@ -17,9 +19,12 @@ use heddle_interop_tests::wait::{PATIENCE, ensure, wait_for};
 use serde_json::Value;
 
 use crate::Case;
-use crate::common::{bird_session, client, frr_router, router};
+use crate::common::{bird_session, client, frr_router, peer, router};
 
-pub(crate) const CASES: &[Case] = &[Case { name: "collision", needs: &[Need::Bird, Need::Frr], run }];
+pub(crate) const CASES: &[Case] = &[
+    Case { name: "collision", needs: &[Need::Bird, Need::Frr], run },
+    Case { name: "collision::equal_identifiers", needs: &[], run: equal_identifiers },
+];
 
 const REFLECTOR: &str = "10.0.0.10";
 /// Segments with data; on these hosts nobody speaks TCP but BGP.
@@ -74,6 +79,55 @@ fn run() {
     });
     for ((number, daemon), (_, before)) in daemons.into_iter().zip(sessions) {
         assert_eq!(daemon.session(REFLECTOR), Ok(before), "the session with host {number} stayed");
+    }
+}
+
+/// S08: identifiers that are equal are legal between ASes, and the AS numbers decide.
+fn equal_identifiers() {
+    let lab = Lab::new("equal_identifiers");
+    let rr = lab.host(10, "rr");
+    let hosts =
+        [(2_u8, 64_999_u32), (20, 65_002)].map(|(number, asn)| (lab.host(number, &format!("as{asn}")), number, asn));
+    let everywhere = || hosts.iter().map(|(host, ..)| host).chain([&rr]);
+    for host in everywhere() {
+        host.netns().run("sysctl", &["-q", "-w", "net.ipv4.tcp_retrans_collapse=0"]);
+        drop_arriving(host, &[DATA]);
+    }
+    drop_arriving(&rr, &[DATA, "tcp dport 179 tcp flags & (syn | ack) == syn"]);
+    let config: String = hosts.iter().map(|(_, number, asn)| peer(&format!("10.0.0.{number}"), *asn, "")).collect();
+    let ours = Heddle::start(&rr, &format!("{}{config}", router("10.9.9.9")));
+    let theirs = hosts.each_ref().map(|(host, _, asn)| {
+        let config = format!("{}{}", router("10.9.9.9").replace("65001", &asn.to_string()), peer(REFLECTOR, 65001, ""));
+        // The helper takes AS 65001 for one's own.
+        let config = config.replace(
+            "asn = 65001\nconnect_retry",
+            "asn = 65001\nimport_policy = \"all\"\nexport_policy = \"all\"\nconnect_retry",
+        );
+        Heddle::start(host, &config)
+    });
+    for (_, number, _) in &hosts {
+        wait_for(&format!("our connection with host {number}"), PATIENCE, || {
+            let (ours, theirs) = connections(&rr, *number);
+            ensure(ours > 0, || format!("{ours} by us, {theirs} by the peer"))
+        });
+    }
+    drop_arriving(&rr, &[DATA]);
+    for (_, number, _) in &hosts {
+        wait_for(&format!("two connections between us and host {number}"), PATIENCE, || {
+            let (ours, theirs) = connections(&rr, *number);
+            ensure(ours > 0 && theirs > 0, || format!("{ours} by us, {theirs} by the peer"))
+        });
+    }
+    everywhere().for_each(|host| drop_arriving(host, &["ip length 71 tcp sport 179", "ip length 71 tcp dport 179"]));
+    hosts.iter().for_each(|(_, number, _)| wait_one(&rr, *number));
+    everywhere().for_each(|host| drop_arriving(host, &[]));
+    for ((_, number, asn), their) in hosts.iter().zip(&theirs) {
+        their.wait_established(REFLECTOR);
+        let peer = ours.wait_peer(&format!("10.0.0.{number}"));
+        let opened_by_peer = peer.pointer("/transport/local_port").and_then(Value::as_u64) == Some(179);
+        assert_eq!(opened_by_peer, *asn > 65_001, "who is in the higher AS opened it: {peer}");
+        assert_eq!(peer["router_id"], "10.9.9.9", "{peer}");
+        assert_eq!(peer["flap_count"], 0, "{peer}");
     }
 }
 

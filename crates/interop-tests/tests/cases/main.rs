@@ -12,13 +12,17 @@ mod extended_next_hop;
 mod four_octet_as;
 mod full_table;
 mod graceful_restart;
+mod guard;
 mod harness;
 mod keys;
 mod limits;
 mod link_local;
+#[path = "../../../../fuzz/src/random.rs"]
+pub mod random;
 mod reflection;
 mod reload;
 mod route_refresh;
+mod spoofed;
 mod transport_security;
 mod well_known_communities;
 
@@ -40,6 +44,7 @@ fn cases() -> impl Iterator<Item = &'static Case> {
         graceful_restart::CASES,
         collision::CASES,
         keys::CASES,
+        spoofed::CASES,
         limits::CASES,
         reload::CASES,
         transport_security::CASES,
@@ -51,6 +56,7 @@ fn cases() -> impl Iterator<Item = &'static Case> {
         four_octet_as::CASES,
         route_refresh::CASES,
         link_local::CASES,
+        guard::CASES,
         well_known_communities::CASES,
         api_access::CASES,
         harness::CASES,

@@ -8,7 +8,8 @@
 //! key BIRD and FRR stay down; with the right one they come up. 3. A peer whose password file is missing is down with that
 //! reason, and the daemon runs. 4. With GTSM on both sides sessions come up; a peer that sends with TTL 1 stays down. 5. A
 //! peer two hops away comes up with `multihop`, and with GTSM of two hops, and not without. 6. A dynamic peer of a range
-//! with a password comes up.
+//! with a password comes up. 7. Where the kernel has no TCP-AO (RFC 5925) a peer with `tcp_ao` is down with that reason, which
+//! names it and the kernel's option, and others come up; where it has, two of ours come up with it, and stay through a roll-over.
 
 use std::sync::Arc;
 
@@ -26,6 +27,7 @@ use crate::common::{bird_session, frr_router, peer, router};
 
 pub(crate) const CASES: &[Case] = &[
     Case { name: "transport_security::tcp_md5", needs: &[Need::Bird, Need::Frr], run: tcp_md5 },
+    Case { name: "transport_security::tcp_ao", needs: &[Need::Bird], run: tcp_ao },
     Case { name: "transport_security::ttl", needs: &[Need::Bird, Need::Frr], run: ttl },
 ];
 
@@ -78,6 +80,58 @@ fn tcp_md5() {
     assert!(!heddle.session("fd00::3").expect("it answers").established);
     frr.configure(&["router bgp 65003", "neighbor fd00::1 password spun-yarn"]);
     frr.wait_established("fd00::1");
+    heddle.wait_established("10.0.0.2");
+}
+
+/// Claim 7. Which of the two is seen is up to the kernel: the other one is skipped by name.
+fn tcp_ao() {
+    let lab = Lab::new("tcp_ao");
+    let (rr, other) = (lab.host(1, "rr"), lab.host(2, "other"));
+    let keys = |host: &Host, order: [u8; 2]| {
+        let one = |id: u8| {
+            let file = host.write(&format!("{id}.key"), &format!("spun-yarn-{id}\n"));
+            let algorithm = if id == 1 { "hmac-sha-1-96" } else { "cmac-aes-128" };
+            format!("{{ send_id = {id}, recv_id = {id}, algorithm = \"{algorithm}\", file = \"{}\" }}", file.display())
+        };
+        format!("tcp_ao = [{}, {}]", one(order[0]), one(order[1]))
+    };
+    let config =
+        |order| [router("10.0.0.1"), peer("10.0.0.2", 65002, &keys(&rr, order)), peer("10.0.0.3", 65003, "")].concat();
+    let heddle = Heddle::start(&rr, &config([1, 2]));
+    let bird = Bird::start(&lab.host(3, "bird"), &bird_session(3, 65003, "10.0.0.1", "", ""));
+    bird.wait_established("10.0.0.1");
+    heddle.wait_established("10.0.0.3");
+    let refused = heddle.peer("10.0.0.2").expect("the daemon runs");
+    let reason = |key: &str| refused.pointer(&format!("/down_reason/{key}")).and_then(Value::as_str);
+    if let (Some("tcp_ao_unsupported"), Some(text)) = (reason("code"), reason("text")) {
+        assert!(text.contains("10.0.0.2 has") && text.contains("CONFIG_TCP_AO"), "{text}");
+        let configured =
+            rr.netns().run("sh", &["-c", "zcat /proc/config.gz 2>/dev/null | grep CONFIG_TCP_AO=y || true"]);
+        assert_eq!(configured, "", "the kernel has TCP-AO");
+        let log = heddle.log();
+        assert!(log.contains("the peer stays down") && !log.contains("spun-yarn"), "{log}");
+        assert!(heddle.expect("show peer 10.0.0.2").contains("CONFIG_TCP_AO"));
+        // Without the keys there is nothing in the way.
+        heddle.reload(&[router("10.0.0.1"), peer("10.0.0.2", 65002, ""), peer("10.0.0.3", 65003, "")].concat());
+        wait_for("the reason is gone", PATIENCE, || {
+            let peer = heddle.peer("10.0.0.2")?;
+            ensure(peer["down_reason"]["code"] != "tcp_ao_unsupported", || peer.to_string())
+        });
+        println!("transport_security::tcp_ao: a session is skipped: the kernel has no TCP-AO");
+        return;
+    }
+    let theirs = |order| {
+        let us = peer("10.0.0.1", 65001, &keys(&other, order));
+        let policies = "import_policy = \"all\"\nexport_policy = \"all\"\n";
+        format!("{}{us}{policies}", router("10.0.0.2").replace("asn = 65001", "asn = 65002"))
+    };
+    let second = Heddle::start_named(&other, &theirs([1, 2]), "second");
+    let before = second.wait_established("10.0.0.1");
+    assert_eq!(heddle.wait_peer("10.0.0.2").pointer("/transport/tcp_ao"), Some(&Value::Bool(true)));
+    heddle.reload(&config([2, 1]));
+    second.reload(&theirs([2, 1]));
+    assert_eq!(second.session("10.0.0.1"), Ok(before), "the session stayed");
+    heddle.act("10.0.0.2", "clear", &serde_json::json!({}));
     heddle.wait_established("10.0.0.2");
 }
 
