@@ -99,12 +99,7 @@ fn expand(text: &str) -> (String, Vec<usize>) {
         match (c, escaped) {
             ('_', false) if in_class => pattern.push_str(SEPARATOR_IN_CLASS),
             ('_', false) => pattern.push_str(SEPARATOR),
-            ('_', true) => {
-                // An escaped underscore is none that the parser knows; a path has no underscore to match either.
-                pattern.pop();
-                columns.pop();
-                pattern.push_str("[_]");
-            }
+            // An escaped underscore is one; a path has none to match.
             _ => pattern.push(c),
         }
         match (c, escaped) {

@@ -137,10 +137,35 @@ impl PolicyError {
     pub(super) fn syntax(field: PolicyField, text: &str, found: &str, expected: &'static str) -> Self {
         let offset = (found.as_ptr() as usize)
             .checked_sub(text.as_ptr() as usize)
-            .filter(|&o| o <= text.len() && text.get(o..).is_some_and(|rest| rest.starts_with(found)))
+            .filter(|&o| text.get(o..).is_some_and(|rest| rest.starts_with(found)))
             .or_else(|| text.find(found))
             .unwrap_or(0);
         let column = text.get(..offset).unwrap_or("").chars().count() + 1;
         Self::Syntax { field, text: text.to_owned(), found: found.to_owned(), column, expected }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the operator reads begins with what the text should have been.
+    #[test]
+    fn a_fault_names_its_field() {
+        let rows = [
+            (PolicyField::PrefixSet, "prefix set"),
+            (PolicyField::Community, "community"),
+            (PolicyField::ExtendedCommunity, "extended community"),
+            (PolicyField::LargeCommunity, "large community"),
+            (PolicyField::AsPath, "AS_PATH regular expression"),
+            (PolicyField::Number, "number"),
+        ];
+        for (field, name) in rows {
+            let text = "a:bc";
+            let error = PolicyError::syntax(field, text, &text[2..], "a form");
+            assert_eq!(error.to_string(), format!("{name} \"a:bc\", column 3: \"bc\" does not fit; write a form"));
+            assert_eq!(error.column(), Some(3));
+        }
+        assert_eq!(PolicyError::DuplicatePolicy("a".into()).column(), None);
     }
 }

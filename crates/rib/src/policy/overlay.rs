@@ -256,6 +256,34 @@ mod tests {
         assert_eq!(out, expected);
     }
 
+    /// RFC 4271 §4.3: well-known attributes are transitive; of the optional ones MED, ORIGINATOR_ID, CLUSTER_LIST (RFC 4456
+    /// §8) and AIGP (RFC 7311 §3) are not, communities (RFC 1997, 4360, 8092) and OTC (RFC 9234 §5) are.
+    #[test]
+    fn flags_of_what_we_add() {
+        let rows = [
+            (AttrCode::ORIGIN, 0x40),
+            (AttrCode::AS_PATH, 0x40),
+            (AttrCode::NEXT_HOP, 0x40),
+            (AttrCode::MULTI_EXIT_DISC, 0x80),
+            (AttrCode::LOCAL_PREF, 0x40),
+            (AttrCode::ATOMIC_AGGREGATE, 0x40),
+            (AttrCode::COMMUNITIES, 0xc0),
+            (AttrCode::ORIGINATOR_ID, 0x80),
+            (AttrCode::CLUSTER_LIST, 0x80),
+            (AttrCode::EXTENDED_COMMUNITIES, 0xc0),
+            (AttrCode::AIGP, 0x80),
+            (AttrCode::LARGE_COMMUNITIES, 0xc0),
+            (AttrCode::OTC, 0xc0),
+        ];
+        for (code, flags) in rows {
+            let mut overlay = Overlay::new(BlockView(&[]));
+            overlay.set(code, &[1, 2, 3, 4]);
+            let mut out = Vec::new();
+            overlay.write_to(&mut out).expect("fits");
+            assert_eq!(out, block(&[(flags, code.0, &[1, 2, 3, 4])]), "{code:?}");
+        }
+    }
+
     #[test]
     fn too_long_is_an_error() {
         let base = block(&[(0xc0, 99, &[0; 60_000])]);
@@ -263,6 +291,11 @@ mod tests {
         let mut out = Vec::new();
         overlay.set(AttrCode::AS_PATH, &[0; 5_000]);
         assert_eq!(overlay.write_to(&mut out), Ok(()));
+        // The most that fits to the octet; each of the two has a header of four.
+        overlay.set(AttrCode::AS_PATH, &[0; MAX_BLOCK_LEN - 60_000 - 8]);
+        assert_eq!((overlay.write_to(&mut out), out.len()), (Ok(()), MAX_BLOCK_LEN));
+        overlay.set(AttrCode::AS_PATH, &[0; MAX_BLOCK_LEN - 60_000 - 7]);
+        assert_eq!(overlay.write_to(&mut out), Err(BlockTooLong));
         overlay.set(AttrCode::AS_PATH, &[0; 6_000]);
         assert_eq!(overlay.write_to(&mut out), Err(BlockTooLong));
         overlay.set(AttrCode::AS_PATH, &[0; 70_000]);

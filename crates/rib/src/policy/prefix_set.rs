@@ -259,10 +259,27 @@ mod tests {
     }
 
     #[test]
+    fn entries_are_counted_once() {
+        let range = |text| PrefixRange::parse(text).expect(text);
+        assert!(PrefixSet::default().is_empty());
+        for (entries, len) in [
+            (vec!["10.0.0.0/8"], 1),
+            (vec!["10.0.0.0/8", "10.0.0.0/8", "10.0.0.0/8 le 9"], 2),
+            (vec!["2001:db8::/32"], 1),
+            (vec!["10.0.0.0/8", "11.0.0.0/8", "2001:db8::/32"], 3),
+        ] {
+            let set: PrefixSet = entries.iter().copied().map(range).collect();
+            assert_eq!((set.len(), set.is_empty()), (len, false), "{entries:?}");
+        }
+    }
+
+    #[test]
     fn errors_name_the_place() {
         let message = |text| PrefixRange::parse(text).expect_err(text).to_string();
         assert!(message("10.0.0.1/8").contains("did you mean 10.0.0.0/8"), "{}", message("10.0.0.1/8"));
         assert!(message("10.0.0.0/8 eq 9").contains("column 12"), "{}", message("10.0.0.0/8 eq 9"));
+        assert!(message("10.0.0.0/8 ge 9 ge 10").contains("column 17"), "{}", message("10.0.0.0/8 ge 9 ge 10"));
+        assert!(message("10.0.0.0/8 le 9 le 10").contains("column 17"), "{}", message("10.0.0.0/8 le 9 le 10"));
         assert!(message("10.0.0.0/8 ge x").contains("\"x\""), "{}", message("10.0.0.0/8 ge x"));
         assert!(message("10.0.0.0/8 ge 4").contains("8 to 32"), "{}", message("10.0.0.0/8 ge 4"));
         assert!(message("10.0.0.0/8 ge 24 le 16").contains("ge 24"), "{}", message("10.0.0.0/8 ge 24 le 16"));

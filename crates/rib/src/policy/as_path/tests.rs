@@ -59,6 +59,12 @@ fn expressions() {
         ("^[0-9]+_[0-9]+$", "65001 2", true),
         ("1[_]2", "1 2", true),
         ("1[_]2", "1-2", false),
+        ("1[_]2", "1|2", false),
+        ("1[^_]2", "1 2", false),
+        ("1[^_]2", "1|2", true),
+        // A bracket that is escaped opens no class.
+        (r"\[1_2", "[1 2", true),
+        (r"[\_]", "1 2", false),
         ("(64512|64513)", "1 64513", true),
         ("^65001( 65001)*$", "65001 65001 65001", true),
         (r"\_", "1 2", false),
@@ -88,4 +94,21 @@ fn size_is_bounded_and_time_is_linear() {
     let evil = AsPathRegex::new("^(1*)*( 1*)*(1|1 )*x$").expect("compiles");
     let path = "1 ".repeat(16_000);
     assert!(!evil.matches(&path));
+}
+
+/// Policies are compared, and share an update group, by what the operator wrote.
+#[test]
+fn an_expression_is_its_text() {
+    use std::collections::HashSet;
+    let regex = |text: &str| AsPathRegex::new(text).expect(text);
+    let one = regex("_65001$");
+    assert_eq!((one.as_str(), one.to_string().as_str()), ("_65001$", "_65001$"));
+    assert_eq!(one, regex("_65001$"));
+    assert_ne!(one, regex("_65002$"));
+    let state = std::hash::RandomState::new();
+    let hashes: HashSet<u64> = ["_1$", "_1$", "_2$", "_3$"]
+        .map(|text| std::hash::BuildHasher::hash_one(&state, regex(text)))
+        .into_iter()
+        .collect();
+    assert_eq!(hashes.len(), 3);
 }

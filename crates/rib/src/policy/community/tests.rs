@@ -39,6 +39,8 @@ fn extended_values_and_patterns() {
     assert_eq!(hex("soo:4200000000:100"), [2, 3, 0xfa, 0x56, 0xea, 0, 0, 100]);
     assert_eq!(hex("rt:192.0.2.1:7"), [1, 2, 192, 0, 2, 1, 0, 7]);
     assert_eq!(hex("0x0002fde800000064"), hex("rt:65000:100"));
+    // RFC 4360 §3.1: the largest AS number of two octets leaves four to the value.
+    assert_eq!(hex("rt:65535:70000"), [0, 2, 0xff, 0xff, 0, 1, 0x11, 0x70]);
     let rows: &[(&str, &str, bool)] = &[
         ("rt:65000:*", "rt:65000:9", true),
         ("rt:65000:*", "soo:65000:9", false),
@@ -48,6 +50,13 @@ fn extended_values_and_patterns() {
         ("rt:192.0.2.1:*", "rt:192.0.2.1:9", true),
         ("rt:192.0.2.1:*", "rt:192.0.2.2:9", false),
         ("rt:65000:5-9", "rt:65000:10", false),
+        ("rt:4200000000:9", "rt:4200000000:9", true),
+        ("rt:4200000000:9", "rt:4200000000:8", false),
+        ("rt:4200000000:9", "rt:4200000001:9", false),
+        ("rt:192.0.2.1:9", "rt:192.0.2.1:8", false),
+        ("rt:192.0.2.1:9", "rt:65000:9", false),
+        ("0x0002fde800000009", "rt:65000:9", true),
+        ("0x0002fde800000009", "rt:65000:8", false),
         // RFC 5668: a small AS number in the four-octet form is the same administrator.
         ("rt:65000:9", "0x02020000fde80009", true),
         // Non-transitive (type bit 0x40, RFC 4360 §2) is another type.
@@ -101,10 +110,20 @@ fn errors_name_the_column() {
         (Extended::parse("rt:4200000000:70000").expect_err("too large"), "70000", 15),
         (Extended::parse("0x12").expect_err("short"), "0x12", 1),
         (Large::parse("1:2").expect_err("two parts"), "2", 3),
+        // The part that is meant, not the first that reads so.
+        (Large::parse("12:2").expect_err("two parts"), "2", 4),
         (Large::parse("1:2:4294967296").expect_err("too large"), "4294967296", 5),
     ];
     for (error, part, at) in rows {
         let PolicyError::Syntax { found, column, .. } = error else { panic!("{error}") };
         assert_eq!((found.as_str(), *column), (*part, *at), "{error}");
+    }
+}
+
+/// A span reads as it is written in a pattern.
+#[test]
+fn spans_in_words() {
+    for text in ["*", "7", "0", "5-9", "0-65535", "4294967295"] {
+        assert_eq!(Span::parse(text, u32::MAX).expect(text).to_string(), text);
     }
 }

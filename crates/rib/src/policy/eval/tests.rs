@@ -347,3 +347,69 @@ fn local_as_in_received_paths() {
     let expected = TestRoute::new(SourceKind::Ebgp, &[64999, 65001, 65002]);
     assert_eq!(import(&with, &base().view(), &mut scratch), Imported::Changed(&expected.block));
 }
+
+/// RFC 8326 §4.2: the community, not any.
+#[test]
+fn only_graceful_shutdown_shuts_down() {
+    let mut scratch = ImportScratch::default();
+    let accept = settings(PolicyChain::accept_all());
+    let (other, leaving) = (base().communities(&[65000 << 16 | 1]), base().communities(&[0xffff_0000]));
+    assert_eq!(import(&accept, &other.view(), &mut scratch), Imported::Unchanged);
+    assert_eq!(import(&accept, &leaving.view(), &mut scratch), Imported::Changed(&leaving.clone().local_pref(0).block));
+}
+
+/// RFC 8326 §3.1: the routes of a session that is about to end are the last choice, and say so to whoever gets them.
+#[test]
+fn a_drained_peer() {
+    let mut scratch = ImportScratch::default();
+    let draining = ImportSettings { graceful_shutdown: GracefulShutdown::Drain, ..settings(PolicyChain::accept_all()) };
+    for kind in [SourceKind::Ebgp, SourceKind::Client] {
+        let expected = TestRoute::new(kind, &[65001]).local_pref(0).communities(&[0xffff_0000]);
+        let imported = TestRoute::new(kind, &[65001]);
+        assert_eq!(import(&draining, &imported.view(), &mut scratch), Imported::Changed(&expected.block));
+        let already = TestRoute::new(kind, &[65001]).local_pref(9).communities(&[0xffff_0000]);
+        assert_eq!(import(&draining, &already.view(), &mut scratch), Imported::Changed(&expected.block));
+    }
+}
+
+/// What is remembered by attributes alone must not look at the prefix.
+#[test]
+fn what_looks_at_the_prefix() {
+    let plain = settings(doing(vec![Action::LocalPref(NumberEdit::Set(200))]));
+    let by_prefix = settings(only(Match::Not(Box::new(Match::Prefix(prefixes(&["10.0.0.0/8"]))))));
+    let guarded = ImportSettings { guard: Some(crate::policy::Guard::internet()), ..plain.clone() };
+    assert!(!plain.depends_on_prefix());
+    assert!(by_prefix.depends_on_prefix());
+    assert!(guarded.depends_on_prefix());
+}
+
+/// The prefix that stands for all of a family.
+#[test]
+fn any_prefix_of_a_family() {
+    assert_eq!(any_prefix(Family::IPV4_UNICAST), "0.0.0.0/0".parse().ok());
+    assert_eq!(any_prefix(Family::IPV6_UNICAST), "::/0".parse().ok());
+    let labeled = Family { safi: heddle_bgp_core::Safi(4), ..Family::IPV4_UNICAST };
+    assert_eq!(any_prefix(labeled), None);
+}
+
+/// Chains that decide without a look at the route, and those that do not.
+#[test]
+fn chains_without_policies() {
+    let named = only(Match::Med(Span::ANY));
+    let rows = [
+        (PolicyChain::accept_all(), true, false),
+        (PolicyChain::reject_all(), false, true),
+        (PolicyChain::new([]), false, true),
+        (PolicyChain::without_policy(PeerType::Ibgp), true, false),
+        (PolicyChain::without_policy(PeerType::Ebgp), false, true),
+        (named.clone(), false, false),
+    ];
+    for (chain, accepts, rejects) in &rows {
+        assert_eq!((chain.is_accept_all(), chain.is_reject_all()), (*accepts, *rejects), "{chain:?}");
+    }
+    let state = std::hash::RandomState::new();
+    let hash = |chain: &PolicyChain| std::hash::BuildHasher::hash_one(&state, chain);
+    assert_eq!(hash(&named), hash(&only(Match::Med(Span::ANY))), "equal chains hash alike");
+    assert_ne!(hash(&named), hash(&only(Match::Med(Span::exactly(1)))));
+    assert_ne!(hash(&PolicyChain::accept_all()), hash(&PolicyChain::reject_all()));
+}

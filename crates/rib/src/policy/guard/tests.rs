@@ -121,3 +121,27 @@ fn next_hops_of_no_neighbour() {
     let both = NextHop::V6LinkLocal("4000::1".parse().expect("v6"), "fe80::1".parse().expect("v6"));
     assert_eq!(guard.refuses("9.0.0.0/8".parse().expect("a prefix"), Some(both)), Some(Refusal::NextHop));
 }
+
+/// Each refusal counts under its own reason, and counts of several peers add up.
+#[test]
+fn refusals_are_counted() {
+    let mut counts = GuardCounts::default();
+    assert!(counts.is_zero());
+    for (times, refusal) in (1..).zip(Refusal::ALL) {
+        (0..times).for_each(|_| counts.count(refusal));
+        assert!(!counts.is_zero());
+    }
+    let mut sum = counts;
+    sum += counts;
+    for (times, refusal) in (1..).zip(Refusal::ALL) {
+        assert_eq!((counts.of(refusal), sum.of(refusal)), (times, 2 * times), "{refusal}");
+    }
+}
+
+/// The words that `show routes --explain` gives cite the rule; each reason has its own.
+#[test]
+fn refusals_in_words() {
+    let words: std::collections::BTreeSet<String> = Refusal::ALL.iter().map(Refusal::to_string).collect();
+    assert_eq!(words.len(), Refusal::ALL.len());
+    assert_eq!(Refusal::TooLong.to_string(), "the prefix is too specific (RFC 7454 §6.1.3)");
+}
