@@ -187,6 +187,20 @@ mod tests {
         assert_eq!(run(Class::SetupLoss, delays.len()), delays);
     }
 
+    /// What kept the session from being established is over once it was; what ended sessions is not.
+    #[test]
+    fn an_established_session_ends_the_count_of_losses_before_it() {
+        let config = IdleHold::default();
+        let mut backoff = Backoff::default();
+        for _ in 0..4 {
+            backoff.note(Class::SetupLoss, &config);
+        }
+        backoff.note(Class::SessionLoss, &config);
+        backoff.established();
+        assert_eq!(backoff.note(Class::SetupLoss, &config), Penalty::Delay(Duration::from_secs(1)));
+        assert_eq!(backoff.note(Class::SessionLoss, &config), Penalty::Delay(Duration::from_secs(2)));
+    }
+
     #[test]
     fn what_is_nobodys_fault_counts_nothing() {
         let mut backoff = Backoff::default();

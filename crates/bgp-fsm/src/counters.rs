@@ -56,3 +56,14 @@ pub struct Counters {
     /// The last end.
     pub last_reset: Option<Box<LastReset>>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_total_is_of_all_types() {
+        let counts = MessageCounts { open: 1, update: 20, notification: 300, keepalive: 4000, route_refresh: 50_000 };
+        assert_eq!(counts.total(), 54_321);
+    }
+}

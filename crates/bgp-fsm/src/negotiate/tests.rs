@@ -1,5 +1,6 @@
 //! Negotiation as tables: one difference a row.
 
+use heddle_bgp_core::Safi;
 use heddle_bgp_core::capability::LlgrFamily;
 
 use super::*;
@@ -299,4 +300,65 @@ fn our_open_on_the_wire() {
         let bytes = Message::Open(open.clone(), form).encode();
         assert_eq!(Open::decode(&bytes[19..]), Ok(open));
     }
+}
+
+/// An OPEN names each family once, and only families that we carry.
+#[test]
+fn our_open_names_each_family_once() {
+    let labeled = Family { afi: Afi::IPV4, safi: Safi(4) };
+    let open = open::build(&with_families(ours(), &[V4, labeled, V6, V4]));
+    let named: Vec<_> = open
+        .capabilities
+        .iter()
+        .filter_map(|c| if let Capability::MultiProtocol(family) = c { Some(*family) } else { None })
+        .collect();
+    assert_eq!(named, [V4, V6]);
+}
+
+/// draft-walton-bgp-hostname-capability: what `show peers` calls the peer.
+#[test]
+fn the_peers_host_name() {
+    let named =
+        PeerConfig { host_name: Some(HostName { host: "leaf1".into(), domain: "example.net".into() }), ..theirs() };
+    assert_eq!(agree(&ours(), &named).unwrap().peer_host_name.as_deref(), Some("leaf1"));
+    assert_eq!(agree(&named_ours(), &theirs()).unwrap().peer_host_name, None, "ours is not the peer's");
+}
+
+fn named_ours() -> PeerConfig {
+    PeerConfig { host_name: Some(HostName { host: "rr1".into(), domain: String::new() }), ..ours() }
+}
+
+/// The operator reads which families are missing.
+#[test]
+fn missing_families_are_named() {
+    let mut strict = with_families(ours(), &[V4, V6]);
+    strict.families.iter_mut().for_each(|f| f.required = true);
+    let other = Family { afi: Afi::IPV4, safi: Safi(4) };
+    let mut open = open::build(&theirs());
+    open.capabilities = vec![Capability::MultiProtocol(other)];
+    let rejected = negotiate(&strict, &open::build(&strict), &open).unwrap_err();
+    assert_eq!(rejected.to_string(), "the peer lacks families that are required of it: ipv4-unicast, ipv6-unicast");
+}
+
+/// Each difference alone makes another session of it; what is no matter of the OPENs does not.
+#[test]
+fn what_is_negotiated_otherwise() {
+    use heddle_bgp_core::open::OptionalParameters;
+    let role = |strict| Some(RoleConfig { role: Role::Provider, strict });
+    let base = PeerConfig { role: role(false), ..with_families(ours(), &[V4, V6]) };
+    let mut required = base.clone();
+    required.families[1].required = true;
+    let others = [
+        PeerConfig { hold_time: 30, ..base.clone() },
+        PeerConfig { open_form: OptionalParameters::AlwaysExtended, ..base.clone() },
+        PeerConfig { peer_asn: PeerAsn::Any, ..base.clone() },
+        PeerConfig { role: role(true), ..base.clone() },
+        PeerConfig { minimum_hold_time: 9, ..base.clone() },
+        required,
+    ];
+    for other in others {
+        assert!(base.negotiates_otherwise(&other) && other.negotiates_otherwise(&base), "{other:?}");
+    }
+    let waits = PeerConfig { connect_retry: std::time::Duration::from_secs(7), ..base.clone() };
+    assert!(!base.negotiates_otherwise(&waits));
 }

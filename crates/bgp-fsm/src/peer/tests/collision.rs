@@ -162,6 +162,7 @@ fn the_newer_of_two_incoming_stays() {
     let (a, b) = (peer.new_connection_id(), peer.new_connection_id());
     assert_eq!(feed(&mut peer, at(0), Event::TcpConnectionConfirmed(a)), "OPEN#1 >OpenSent");
     assert_eq!(feed(&mut peer, at(1), Event::TcpConnectionConfirmed(b)), "6/7#1 close#1 OPEN#2");
+    assert_eq!(peer.counters().collisions, 1);
     assert_eq!(feed(&mut peer, at(1), Event::BgpOpen(b, peer_open())), "KEEPALIVE#2 >OpenConfirm");
 }
 
@@ -249,4 +250,49 @@ fn a_silent_second_connection_ends() {
     assert_eq!(run_until(&mut peer, at(244)), "");
     assert_eq!(run_until(&mut peer, at(245)), "4/0#2 close#2");
     assert_eq!(peer.state(), StateKind::Established);
+}
+
+/// Before there is a session the fault of one connection is not that of the other (RFC 4271 §6.8): what ends the one that carries
+/// the state leaves the peer not held, and the other one carries it.
+#[test]
+fn the_fault_of_one_is_not_that_of_the_other() {
+    let mut peer = dialing(LOWER);
+    for step in [Step::OursUp, Step::TheirsUp] {
+        feed(&mut peer, at(0), step.event());
+    }
+    let malformed = Event::BgpOpenMsgErr(OURS, Notification::new(2, 1, &[]));
+    assert_eq!(feed(&mut peer, at(0), malformed), "2/1#1 close#1 >OpenSent");
+    assert_eq!(feed(&mut peer, at(0), Step::TheirsOpen.event()), "KEEPALIVE#2 >OpenConfirm");
+    // An established session costs a whole table each time: then both end, and the peer is held.
+    let mut peer = in_state(config(), StateKind::Established);
+    let new = peer.new_connection_id();
+    feed(&mut peer, at(5), Event::TcpConnectionConfirmed(new));
+    let poison = Event::UpdateMsgErr(OURS, Notification::new(3, 1, &[]));
+    assert_eq!(feed(&mut peer, at(5), poison), "3/1#1 down#1 close#1 6/5#2 close#2 >Idle");
+}
+
+/// A connection that is told of twice is one.
+#[test]
+fn told_twice() {
+    let mut peer = dialing(LOWER);
+    for step in [Step::OursUp, Step::TheirsUp] {
+        feed(&mut peer, at(0), step.event());
+    }
+    let before = peer.second.clone();
+    for known in [OURS, THEIRS] {
+        assert_eq!(feed(&mut peer, at(1), Event::TcpConnectionConfirmed(known)), "", "{known}");
+    }
+    assert_eq!((peer.state(), &peer.second), (StateKind::OpenSent, &before));
+}
+
+/// What the shell reports of a connection that is gone says nothing of those that are there.
+#[test]
+fn reports_of_others() {
+    let mut peer = in_state(PeerConfig { hold_time: 0, ..config() }, StateKind::Established);
+    let new = peer.new_connection_id();
+    feed(&mut peer, at(5), Event::TcpConnectionConfirmed(new));
+    feed(&mut peer, at(6), Event::ReadPaused(ConnectionId(77)));
+    assert_eq!(pass(&mut peer, at(245)), "check#2", "it is read");
+    assert_eq!(feed(&mut peer, at(245), Event::ReadEmpty(ConnectionId(77))), "");
+    assert_eq!(feed(&mut peer, at(245), Event::ReadEmpty(new)), "4/0#2 close#2");
 }

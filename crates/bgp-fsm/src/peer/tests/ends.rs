@@ -277,3 +277,58 @@ fn counters() {
     assert_eq!((c.messages_out.open, c.messages_out.keepalive), (1, 1));
     assert_eq!((c.messages_in.total(), c.messages_out.total()), (10, 2));
 }
+
+/// What came malformed was a message, too; and each NOTIFICATION of ours is counted.
+#[test]
+fn malformed_messages_and_farewells_count() {
+    let n = |code, subcode| Notification::new(code, subcode, &[]);
+    let mut peer = in_state(config(), StateKind::Established);
+    peer.handle(at(1), Event::UpdateMsg(MAIN, 7));
+    peer.handle(at(1), Event::UpdateMsgErr(MAIN, n(3, 1)));
+    assert_eq!((peer.counters().messages_in.update, peer.counters().messages_out.notification), (8, 1));
+    let mut peer = in_state(config(), StateKind::Established);
+    peer.handle(at(1), Event::RouteRefreshMsg(MAIN));
+    peer.handle(at(1), Event::RouteRefreshMsgErr(MAIN, n(7, 1)));
+    assert_eq!((peer.counters().messages_in.route_refresh, peer.counters().messages_out.notification), (2, 1));
+    let mut peer = in_state(config(), StateKind::OpenSent);
+    peer.handle(at(1), Event::BgpOpenMsgErr(MAIN, n(2, 1)));
+    assert_eq!((peer.counters().messages_in.open, peer.counters().messages_out.notification), (1, 1));
+}
+
+/// ConnectRetryCounter (RFC 4271 §8): each end counts once, in whatever state it was.
+#[test]
+fn each_lost_connection_counts_once() {
+    for kind in [StateKind::Connect, StateKind::OpenSent, StateKind::OpenConfirm, StateKind::Established] {
+        let mut peer = in_state(config(), kind);
+        feed(&mut peer, at(1), Event::TcpConnectionFails(MAIN, TcpFailure::Reset));
+        assert_eq!(peer.counters().connect_retries, 1, "{kind}");
+    }
+}
+
+/// What `show peers` tells of a peer in each state.
+#[test]
+fn what_is_told_of_a_peer() {
+    for kind in StateKind::ALL {
+        let peer = in_state(config(), kind);
+        let connected = matches!(kind, StateKind::OpenSent | StateKind::OpenConfirm | StateKind::Established);
+        assert_eq!(peer.direction(), connected.then_some(Direction::Outgoing), "{kind}");
+        assert_eq!(peer.connect_retry_at().is_some(), matches!(kind, StateKind::Connect | StateKind::Active), "{kind}");
+        let hold = match kind {
+            StateKind::OpenSent => Some(at(240)),
+            StateKind::OpenConfirm | StateKind::Established => Some(at(90)),
+            StateKind::Idle | StateKind::Connect | StateKind::Active => None,
+        };
+        assert_eq!(peer.hold_until(), hold, "{kind}");
+        let established = kind == StateKind::Established;
+        assert_eq!(peer.established_since(), established.then_some(at(0)), "{kind}");
+        assert_eq!(peer.idle_why(), (kind == StateKind::Idle).then_some(IdleWhy::Stopped), "{kind}");
+        assert_eq!(peer.failed_attempts(), u32::from(kind == StateKind::Active), "{kind}");
+    }
+    let mut peer = in_state(config(), StateKind::Connect);
+    let next = peer.connect_retry_at().unwrap();
+    assert!((Duration::from_millis(3750)..=secs(5)).contains(&next.since(at(0))), "{next:?}");
+    for n in 1..4 {
+        peer.handle_timeout(peer.connect_retry_at().unwrap());
+        assert_eq!(peer.failed_attempts(), n);
+    }
+}

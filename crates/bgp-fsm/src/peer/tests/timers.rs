@@ -250,3 +250,14 @@ fn once_is_one_attempt() {
     feed(&mut peer, at(3600), Event::ManualStop(crate::Stop::ProcessExit(String::new())));
     assert_eq!(feed(&mut peer, at(3601), Event::ManualStart), ">Active");
 }
+
+/// RFC 4271 §4.4: a third of the hold time, or less where that is configured; zero means that nothing is.
+#[test]
+fn configured_keepalives() {
+    let rows = [(None, 30), (Some(secs(10)), 10), (Some(secs(60)), 30), (Some(Duration::ZERO), 30)];
+    for (keepalive, expected) in rows {
+        let peer = established(PeerConfig { keepalive, ..config() });
+        let interval = peer.timers.get(Timer::Keepalive).unwrap().since(at(0));
+        assert!(interval <= secs(expected) && interval >= secs(expected) * 3 / 4, "{keepalive:?}: {interval:?}");
+    }
+}
