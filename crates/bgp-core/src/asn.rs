@@ -58,3 +58,34 @@ impl From<u32> for Asn {
         Self(n)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_and_numbers() {
+        for n in [0, 1, 65_001, u32::MAX] {
+            assert_eq!(Asn::from(n), Asn(n));
+            assert_eq!((Asn(n).to_string(), n.to_string().parse()), (n.to_string(), Ok(Asn(n))));
+        }
+        assert!("4294967296".parse::<Asn>().is_err() && "65001x".parse::<Asn>().is_err());
+    }
+
+    /// RFC 6996 §5.
+    #[test]
+    fn private_numbers() {
+        let private = [64_512, 65_534, 4_200_000_000, 4_294_967_294];
+        let public = [0, 1, 23_456, 64_511, 65_535, 65_536, 4_199_999_999, 4_294_967_295];
+        assert!(private.iter().all(|n| Asn(*n).is_private()));
+        assert!(!public.iter().any(|n| Asn(*n).is_private()));
+    }
+
+    /// RFC 6793 §4.2.2.
+    #[test]
+    fn what_a_two_octet_speaker_sees() {
+        for (asn, seen) in [(1, 1), (65_535, 65_535), (65_536, 23_456), (u32::MAX, 23_456)] {
+            assert_eq!(Asn(asn).as_two_octets(), seen);
+        }
+    }
+}

@@ -42,3 +42,18 @@ four_octets! {
     /// The CLUSTER_ID of a route reflector (RFC 4456 §7).
     ClusterId
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Four octets in the order of the network, written as an address.
+    #[test]
+    fn text_and_numbers() {
+        let addr = Ipv4Addr::new(10, 0, 0, 1);
+        assert_eq!((BgpId::from(addr), ClusterId::from(addr)), (BgpId(0x0a00_0001), ClusterId(0x0a00_0001)));
+        assert_eq!((BgpId(0x0a00_0001).to_string(), ClusterId(7).to_string()), ("10.0.0.1".into(), "0.0.0.7".into()));
+        assert_eq!(("200.0.0.1".parse(), "0.0.0.7".parse()), (Ok(BgpId(0xc800_0001)), Ok(ClusterId(7))));
+        assert!("10.0.0".parse::<BgpId>().is_err() && "7".parse::<ClusterId>().is_err());
+    }
+}

@@ -94,3 +94,29 @@ impl FromStr for Family {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn families() {
+        let rows = [
+            (Family::IPV4_UNICAST, "ipv4-unicast", Some((0, 32))),
+            (Family::IPV6_UNICAST, "ipv6-unicast", Some((1, 128))),
+            (Family::new(1, 4), "afi 1 safi 4", None),
+            (Family::new(2, 128), "afi 2 safi 128", None),
+            (Family::new(16_388, 71), "afi 16388 safi 71", None),
+        ];
+        for (family, text, carried) in rows {
+            assert_eq!(family.to_string(), text);
+            assert_eq!(family.index().zip(family.max_prefix_len()), carried, "{family}");
+            assert_eq!(
+                (family.index().is_some(), family.max_prefix_len().is_some()),
+                (carried.is_some(), carried.is_some())
+            );
+            assert_eq!(text.parse().ok(), carried.map(|_| family));
+        }
+        assert!(Family::SUPPORTED.iter().enumerate().all(|(n, family)| family.index() == Some(n)));
+    }
+}

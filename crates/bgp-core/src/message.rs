@@ -75,3 +75,43 @@ pub fn encode_message(out: &mut BytesMut, kind: MessageType, body: impl FnOnce(&
     out.get_mut(start + 16..start + 18)?.copy_from_slice(&wire_len.to_be_bytes());
     Some(len)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 4271 §4.1, RFC 2918 §3.
+    #[test]
+    fn types() {
+        let names = ["OPEN", "UPDATE", "NOTIFICATION", "KEEPALIVE", "ROUTE-REFRESH"];
+        for octet in 0..=u8::MAX {
+            let kind = MessageType::from_octet(octet);
+            assert_eq!(kind.map(|k| k as u8), (1..=5).contains(&octet).then_some(octet));
+            let name = names.get(usize::from(octet).wrapping_sub(1)).map(ToString::to_string);
+            assert_eq!(kind.map(|k| k.to_string()), name);
+        }
+    }
+
+    /// Messages stand one behind the other, each with its own length.
+    #[test]
+    fn one_message_after_another() {
+        let mut out = BytesMut::new();
+        assert_eq!(encode_message(&mut out, MessageType::Keepalive, |_| {}), Some(19));
+        assert_eq!(encode_message(&mut out, MessageType::Update, |b| b.extend_from_slice(&[7; 300])), Some(319));
+        assert_eq!(encode_message(&mut out, MessageType::Keepalive, |_| {}), Some(19));
+        let update = [&[255; 16][..], &[1, 63, 2], &[7; 300]].concat();
+        assert_eq!(out[..], [&KEEPALIVE[..], &update, &KEEPALIVE].concat());
+    }
+
+    /// What no length can say is not begun.
+    #[test]
+    fn too_long_is_left_out() {
+        let mut out = BytesMut::from(&KEEPALIVE[..]);
+        let mut body = |len: usize| {
+            encode_message(&mut out, MessageType::Update, |b| b.extend_from_slice(&vec![0; len - HEADER_LEN]))
+        };
+        assert_eq!(body(MAX_EXTENDED_LEN + 1), None);
+        assert_eq!(body(MAX_EXTENDED_LEN), Some(MAX_EXTENDED_LEN));
+        assert_eq!(out.len(), HEADER_LEN + MAX_EXTENDED_LEN);
+    }
+}

@@ -126,3 +126,41 @@ impl Negotiated {
         self.families.iter().find(|f| f.family == family)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_agreed_of_a_family() {
+        let of = |family, extended_next_hop| NegotiatedFamily {
+            family,
+            add_path: None,
+            extended_next_hop,
+            graceful_restart: None,
+            long_lived: None,
+        };
+        let (v4, v6) = (Family::IPV4_UNICAST, Family::IPV6_UNICAST);
+        let mut negotiated = Negotiated {
+            local_asn: Asn(65000),
+            peer_asn: Asn(65001),
+            local_id: BgpId(1),
+            peer_id: BgpId(2),
+            peer_type: PeerType::Ebgp,
+            hold_time: 90,
+            as_width: AsWidth::Four,
+            max_message_len: 4096,
+            max_receive_len: 4096,
+            families: vec![of(v6, false), of(v4, true)],
+            route_refresh: true,
+            enhanced_route_refresh: true,
+            graceful_restart: None,
+            peer_role: None,
+            peer_host_name: None,
+        };
+        assert_eq!(negotiated.family(v4), Some(&of(v4, true)));
+        assert_eq!(negotiated.family(v6), Some(&of(v6, false)));
+        negotiated.families.pop();
+        assert_eq!(negotiated.family(v4), None);
+    }
+}

@@ -215,3 +215,96 @@ pub fn encode_nlri(out: &mut bytes::BytesMut, nlri: Nlri, path_ids: PathIds) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const V4: Family = Family::IPV4_UNICAST;
+    const V6: Family = Family::IPV6_UNICAST;
+
+    fn nlri(text: &str, path_id: u32) -> Nlri {
+        Nlri { prefix: text.parse().expect(text), path_id: PathId(path_id) }
+    }
+
+    /// Wire vectors, used in both directions (RFC 4271 §4.3, RFC 4760 §5, RFC 7911 §3).
+    #[test]
+    fn vectors() {
+        use PathIds::{Absent, Present};
+        let full6 = [&[128, 0x20, 1, 0x0d, 0xb8][..], &[0; 11], &[1]].concat();
+        let rows: [(Family, PathIds, &[u8], Vec<Nlri>); 6] = [
+            (V4, Absent, &[], vec![]),
+            (V4, Absent, &[0], vec![nlri("0.0.0.0/0", 0)]),
+            (
+                V4,
+                Absent,
+                &[8, 10, 9, 10, 128, 24, 192, 0, 2, 32, 192, 0, 2, 1],
+                vec![nlri("10.0.0.0/8", 0), nlri("10.128.0.0/9", 0), nlri("192.0.2.0/24", 0), nlri("192.0.2.1/32", 0)],
+            ),
+            (
+                V4,
+                Present,
+                &[0, 0, 0, 7, 8, 10, 255, 0, 0, 1, 0],
+                vec![nlri("10.0.0.0/8", 7), nlri("0.0.0.0/0", 0xff00_0001)],
+            ),
+            (V6, Absent, &full6, vec![nlri("2001:db8::1/128", 0)]),
+            (V6, Present, &[0, 0, 1, 0, 33, 0x20, 1, 0x0d, 0xb8, 128], vec![nlri("2001:db8:8000::/33", 256)]),
+        ];
+        for (family, path_ids, octets, expected) in rows {
+            let slice = NlriSlice::parse(family, path_ids, octets).expect("well-formed");
+            assert_eq!((slice.family(), slice.path_ids(), slice.bytes()), (family, path_ids, octets));
+            assert_eq!(slice.is_empty(), expected.is_empty());
+            assert!(slice.iter().eq(expected.iter().copied()), "{slice:?}");
+            assert!(NlriSlice::trusted(family, path_ids, octets) == slice);
+            let mut out = bytes::BytesMut::new();
+            expected.iter().for_each(|nlri| encode_nlri(&mut out, *nlri, path_ids));
+            assert_eq!(out[..], *octets, "{slice:?}");
+        }
+    }
+
+    /// RFC 4271 §4.3: bits behind the length say nothing.
+    #[test]
+    fn host_bits_are_masked() {
+        let slice = NlriSlice::parse(V4, PathIds::Absent, &[9, 10, 255]).expect("well-formed");
+        assert!(slice.iter().eq([nlri("10.128.0.0/9", 0)]));
+    }
+
+    /// RFC 7606 §5.3: what is wrong, and where in the field.
+    #[test]
+    fn malformed() {
+        use PathIds::{Absent, Present};
+        let mpls = Family::new(1, 4);
+        let rows: [(Family, PathIds, &[u8], NlriError); 8] = [
+            (V4, Absent, &[33, 1, 2, 3, 4, 5], NlriError::Length { len: 33, offset: 0 }),
+            (V4, Absent, &[8, 10, 0, 33], NlriError::Length { len: 33, offset: 3 }),
+            (V6, Absent, &[8, 0x20, 129], NlriError::Length { len: 129, offset: 2 }),
+            (V4, Absent, &[8, 10, 16, 10], NlriError::Cut { offset: 2 }),
+            (V4, Absent, &[8, 10, 8, 11, 24, 10, 1], NlriError::Cut { offset: 4 }),
+            (V4, Present, &[0, 0, 0, 1, 8, 10, 0, 0, 0], NlriError::Cut { offset: 6 }),
+            (V4, Present, &[0, 0, 0, 1, 8, 10, 0, 0, 0, 2], NlriError::Cut { offset: 6 }),
+            (mpls, Absent, &[8, 10], NlriError::Family(mpls)),
+        ];
+        for (family, path_ids, octets, expected) in rows {
+            assert_eq!(NlriSlice::parse(family, path_ids, octets).expect_err("malformed"), expected, "{octets:?}");
+            // Bytes that nobody checked end the iteration, and nothing else.
+            assert!(NlriSlice::trusted(family, path_ids, octets).iter().count() < 3);
+        }
+    }
+
+    #[test]
+    fn how_much_is_to_come() {
+        let mut rest = NlriSlice::parse(V4, PathIds::Absent, &[8, 10, 24, 192, 0, 2]).expect("well-formed").iter();
+        let left: Vec<usize> =
+            std::iter::from_fn(|| Some(rest.octets_left()).filter(|_| rest.next().is_some())).collect();
+        assert_eq!((left, rest.octets_left()), (vec![6, 4], 0));
+        assert_eq!(PathId(4_000_000_000).to_string(), "4000000000");
+    }
+
+    /// The bound on one encoded NLRI is reached, and not passed.
+    #[test]
+    fn the_longest() {
+        let mut out = bytes::BytesMut::new();
+        encode_nlri(&mut out, nlri("2001:db8::1/128", 1), PathIds::Present);
+        assert_eq!(out.len(), MAX_NLRI_LEN);
+    }
+}

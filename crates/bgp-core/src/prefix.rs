@@ -224,6 +224,95 @@ mod tests {
         assert_eq!((size_of::<Prefix6>(), size_of::<Prefix>(), align_of::<Prefix>()), (17, 20, 4));
     }
 
+    /// Prefix, what lies in it, what does not: of prefixes and of addresses.
+    #[test]
+    fn what_lies_in_a_prefix() {
+        let rows: [(&str, &[&str], &[&str]); 8] = [
+            ("0.0.0.0/0", &["0.0.0.0/0", "10.0.0.0/8", "255.255.255.255/32"], &["::/0", "::1/128"]),
+            (
+                "10.0.0.0/8",
+                &["10.0.0.0/8", "10.255.0.0/16", "10.0.0.1/32"],
+                &["0.0.0.0/0", "10.0.0.0/7", "11.0.0.0/8", "11.0.0.1/32"],
+            ),
+            (
+                "10.128.0.0/9",
+                &["10.128.0.0/9", "10.255.255.255/32"],
+                &["10.0.0.0/8", "10.0.0.0/9", "10.127.255.255/32"],
+            ),
+            ("192.0.2.1/32", &["192.0.2.1/32"], &["192.0.2.0/32", "192.0.2.0/31", "193.0.2.1/32"]),
+            ("::/0", &["::/0", "2001:db8::/32", "::1/128"], &["0.0.0.0/0", "10.0.0.1/32"]),
+            (
+                "2001:db8::/32",
+                &["2001:db8::/32", "2001:db8:1::/48", "2001:db8::1/128"],
+                &["::/0", "2001:db8::/31", "2001:db9::/32"],
+            ),
+            ("8000::/1", &["8000::/1", "ffff::/16"], &["::/0", "::/1", "7fff::/16"]),
+            ("2001:db8::1/128", &["2001:db8::1/128"], &["2001:db8::/128", "2001:db8::/127", "3001:db8::1/128"]),
+        ];
+        let prefix = |text: &str| text.parse::<Prefix>().expect(text);
+        for (outer, inside, outside) in rows {
+            let outer = prefix(outer);
+            let host = |p: Prefix| p.len() == if p.addr().is_ipv4() { 32 } else { 128 };
+            for (texts, expected) in [(inside, true), (outside, false)] {
+                for p in texts.iter().map(|text| prefix(text)) {
+                    assert_eq!(outer.contains(p), expected, "{p} in {outer}");
+                    if host(p) {
+                        assert_eq!(outer.contains_addr(p.addr()), expected, "{p} in {outer}");
+                    }
+                }
+            }
+        }
+    }
+
+    /// RFC 4271 §4.3: bits behind the length are irrelevant; a prefix has none.
+    #[test]
+    fn lengths_and_masks() {
+        let rows: [(&str, u8, Option<&str>); 10] = [
+            ("10.1.2.3", 0, Some("0.0.0.0/0")),
+            ("10.1.2.3", 8, Some("10.0.0.0/8")),
+            ("10.1.2.3", 31, Some("10.1.2.2/31")),
+            ("10.1.2.3", 32, Some("10.1.2.3/32")),
+            ("10.1.2.3", 33, None),
+            ("2001:db8::3", 0, Some("::/0")),
+            ("2001:db8::3", 32, Some("2001:db8::/32")),
+            ("2001:db8::3", 127, Some("2001:db8::2/127")),
+            ("2001:db8::3", 128, Some("2001:db8::3/128")),
+            ("2001:db8::3", 129, None),
+        ];
+        for (addr, len, expected) in rows {
+            let addr: IpAddr = addr.parse().expect(addr);
+            let prefix = Prefix::new(addr, len);
+            assert_eq!(prefix.map(|p| p.to_string()).as_deref(), expected, "{addr}/{len}");
+            let Some(prefix) = prefix else { continue };
+            assert_eq!(prefix.len(), len);
+            let family = if addr.is_ipv4() { Family::IPV4_UNICAST } else { Family::IPV6_UNICAST };
+            assert_eq!(prefix.family(), family);
+            match prefix {
+                Prefix::V4(p) => {
+                    assert_eq!((IpAddr::from(Ipv4Addr::from(p.addr())), p.len()), (prefix.addr(), len));
+                    assert_eq!((p.to_string(), Prefix::from(p)), (prefix.to_string(), prefix));
+                }
+                Prefix::V6(p) => {
+                    assert_eq!((IpAddr::from(Ipv6Addr::from(p.addr())), p.len()), (prefix.addr(), len));
+                    assert_eq!((p.to_string(), Prefix::from(p)), (prefix.to_string(), prefix));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_prefix() {
+        let error = |text: &str| text.parse::<Prefix>().expect_err(text);
+        for text in ["", "10.0.0.0", "10.0.0/8", "a/8", "/8"] {
+            assert_eq!(error(text), PrefixParseError::Shape(text.into()));
+        }
+        for text in ["10.0.0.0/33", "::/129", "10.0.0.0/", "10.0.0.0/-1", "10.0.0.0/256"] {
+            assert_eq!(error(text), PrefixParseError::Length(text.into()));
+        }
+        let meant: Prefix = "10.0.0.0/8".parse().expect("a prefix");
+        assert_eq!(error("10.0.0.1/8"), PrefixParseError::HostBits("10.0.0.1/8".into(), meant));
+    }
+
     #[test]
     fn prefixes_are_in_the_order_of_family_address_and_length() {
         let sorted =

@@ -81,3 +81,25 @@ impl<'a> Reader<'a> {
         self.take(n).map(Self::new)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is read is what stands there, and too short an end costs nothing of it.
+    #[test]
+    fn reading() {
+        let octets: Vec<u8> = (1..=12).collect();
+        let mut r = Reader::new(&octets);
+        assert_eq!((r.len(), r.is_empty(), r.rest()), (12, false, &octets[..]));
+        assert_eq!((r.u8(), r.u16(), r.u32()), (Ok(1), Ok(0x0203), Ok(0x0405_0607)));
+        assert_eq!((r.len(), r.rest()), (5, &octets[7..]));
+        assert_eq!((r.take(6), r.array::<6>().is_err(), r.sub(6).is_err()), (Err(UnexpectedEnd), true, true));
+        assert_eq!(r.len(), 5, "nothing was read");
+        let mut inner = r.sub(3).expect("three");
+        assert_eq!((inner.u16(), inner.u16(), inner.take(1)), (Ok(0x0809), Err(UnexpectedEnd), Ok(&octets[9..10])));
+        assert!(inner.is_empty() && inner.rest().is_empty() && inner.u8().is_err());
+        assert_eq!((r.array(), r.len(), r.is_empty()), (Ok([11, 12]), 0, true));
+        assert_eq!((r.u32(), r.take(0)), (Err(UnexpectedEnd), Ok(&[][..])));
+    }
+}

@@ -45,3 +45,20 @@ impl Sub<Duration> for Timestamp {
         Self(self.0.saturating_sub(u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Time never goes back, and never comes around.
+    #[test]
+    fn arithmetic() {
+        let (ten, end) = (Timestamp::from_secs(10), Timestamp(u64::MAX));
+        let secs = Duration::from_secs;
+        assert_eq!((ten, ten.since_origin()), (Timestamp(10_000_000_000), secs(10)));
+        assert_eq!((ten + secs(5), ten - secs(5)), (Timestamp::from_secs(15), Timestamp::from_secs(5)));
+        assert_eq!((ten.since(Timestamp::from_secs(4)), Timestamp::from_secs(4).since(ten)), (secs(6), secs(0)));
+        assert_eq!((ten - secs(11), end + secs(1), ten + Duration::MAX), (Timestamp::ZERO, end, end));
+        assert_eq!((end - Duration::MAX, Timestamp::from_secs(u64::MAX)), (Timestamp::ZERO, end));
+    }
+}

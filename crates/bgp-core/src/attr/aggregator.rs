@@ -38,3 +38,19 @@ impl fmt::Display for Aggregator {
         write!(f, "{} {}", self.asn, self.addr)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn octets_both_ways() {
+        let octets = [0, 1, 0, 0, 192, 0, 2, 1];
+        let aggregator = Aggregator { asn: Asn(65_536), addr: Ipv4Addr::new(192, 0, 2, 1) };
+        assert_eq!((Aggregator::from_octets(&octets), aggregator.to_octets()), (Some(aggregator), octets));
+        assert_eq!(aggregator.to_string(), "65536 192.0.2.1");
+        for len in [0, 3, 4, 6, 7, 9] {
+            assert_eq!(Aggregator::from_octets(&vec![1; len]), None, "{len} octets");
+        }
+    }
+}

@@ -106,3 +106,18 @@ impl AttrFlags {
     /// Extended Length.
     pub const EXTENDED_LENGTH: u8 = 0x10;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names() {
+        for (code, name) in [(1, "ORIGIN"), (14, "MP_REACH_NLRI"), (35, "OTC"), (0, "INTERFACE"), (99, "attribute 99")]
+        {
+            assert_eq!(AttrCode(code).to_string(), name);
+        }
+        assert_eq!((AttrCode::COMMUNITIES.name(), AttrCode(99).name()), (Some("COMMUNITIES"), None));
+        assert!(AttrCode::KNOWN.is_sorted() && AttrCode::KNOWN.iter().all(|code| code.name().is_some()));
+    }
+}

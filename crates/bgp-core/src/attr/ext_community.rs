@@ -238,6 +238,9 @@ mod tests {
             assert_eq!(text.parse(), Ok(ExtCommunity(octets)), "{text}");
             assert_eq!(ExtCommunity(octets).to_string(), text);
         }
+        for text in ["rt:65535:1", "rt:65535L:1", "rt:65536:1"] {
+            assert_eq!(text.parse::<ExtCommunity>().map(|c| c.to_string()).as_deref(), Ok(text));
+        }
         assert!(!ExtCommunity([0x40, 4, 0, 0, 0, 0, 0, 0]).is_transitive());
         assert!(ExtCommunity([0x80, 4, 0, 0, 0, 0, 0, 0]).is_transitive());
     }
@@ -260,6 +263,33 @@ mod tests {
         }
     }
 
+    /// RFC 4360 §4, §5: the sub-type says which; of another type there is neither.
+    #[test]
+    fn targets_and_origins() {
+        for administrator in [
+            Administrator::As2(65001, 7),
+            Administrator::Ipv4([192, 0, 2, 1].into(), 7),
+            Administrator::As4(Asn(4_200_000_000), 7),
+        ] {
+            let (target, origin) =
+                (ExtCommunity::route_target(administrator), ExtCommunity::route_origin(administrator));
+            assert_eq!((target.as_route_target(), target.as_route_origin()), (Some(administrator), None));
+            assert_eq!((origin.as_route_target(), origin.as_route_origin()), (None, Some(administrator)));
+        }
+        let opaque = ExtCommunity([3, ROUTE_TARGET, 0, 0, 0, 0, 0, 1]);
+        assert_eq!((opaque.as_route_target(), opaque.as_route_origin()), (None, None));
+    }
+
+    #[test]
+    fn wire() {
+        let (octets, mut out) = ([0, 2, 0xfd, 0xe9, 0, 0, 0, 100], Vec::new());
+        ExtCommunity::from_octets(&octets).expect("eight octets").push(&mut out);
+        assert_eq!((&out[..], ExtCommunity::from_octets(&octets[1..])), (&octets[..], None));
+        let (octets, mut out) = ([7; 20], Vec::new());
+        Ipv6ExtCommunity::from_octets(&octets).expect("twenty octets").push(&mut out);
+        assert_eq!((&out[..], Ipv6ExtCommunity::from_octets(&octets[1..])), (&octets[..], None));
+    }
+
     #[test]
     fn ipv6_specific_text() {
         let mut octets = [0; 20];
@@ -267,5 +297,13 @@ mod tests {
         octets[2..6].copy_from_slice(&[0x20, 0x01, 0x0d, 0xb8]);
         octets[19] = 9;
         assert_eq!(Ipv6ExtCommunity(octets).to_string(), "rt:[2001:db8::]:9");
+        assert!(Ipv6ExtCommunity(octets).is_transitive());
+        octets[1] = ROUTE_ORIGIN;
+        assert_eq!(Ipv6ExtCommunity(octets).to_string(), "ro:[2001:db8::]:9");
+        octets[0] = 0x40;
+        assert_eq!(Ipv6ExtCommunity(octets).to_string(), "0x4003:[2001:db8::]:9");
+        assert!(!Ipv6ExtCommunity(octets).is_transitive());
+        octets[0] = 0x80;
+        assert!(Ipv6ExtCommunity(octets).is_transitive());
     }
 }

@@ -54,3 +54,22 @@ impl Item for crate::bgp_id::ClusterId {
         out.extend_from_slice(&self.0.to_be_bytes());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bgp_id::ClusterId;
+
+    #[test]
+    fn whole_values_alone() {
+        let octets = [0, 0, 0, 1, 10, 0, 0, 2, 9, 9];
+        let mut items: Items<'_, ClusterId> = Items::new(&octets);
+        assert_eq!((items.len(), items.size_hint()), (2, (2, Some(2))));
+        assert_eq!(items.next(), Some(ClusterId(1)));
+        assert_eq!((items.len(), items.next(), items.next(), items.len()), (1, Some(ClusterId(0x0a00_0002)), None, 0));
+        let mut out = vec![7];
+        ClusterId(0x0a00_0002).push(&mut out);
+        assert_eq!(out, [7, 10, 0, 0, 2]);
+        assert_eq!((ClusterId::from_octets(&[1, 2, 3]), ClusterId::from_octets(&[1; 5])), (None, None));
+    }
+}

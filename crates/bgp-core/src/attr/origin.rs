@@ -37,3 +37,21 @@ impl fmt::Display for Origin {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 4271 §5.1.1; the smaller is preferred (§9.1.2.2 b).
+    #[test]
+    fn numbers_and_names() {
+        for (octet, origin, name) in
+            [(0, Origin::Igp, "IGP"), (1, Origin::Egp, "EGP"), (2, Origin::Incomplete, "incomplete")]
+        {
+            assert_eq!((Origin::from_octet(octet), origin as u8), (Some(origin), octet));
+            assert_eq!(origin.to_string(), name);
+        }
+        assert!((3..=u8::MAX).all(|octet| Origin::from_octet(octet).is_none()));
+        assert!(Origin::Igp < Origin::Egp && Origin::Egp < Origin::Incomplete);
+    }
+}

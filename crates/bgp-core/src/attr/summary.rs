@@ -189,6 +189,24 @@ mod tests {
     }
 
     #[test]
+    fn marks() {
+        let two = Marks::NO_EXPORT.union(Marks::OTC);
+        assert_eq!((two.bits(), two.union(Marks::OTC)), (0b1_0000_0010, two));
+        assert!(two.contains(Marks::OTC) && two.contains(two) && two.contains(Marks::default()));
+        assert!(!Marks::OTC.contains(two) && !two.contains(Marks::AIGP.union(Marks::OTC)));
+        assert!(two.intersects(Marks::OTC) && Marks::OTC.intersects(two));
+        assert!(!two.intersects(Marks::AIGP) && !two.intersects(Marks::default()));
+    }
+
+    /// RFC 7311 §3: without an AIGP TLV there is no metric, whatever else the attribute has.
+    #[test]
+    fn aigp_without_a_metric() {
+        let attributes = PathAttributes { aigp: Some(vec![2, 0, 3]), ..PathAttributes::default() };
+        let s = Summary::of(&attributes.to_block().expect("short values"));
+        assert_eq!((s.aigp, s.marks), (None, Marks::default()));
+    }
+
+    #[test]
     fn of_nothing() {
         let s = Summary::of(&[]);
         assert_eq!((s.origin, s.as_path_len, s.neighbor_as, s.med), (Origin::Incomplete, 0, None, None));
@@ -212,7 +230,7 @@ mod tests {
             let attributes = PathAttributes { communities, ..PathAttributes::default() };
             let s = Summary::of(&attributes.to_block().expect("short values"));
             assert_eq!(s.marks, mark, "{community}");
-            assert!(s.has(mark));
+            assert!(s.has(mark) && s.has(mark.union(Marks::OTC)) && !s.has(Marks::OTC), "{community}");
         }
     }
 }

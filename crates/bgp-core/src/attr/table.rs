@@ -230,8 +230,31 @@ mod tests {
         }
     }
 
+    /// RFC 4271 §5, RFC 7606 §3(c), and where each attribute belongs: §7.5, §7.9, §7.10, RFC 6793 §4.1, RFC 7311 §3.1.
+    #[test]
+    fn flags_and_scopes() {
+        for row in &ROWS {
+            let (flags, scope) = match row.code.0 {
+                1 | 2 | 3 | 6 => (0x40, Scope::Any),
+                5 => (0x40, Scope::Internal),
+                4 | 14 | 15 | 29 => (0x80, Scope::Any),
+                9 | 10 => (0x80, Scope::Internal),
+                26 => (0x80, Scope::Aigp),
+                17 | 18 => (0xc0, Scope::TwoOctetAs),
+                _ => (0xc0, Scope::Any),
+            };
+            assert_eq!((row.category.flags(), row.scope), (flags, scope), "{}", row.code);
+            let wrong_flags = if matches!(row.code.0, 17 | 18 | 26) { AttributeDiscard } else { TreatAsWithdraw };
+            assert_eq!(row.wrong_flags, wrong_flags, "{}", row.code);
+        }
+    }
+
     #[test]
     fn lengths() {
+        assert!(Exactly(4).allows(4, AsWidth::Four) && Exactly(0).allows(0, AsWidth::Two));
+        assert!(!Exactly(4).allows(3, AsWidth::Four) && !Exactly(4).allows(5, AsWidth::Four));
+        assert!(Structure.allows(0, AsWidth::Four) && Structure.allows(70_000, AsWidth::Four));
+        assert!(AtLeast(5).allows(6, AsWidth::Four) && MultipleOf(4).allows(4, AsWidth::Four));
         assert!(MultipleOf(4).allows(8, AsWidth::Four));
         assert!(!MultipleOf(4).allows(0, AsWidth::Four));
         assert!(!MultipleOf(4).allows(6, AsWidth::Four));

@@ -82,6 +82,39 @@ fn extended_from_the_next_message_on() {
     assert_eq!(framer.pending(), 0);
 }
 
+/// What is held for an unfinished message is not lost with the room that is given back, and what a large one took is.
+#[test]
+fn an_idle_connection_costs_nothing() {
+    let mut framer = Framer::new();
+    framer.allow_extended();
+    framer.push(&header(60_000, 2));
+    framer.push(&vec![0; 60_000 - HEADER_LEN]);
+    assert_eq!(framer.pending(), 60_000);
+    assert!(framer.next().unwrap().is_some());
+    assert_eq!(framer.pending(), 0);
+    let (head, tail) = KEEPALIVE.split_at(5);
+    framer.push(head);
+    assert_eq!(framer.pending(), 5);
+    framer.release();
+    assert!(framer.buf.capacity() <= RELEASE_ABOVE, "{}", framer.buf.capacity());
+    assert_eq!(framer.pending(), 5);
+    framer.push(tail);
+    assert_eq!(framer.next().unwrap().unwrap().kind, MessageType::Keepalive);
+    framer.release();
+    assert_eq!(framer.buf.capacity(), 0, "nothing waits, nothing is held");
+    // A buffer of the size that is kept anyway is not copied.
+    framer.buf = BytesMut::with_capacity(RELEASE_ABOVE);
+    framer.push(head);
+    framer.release();
+    assert_eq!((framer.buf.capacity(), framer.pending()), (RELEASE_ABOVE, 5));
+    // Nor is one that is half full.
+    framer.buf = BytesMut::with_capacity(20_000);
+    framer.push(&header(20_000, 2));
+    framer.push(&[0; 9_981]);
+    framer.release();
+    assert_eq!((framer.buf.capacity(), framer.pending()), (20_000, 10_000));
+}
+
 fn any_message() -> impl Strategy<Value = Vec<u8>> {
     let body = |min: usize| proptest::collection::vec(any::<u8>(), min..300);
     prop_oneof![

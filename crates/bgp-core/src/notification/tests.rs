@@ -104,6 +104,10 @@ fn long_data_is_cut() {
     assert_eq!(encoded(&n, MAX_EXTENDED_LEN).len(), MAX_EXTENDED_LEN);
     assert_eq!(encoded(&n, usize::MAX).len(), MAX_EXTENDED_LEN);
     assert!(n.to_string().ends_with("07... (65535 octets)"));
+    for (len, end) in [(32, "070707"), (33, "0707... (33 octets)")] {
+        let n = Notification::new(ROUTE_REFRESH, 1, &vec![7; len]);
+        assert!(n.to_string().ends_with(end), "{n}");
+    }
 }
 
 /// No name twice, and every subcode belongs to a code.

@@ -103,6 +103,8 @@ fn as_numbers() {
         (65001, as4(65002), None),
         (65001, as4(4_200_000_000), None),
         (65001, vec![14, 2, 12, 65, 4, 0, 0, 0xfd, 0xe9, 65, 4, 0, 0, 0xfd, 0xea], None),
+        // Either of the two that differ would do.
+        (23456, vec![14, 2, 12, 65, 4, 0, 0, 0xfd, 0xe9, 65, 4, 0, 0, 0xfd, 0xea], None),
     ];
     for (my_as, parameters, want) in rows {
         let got = Open::decode(&raw(my_as, &parameters));
@@ -186,6 +188,45 @@ fn version_and_identifier() {
     assert_eq!((error, error.notification()), (OpenError::BgpId, Notification::new(2, 3, &[])));
     body[5..9].fill(255);
     assert!(Open::decode(&body).is_ok());
+}
+
+/// RFC 5492 §4: a capability that is repeated says nothing new, in whichever parameter it stands; another value does.
+#[test]
+fn repeated_capabilities() {
+    let refresh = [2, 0];
+    let (a, b) = ([200, 2, 7, 7], [200, 2, 7, 8]);
+    let parameter = |capabilities: &[&[u8]]| {
+        let value = capabilities.concat();
+        [&[2, u8::try_from(value.len()).unwrap()][..], &value].concat()
+    };
+    let parameters = [
+        parameter(&[&refresh, &a, &refresh]),
+        parameter(&[]),
+        parameter(&[&a, &b, &refresh]),
+        parameter(&[&b]),
+        parameter(&[&a, &[6, 0]]),
+    ]
+    .concat();
+    let len = u8::try_from(parameters.len()).unwrap();
+    let open = Open::decode(&raw(65001, &[&[len][..], &parameters].concat())).unwrap();
+    let unknown = |value: &'static [u8]| Capability::Unknown { code: 200, value: Bytes::from_static(value) };
+    let expected = [Capability::RouteRefresh, unknown(&[7, 7]), unknown(&[7, 8]), Capability::ExtendedMessage];
+    assert_eq!(open.capabilities, expected, "in the order in which they came first");
+}
+
+/// Room is made for as many as a parameter has, and for no more than its octets can hold.
+#[test]
+fn capabilities_are_counted_before_there_is_room_for_them() {
+    for (octets, expected) in [
+        (&[][..], 0),
+        (&[2], 0),
+        (&[2, 0], 1),
+        (&[2, 0, 2, 0, 6, 0], 3),
+        (&[200, 3, 1, 2, 3, 6, 0], 2),
+        (&[2, 0, 200, 9, 1, 2, 0, 6, 0], 2),
+    ] {
+        assert_eq!(count(Reader::new(octets)), expected, "{octets:?}");
+    }
 }
 
 fn any_family() -> impl Strategy<Value = Family> {

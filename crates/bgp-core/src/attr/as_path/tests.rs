@@ -28,6 +28,7 @@ fn what_a_path_says() {
         let view = path.view();
         assert_eq!(view.to_string(), text);
         assert_eq!(view.hops(), hops, "{text}");
+        assert_eq!(view.is_empty(), segments.is_empty(), "{text}");
         assert_eq!(view.neighbor_as(), neighbor.map(Asn), "{text}");
         assert_eq!(view.origin_as(), origin.map(Asn), "{text}");
         assert_eq!(AsPath::from_octets(path.octets(), AsWidth::Four), Some(path.clone()), "{text}");

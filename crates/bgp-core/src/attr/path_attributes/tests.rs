@@ -89,8 +89,19 @@ fn changes() {
     attributes.add_community(Community::NO_EXPORT);
     attributes.add_community(Community::NO_EXPORT);
     assert_eq!(attributes.communities, [Community::NO_EXPORT]);
+    attributes.add_community(Community::NO_ADVERTISE);
     attributes.remove_community(Community::NO_EXPORT);
-    assert!(attributes.communities.is_empty());
+    assert_eq!(attributes.communities, [Community::NO_ADVERTISE]);
+    let (target, large) = ("rt:65001:1".parse().expect("a route target"), LargeCommunity::new(1, 2, 3));
+    for _ in 0..2 {
+        attributes.add_ext_community(target);
+        attributes.add_large_community(large);
+    }
+    assert_eq!((&attributes.ext_communities[..], &attributes.large_communities[..]), (&[target][..], &[large][..]));
+    for metric in [Some(77), Some(0), None] {
+        attributes.set_aigp_metric(metric);
+        assert_eq!(attributes.aigp_metric(), metric);
+    }
     attributes.reflect(BgpId(1), ClusterId(10));
     attributes.reflect(BgpId(2), ClusterId(20));
     assert_eq!(attributes.originator_id, Some(BgpId(1)), "RFC 4456 §8: set once");
@@ -98,6 +109,33 @@ fn changes() {
     assert_eq!(attributes.as_path().hops(), 0);
     attributes.as_path_mut().prepend(Asn(1), 1);
     assert_eq!(attributes.as_path().to_string(), "1");
+}
+
+/// What is not what its type says is kept as it came, and written back so.
+#[test]
+fn odd_values_are_carried() {
+    let odd: [(u8, u8, &[u8]); 10] = [
+        (0x40, 1, &[3]),
+        (0x40, 2, &[9, 9]),
+        (0x40, 3, &[1, 2, 3]),
+        (0x80, 4, &[1]),
+        (0x40, 6, &[1]),
+        (0xc0, 7, &[1, 2, 3]),
+        (0xc0, 8, &[1, 2, 3]),
+        (0x80, 10, &[]),
+        (0xc0, 16, &[1, 2, 3, 4]),
+        (0xe0, 99, &[7]),
+    ];
+    let mut block = Vec::new();
+    for (flags, code, value) in odd {
+        try_push_attr(&mut block, flags, AttrCode(code), value).expect("short");
+    }
+    let attributes = PathAttributes::from_block(&block);
+    let others: Vec<_> = attributes.others.iter().map(|o| (o.flags.0, o.code.0, &o.value[..])).collect();
+    assert_eq!(others, odd);
+    assert_eq!(attributes.to_block(), Ok(block));
+    // RFC 4271 §5: an optional transitive attribute that we know has the bit of its own.
+    assert!(!attributes.partial.contains(AttrCode(99)) && !attributes.partial.contains(AttrCode::COMMUNITIES));
 }
 
 /// A value that no length field can say.
