@@ -151,3 +151,83 @@ impl UpdateContext {
         self.families.get(family.index()?).copied().flatten()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bgp_id::BgpId;
+    use crate::negotiated::NegotiatedFamily;
+
+    fn negotiated(peer_type: PeerType, families: Vec<NegotiatedFamily>) -> Negotiated {
+        Negotiated {
+            local_asn: Asn(65000),
+            peer_asn: Asn(65001),
+            local_id: BgpId(1),
+            peer_id: BgpId(2),
+            peer_type,
+            hold_time: 90,
+            as_width: AsWidth::Two,
+            max_message_len: 4096,
+            max_receive_len: 4096,
+            families,
+            route_refresh: true,
+            enhanced_route_refresh: true,
+            graceful_restart: None,
+            peer_role: None,
+            peer_host_name: None,
+        }
+    }
+
+    fn family(family: Family, add_path: Option<AddPathMode>, extended_next_hop: bool) -> NegotiatedFamily {
+        NegotiatedFamily { family, add_path, extended_next_hop, graceful_restart: None, long_lived: None }
+    }
+
+    /// RFC 9774 §3, RFC 7311 §3.1: what holds where the operator says nothing, and that he may say otherwise.
+    #[test]
+    fn what_the_peer_may_send() {
+        let rows = [
+            (PeerType::Ibgp, AsSets::Accept, AigpSession::Enabled),
+            (PeerType::Ebgp, AsSets::TreatAsWithdraw, AigpSession::Disabled),
+        ];
+        for (peer_type, as_sets, aigp) in rows {
+            let negotiated = negotiated(peer_type, vec![]);
+            let context = UpdateContext::new(&negotiated, DecodeOptions::default());
+            assert_eq!((context.as_sets, context.aigp), (as_sets, aigp), "{peer_type:?}");
+            assert_eq!((context.peer_type, context.as_width, context.peer_asn), (peer_type, AsWidth::Two, Asn(65001)));
+            assert_eq!((context.as_zero, context.enforce_first_as, context.local_role), (AsZero::Reject, None, None));
+            assert_eq!((context.max_as_path_len, context.local_addrs.len()), (750, 0));
+            for (as_sets, aigp) in
+                [(AsSets::Accept, AigpSession::Disabled), (AsSets::TreatAsWithdraw, AigpSession::Enabled)]
+            {
+                let options = DecodeOptions { as_sets: Some(as_sets), aigp: Some(aigp), ..DecodeOptions::default() };
+                let context = UpdateContext::new(&negotiated, options);
+                assert_eq!((context.as_sets, context.aigp), (as_sets, aigp), "{peer_type:?}");
+            }
+        }
+    }
+
+    /// RFC 7911 §4, RFC 8950 §4: the form of NLRI, family by family; none for what was not negotiated.
+    #[test]
+    fn what_nlri_look_like() {
+        let (v4, v6) = (Family::IPV4_UNICAST, Family::IPV6_UNICAST);
+        let rows = [
+            (None, PathIds::Absent),
+            (Some(AddPathMode::Send), PathIds::Absent),
+            (Some(AddPathMode::Receive), PathIds::Present),
+            (Some(AddPathMode::Both), PathIds::Present),
+        ];
+        for (mode, path_ids) in rows {
+            for extended_next_hop in [false, true] {
+                let families = vec![family(v4, mode, extended_next_hop)];
+                let context = UpdateContext::new(&negotiated(PeerType::Ibgp, families), DecodeOptions::default());
+                assert_eq!(context.family(v4), Some(FamilyContext { path_ids, extended_next_hop }), "{mode:?}");
+                assert_eq!(context.family(v6), None);
+            }
+        }
+        let both = vec![family(v6, Some(AddPathMode::Both), false), family(v4, None, true)];
+        let context = UpdateContext::new(&negotiated(PeerType::Ebgp, both), DecodeOptions::default());
+        let of = |path_ids, extended_next_hop| Some(FamilyContext { path_ids, extended_next_hop });
+        assert_eq!((context.family(v4), context.family(v6)), (of(PathIds::Absent, true), of(PathIds::Present, false)));
+        assert_eq!(context.family(Family::new(1, 4)), None);
+    }
+}

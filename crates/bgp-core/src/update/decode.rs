@@ -169,3 +169,6 @@ fn ipv4_field(field: &[u8], path_ids: Option<PathIds>) -> Result<Option<NlriSlic
         .map(Some)
         .map_err(|e| SessionReset::network_field(ResetReason::Nlri(e)))
 }
+
+#[cfg(test)]
+mod tests;

@@ -155,3 +155,37 @@ impl SessionReset {
         Notification { code: 3, subcode: self.subcode, data: self.data.clone() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the log says of a fault: where, what, what is done, and who says so.
+    #[test]
+    fn in_words() {
+        let fault =
+            |code, action| AttrFault {
+                code, kind: FaultKind::Length(3), action, section: "RFC 7606 §7.1", offset: 27
+            };
+        let rows = [
+            (
+                fault(Some(AttrCode::ORIGIN), FaultAction::TreatAsWithdraw),
+                "ORIGIN at octet 27: ",
+                "treated as withdraw",
+            ),
+            (fault(None, FaultAction::AttributeDiscard), "octet 27: ", "attribute discarded"),
+            (fault(None, FaultAction::SessionReset), "octet 27: ", "session reset"),
+        ];
+        for (fault, place, action) in rows {
+            assert_eq!(fault.to_string(), format!("{place}length 3 is impossible; {action} (RFC 7606 §7.1)"));
+        }
+    }
+
+    /// RFC 4271 §6.3: UPDATE Message Error with its subcode and data.
+    #[test]
+    fn on_the_wire() {
+        let reset = SessionReset { reason: ResetReason::Lengths, subcode: 9, data: Bytes::from_static(&[1, 2]) };
+        assert_eq!(reset.notification(), Notification::new(3, 9, &[1, 2]));
+        assert_eq!(reset.to_string(), "a length field goes beyond the message (RFC 7606 §3(b))");
+    }
+}
