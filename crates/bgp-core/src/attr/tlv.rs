@@ -119,6 +119,34 @@ mod tests {
 
     type Check = fn(&[u8]) -> Checked;
 
+    /// SRv6 services (RFC 9252 §2, §3): only what is known of them is judged.
+    #[test]
+    fn srv6_services() {
+        let tlv = |kind: u8, value: &[u8]| {
+            let [l0, l1] = u16::try_from(value.len()).expect("short").to_be_bytes();
+            [&[kind, l0, l1][..], value].concat()
+        };
+        let service = |kind, sub: &[u8]| prefix_sid(&tlv(kind, &[&[0][..], sub].concat()));
+        let sid = |octets: usize, inner: &[u8]| tlv(1, &[&vec![0; octets][..], inner].concat());
+        for kind in [5, 6] {
+            for (name, sub, expected) in [
+                ("nothing inside", vec![], Ok(())),
+                ("a SID", sid(21, &[]), Ok(())),
+                ("a SID, cut", sid(20, &[]), Err(Malformed)),
+                ("with its structure", sid(21, &tlv(1, &[0; 6])), Ok(())),
+                ("with a structure of five octets", sid(21, &tlv(1, &[0; 5])), Err(Malformed)),
+                ("with something else", sid(21, &tlv(2, &[0; 5])), Ok(())),
+                ("with half a header", sid(21, &[1, 0]), Err(Malformed)),
+                ("something else", tlv(2, &[9, 9]), Ok(())),
+                ("something else, cut", vec![2, 0, 3, 9], Err(Malformed)),
+            ] {
+                assert_eq!(service(kind, &sub), expected, "{kind}: {name}");
+            }
+            assert_eq!(prefix_sid(&tlv(kind, &[])), Err(Malformed), "{kind}: without the reserved octet");
+        }
+        assert_eq!(prefix_sid(&tlv(99, &[1])), Ok(()), "unknown");
+    }
+
     #[test]
     fn sound_and_malformed() {
         let label_index = [1, 0, 7, 0, 0, 0, 0, 0, 0, 9];
@@ -127,6 +155,11 @@ mod tests {
             ("PMSI, too short", pmsi_tunnel, &[0, 6, 0, 0], Err(Malformed)),
             ("PMSI, ingress replication", pmsi_tunnel, &[0, 6, 0, 0, 0, 10, 0, 0, 2], Ok(())),
             ("PMSI, cut address", pmsi_tunnel, &[0, 6, 0, 0, 0, 10, 0, 0], Err(Malformed)),
+            ("PMSI, no tunnel, octets behind", pmsi_tunnel, &[0, 0, 0, 0, 0, 9], Err(Malformed)),
+            ("PMSI, PIM-SSM", pmsi_tunnel, &[0, 3, 0, 0, 0, 10, 0, 0, 1, 232, 0, 0, 1], Ok(())),
+            ("PMSI, PIM-SM of IPv6", pmsi_tunnel, &[&[0, 4, 0, 0, 0][..], &[7; 32]].concat(), Ok(())),
+            ("PMSI, BIDIR-PIM, cut", pmsi_tunnel, &[0, 5, 0, 0, 0, 10, 0, 0, 1, 232, 0, 0], Err(Malformed)),
+            ("PMSI, ingress replication of IPv6", pmsi_tunnel, &[&[0, 6, 0, 0, 0][..], &[7; 16]].concat(), Ok(())),
             ("PMSI, unknown type", pmsi_tunnel, &[0, 99, 0, 0, 0, 1], Ok(())),
             ("tunnel", tunnel_encap, &[0, 7, 0, 3, 4, 1, 0], Ok(())),
             ("tunnel, long sub-TLV", tunnel_encap, &[0, 7, 0, 4, 200, 0, 1, 9], Ok(())),

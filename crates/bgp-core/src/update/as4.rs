@@ -113,6 +113,27 @@ mod tests {
         assert_eq!(merged(&set_first, Some(&[2, 1, 0, 0, 0, 3])), "{5,6} 3", "a leading set is kept");
     }
 
+    /// RFC 6793 §4.2.3: the leading part and what follows are one sequence where both are.
+    #[test]
+    fn where_the_two_meet() {
+        const T: [u8; 2] = 23456_u16.to_be_bytes();
+        let segments = |old: &[u8], new: &[u8]| {
+            let mut out = Vec::new();
+            merge_path(&mut out, old, Some(new));
+            let lengths: Vec<usize> = AsPathView(&out).segments().map(Segment::len).collect();
+            (AsPathView(&out).to_string(), lengths)
+        };
+        let four = [2, 2, 0, 1, 0, 0, 0, 0, 0, 3];
+        let inside = [2, 3, 0, 1, T[0], T[1], 0, 3];
+        assert_eq!(segments(&inside, &four), ("1 65536 3".into(), vec![3]));
+        let between = [2, 1, 0, 1, 2, 2, T[0], T[1], 0, 3];
+        assert_eq!(segments(&between, &four), ("1 65536 3".into(), vec![3]));
+        let two_before = [2, 1, 0, 1, 2, 1, 0, 2, 2, 2, T[0], T[1], 0, 3];
+        assert_eq!(segments(&two_before, &four), ("1 2 65536 3".into(), vec![1, 3]));
+        let set_before = [1, 2, 0, 5, 0, 6, 2, 2, T[0], T[1], 0, 3];
+        assert_eq!(segments(&set_before, &four), ("{5,6} 65536 3".into(), vec![2, 2]));
+    }
+
     /// A join that would exceed 255 makes two segments.
     #[test]
     fn full_segments() {

@@ -96,6 +96,8 @@ mod tests {
         assert_eq!(select(&[0; 4], v4, false), Some(0..4));
         assert_eq!(select(&[0; 16], v4, false), None);
         assert_eq!(select(&[0; 16], v4, true), Some(0..16));
+        assert_eq!(select(&v6("2001:db8::2", "fe80::2"), v4, false), None);
+        assert_eq!(select(&v6("2001:db8::2", "fe80::2"), v4, true), Some(0..32));
         assert_eq!(select(&v6("2001:db8::2", "fe80::2"), Family::IPV6_UNICAST, false), Some(0..32));
         assert_eq!(select(&v6("2001:db8::2", "2001:db8::3"), Family::IPV6_UNICAST, false), Some(0..16));
         assert_eq!(select(&v6("::", "fe80::2"), Family::IPV6_UNICAST, false), Some(16..32));

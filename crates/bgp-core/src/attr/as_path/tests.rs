@@ -35,6 +35,7 @@ fn what_a_path_says() {
     }
     let set = path(&[(Sequence, &[1, 2]), (Set, &[1, 3])]);
     assert_eq!((set.view().count(Asn(1)), set.view().contains(Asn(3)), set.view().contains(Asn(4))), (2, true, false));
+    assert_eq!((set.view().count(Asn(3)), set.view().count(Asn(9)), set.view().to_owned()), (1, 0, set.clone()));
     assert!(set.view().has_set() && !path(&[(Sequence, &[1])]).view().has_set());
 }
 

@@ -10,7 +10,7 @@ fn full() -> PathAttributes {
         origin: Some(Origin::Igp),
         as_path: Some(path),
         next_hop: Some(NextHop::V6LinkLocal("2001:db8::2".parse().expect("v6"), "fe80::2".parse().expect("v6"))),
-        med: Some(1),
+        med: Some(7),
         local_pref: Some(100),
         atomic_aggregate: AtomicAggregate::Present,
         aggregator: Some(Aggregator { asn: Asn(65001), addr: [10, 0, 0, 9].into() }),
@@ -70,6 +70,9 @@ fn view_agrees() {
     assert!(view.ipv6_ext_communities().eq(attributes.ipv6_ext_communities.iter().copied()));
     assert!(view.large_communities().eq(attributes.large_communities.iter().copied()));
     assert_eq!((view.aigp(), view.otc()), (attributes.aigp_metric(), attributes.otc));
+    let empty = BlockView(&[]);
+    assert_eq!((empty.med(), empty.local_pref(), empty.otc(), empty.originator_id()), (None, None, None, None));
+    assert!(!empty.has_atomic_aggregate() && empty.next_hop().is_none() && empty.communities().len() == 0);
 }
 
 /// RFC 4271 §5: the Partial bit is not cleared.

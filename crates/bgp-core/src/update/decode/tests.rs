@@ -63,7 +63,11 @@ fn whose_octets_a_block_is() {
     let unknown: &[u8] = &[0xe0, 99, 1, 7];
     let with_unknown = [&canonical, unknown].concat();
     type Row<'a> = (&'a str, Vec<&'a [u8]>, &'a [u8], bool);
-    let rows: [Row<'_>; 13] = [
+    let (long, longer) = ([&[0xe0, 99, 255][..], &[7; 255]].concat(), [&[0xf0, 99, 1, 0][..], &[7; 256]].concat());
+    let (with_long, with_longer) = ([&canonical, &long[..]].concat(), [&canonical, &longer[..]].concat());
+    let rows: [Row<'_>; 15] = [
+        ("255 octets", vec![ORIGIN, AS_PATH, NEXT_HOP, &long], &with_long, true),
+        ("256 octets", vec![ORIGIN, AS_PATH, NEXT_HOP, &longer], &with_longer, true),
         ("canonical", vec![ORIGIN, AS_PATH, NEXT_HOP], &canonical, true),
         ("with an optional one", vec![ORIGIN, AS_PATH, NEXT_HOP, med], &with_med, true),
         ("with a long one", vec![ORIGIN, AS_PATH, NEXT_HOP, &communities], &with_communities, true),
@@ -84,6 +88,9 @@ fn whose_octets_a_block_is() {
     // RFC 4271 §5.1.5: an internal route without LOCAL_PREF gets one.
     let (made, own) = block(&[ORIGIN, AS_PATH, NEXT_HOP], &context(PeerType::Ibgp));
     assert_eq!((made, own), ([&canonical[..], &[0x40, 5, 4, 0, 0, 0, 100]].concat(), false));
+    let preference: &[u8] = &[0x40, 5, 4, 0, 0, 0, 200];
+    let with_preference = [&canonical, preference].concat();
+    assert_eq!(block(&[ORIGIN, AS_PATH, NEXT_HOP, preference], &context(PeerType::Ibgp)), (with_preference, true));
 }
 
 /// The next hop of MP_REACH_NLRI stands where NEXT_HOP would, whatever is around it (RFC 4760 §3), and NEXT_HOP is not looked at.
@@ -105,6 +112,13 @@ fn next_hops_of_both_fields() {
         let (v6, faults) = decoded(&only, &context(PeerType::Ebgp), |u| (u.reach[0].block.to_vec(), u.faults.len()));
         assert_eq!((v6, faults, only.len()), (expected.concat(), 0, attrs.concat().len() + 4));
     }
+    // RFC 2545 §3: all that the sender has is a link-local address.
+    let link_local = [0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2];
+    let second = [&[0x80, 14, 40, 0, 2, 1, 32][..], &[0; 16], &link_local, &[0, 16, 0x20, 1]].concat();
+    let hop = decoded(&body(&[], &[&second, ORIGIN, AS_PATH], &[]), &context(PeerType::Ebgp), |u| {
+        BlockView(u.reach[0].block).next_hop()
+    });
+    assert_eq!(hop, Some(NextHop::V6(link_local.into())));
     // Both fields: each with its own next hop.
     let both = body(&[], &[&reach, ORIGIN, AS_PATH, NEXT_HOP], NLRI);
     let hops: Vec<_> = decoded(&both, &context(PeerType::Ebgp), |u| {
@@ -293,4 +307,111 @@ fn path_ids_of_each_field() {
     };
     let message = body(field, &[ORIGIN, AS_PATH, NEXT_HOP], field);
     assert_eq!(decoded(&message, &context, ids), [(false, PathId(7)), (true, PathId(7))]);
+}
+
+/// RFC 7606 §5.2: where prefixes can be withdrawn, or nothing but withdrawals came, the session stays whatever is wrong.
+#[test]
+fn what_is_withdrawn_and_the_session_stays() {
+    let global = [0x20, 1, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2];
+    let reach = |afi: u8, nlri: &[u8]| {
+        let len = u8::try_from(21 + nlri.len()).expect("short");
+        [&[0x80, 14, len, 0, afi, 1, 16][..], &global, &[0], nlri].concat()
+    };
+    let bad: &[u8] = &[0x80, 4, 1, 0];
+    let unreach = |flags| [flags, 15, 5, 0, 2, 1, 8, 0x20];
+    let of = |message: &[u8], context: &UpdateContext| {
+        let mut scratch = Scratch::new();
+        decode(message, context, &mut scratch).map(|u| (u.action, u.withdrawn.len(), u.reach.len())).ok()
+    };
+    let ebgp = context(PeerType::Ebgp);
+    let withdraw = Some(FaultAction::TreatAsWithdraw);
+    let mut only_v6 = ebgp.clone();
+    only_v6.families[0] = None;
+    let rows = [
+        ("prefixes in the NLRI field", body(&[], &[ORIGIN, AS_PATH, NEXT_HOP, bad], NLRI), Some((withdraw, 1, 0))),
+        ("in MP_REACH_NLRI", body(&[], &[&reach(2, &[8, 0x20]), ORIGIN, AS_PATH, bad], &[]), Some((withdraw, 1, 0))),
+        (
+            "of a family that nobody asked for",
+            body(&[], &[&reach(9, &[8, 0x20]), ORIGIN, AS_PATH, bad], &[]),
+            Some((withdraw, 0, 0)),
+        ),
+        ("none in MP_REACH_NLRI", body(&[], &[&reach(2, &[]), bad], &[]), Some((withdraw, 0, 0))),
+        ("withdrawals alone, with wrong flags", body(&[], &[&unreach(0xc0)], &[]), Some((withdraw, 1, 0))),
+        ("withdrawals beside attributes", body(&[8, 10], &[ORIGIN, AS_PATH, bad], &[]), None),
+        ("attributes alone", body(&[], &[ORIGIN, AS_PATH, bad], &[]), None),
+        ("MP_UNREACH_NLRI beside attributes", body(&[], &[&unreach(0x80), bad], &[]), None),
+        ("nothing wrong", body(&[], &[ORIGIN, AS_PATH, &unreach(0x80)], &[]), Some((None, 1, 0))),
+    ];
+    for (name, message, expected) in rows {
+        assert_eq!(of(&message, &ebgp), expected, "{name}");
+    }
+    let nlri = body(&[], &[ORIGIN, AS_PATH, NEXT_HOP, bad], NLRI);
+    assert_eq!(of(&nlri, &only_v6), Some((withdraw, 0, 0)), "prefixes of a family that was not negotiated");
+}
+
+/// RFC 7606 §3(d): what is mandatory is missed where routes are advertised, in either field, and nowhere else.
+#[test]
+fn mandatory_attributes() {
+    let global = [0x20, 1, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2];
+    let reach = [&[0x80, 14, 23, 0, 2, 1, 16][..], &global, &[0, 8, 0x20]].concat();
+    let empty = [&[0x80, 14, 21, 0, 2, 1, 16][..], &global, &[0]].concat();
+    let missing = |attrs: &[&[u8]], nlri: &[u8]| -> Vec<_> {
+        decoded(&body(&[], attrs, nlri), &context(PeerType::Ebgp), |u| {
+            assert!(u.faults.iter().all(|f| f.kind == FaultKind::Missing), "{:?}", u.faults);
+            u.faults.iter().filter_map(|f| f.code).map(|code| code.0).collect()
+        })
+    };
+    assert_eq!(missing(&[ORIGIN, AS_PATH, NEXT_HOP], NLRI), []);
+    assert_eq!(missing(&[], NLRI), [1, 2, 3]);
+    assert_eq!(missing(&[AS_PATH], NLRI), [1, 3]);
+    assert_eq!(missing(&[&reach], &[]), [1, 2], "NEXT_HOP is the other field's");
+    assert_eq!(missing(&[&reach, ORIGIN], NLRI), [2, 3]);
+    assert_eq!(missing(&[&empty], &[]), [], "no route");
+    assert_eq!(missing(&[ORIGIN], &[]), [], "no route");
+    // RFC 4271 §5.1.5 in MP_REACH_NLRI alone.
+    let message = body(&[], &[&reach, ORIGIN, AS_PATH], &[]);
+    let preference = decoded(&message, &context(PeerType::Ibgp), |u| BlockView(u.reach[0].block).local_pref());
+    assert_eq!(preference, Some(100));
+}
+
+/// What was found in one message says nothing of the next.
+#[test]
+fn buffers_are_used_again() {
+    let ebgp = context(PeerType::Ebgp);
+    let bad = body(&[], &[&[0x80, 4, 1, 0], NEXT_HOP, AS_PATH, ORIGIN, &[0xc0, 99, 1, 7]], NLRI);
+    let good = body(&[], &[AS_PATH, ORIGIN, NEXT_HOP], NLRI);
+    let mut scratch = Scratch::new();
+    let first = decode(&bad, &ebgp, &mut scratch).map(|u| (u.faults.len(), u.action));
+    assert_eq!(first, Ok((1, Some(FaultAction::TreatAsWithdraw))));
+    let second = decode(&good, &ebgp, &mut scratch).map(|u| (u.faults.len(), u.action, u.reach[0].block.to_vec()));
+    assert_eq!(second, Ok((0, None, [ORIGIN, AS_PATH, NEXT_HOP].concat())));
+}
+
+/// What AS4_PATH brings is a fault of the path that both make, and stands where AS_PATH does (RFC 6793 §4.2.3).
+#[test]
+fn faults_of_a_merged_path() {
+    let context = UpdateContext {
+        as_width: AsWidth::Two,
+        as_sets: AsSets::TreatAsWithdraw,
+        max_as_path_len: u16::MAX,
+        ..context(PeerType::Ebgp)
+    };
+    let set: &[u8] = &[0xc0, 17, 6, 1, 1, 0, 1, 0, 0];
+    let fault = |path: &[u8], more: &[u8]| {
+        decoded(&body(&[], &[ORIGIN, path, NEXT_HOP, more], NLRI), &context, |u| {
+            u.faults.first().map(|f| (f.code, f.kind, f.offset))
+        })
+    };
+    let (short, extended): (&[u8], &[u8]) = (&[0x40, 2, 4, 2, 1, 0x5b, 0xa0], &[0x50, 2, 0, 4, 2, 1, 0x5b, 0xa0]);
+    for path in [short, extended] {
+        assert_eq!(fault(path, set), Some((Some(AttrCode::AS_PATH), FaultKind::AsSet, 8)), "{path:?}");
+    }
+    // With four octets for each AS it has more than an attribute can have.
+    for (segments, expected) in [(64, None), (65, Some((Some(AttrCode::AS_PATH), FaultKind::PathTooLong(u16::MAX), 8)))]
+    {
+        let value = [&[2, 255][..], &[0xfd, 0xe9].repeat(255)].concat().repeat(segments);
+        let [l0, l1] = u16::try_from(value.len()).expect("an attribute").to_be_bytes();
+        let path = [&[0x50, 2, l0, l1][..], &value].concat();
+        assert_eq!(fault(&path, &[]), expected, "{segments} segments");
+    }
 }

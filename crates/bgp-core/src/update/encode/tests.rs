@@ -269,6 +269,39 @@ fn attributes_too_long() {
     }
 }
 
+/// The same where the attributes stand behind the prefixes.
+#[test]
+fn attributes_too_long_behind_the_prefixes() {
+    let params = params(Family::IPV6_UNICAST);
+    let one = || [nlri("2001:db8::1/128")].into_iter().peekable();
+    let encode = |len: usize| {
+        let mut long = attributes("2001:db8::2");
+        long.others.push(crate::attr::OtherAttr { code: AttrCode(250), flags: AttrFlags(0xe0), value: vec![0; len] });
+        let mut out = BytesMut::new();
+        Encoder::new(params).advertise(&mut out, &block(&long), &mut one(), EVER).map(|()| out.len())
+    };
+    let fixed = encode(300).expect("short attributes") - 300;
+    // A length of MP_REACH_NLRI that fits one octet saves one.
+    assert_eq!(encode(4095 - fixed), Ok(4095));
+    assert!(encode(4095 - fixed + 2).is_err());
+}
+
+/// RFC 6793 §4.2.2: the largest number of two octets is one.
+#[test]
+fn the_largest_narrow_as() {
+    let params = EncodeParams { as_width: AsWidth::Two, ..params(Family::IPV4_UNICAST) };
+    let codes = |asn| {
+        let mut attributes = attributes("10.0.0.2");
+        attributes.as_path = Some(AsPath::from_asns(&[asn]));
+        attributes.aggregator = Some(Aggregator { asn, addr: [10, 0, 0, 9].into() });
+        let encoded = advertise(params, &block(&attributes), [nlri("10.99.1.0/24")].into_iter());
+        let attrs = crate::attr::block::RawAttrs::new(&encoded[HEADER_LEN + 4..]);
+        attrs.map(|a| a.code.0).take_while(|code| *code < 24).collect::<Vec<_>>()
+    };
+    assert_eq!(codes(Asn(65_535)), [1, 2, 3, 7]);
+    assert_eq!(codes(Asn(65_536)), [1, 2, 3, 7, 17, 18]);
+}
+
 /// An IPv6 prefix cannot have an IPv4 next hop on the wire.
 #[test]
 fn mapped_next_hop() {
