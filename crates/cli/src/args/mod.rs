@@ -268,6 +268,8 @@ mod tests {
             "heddle show node --json",
             "heddle mrt replay a.gz --local-as 65001 --to 127.0.0.1:1790 --bind 127.0.0.2 --peer 192.0.2.1 --hold 10",
             "heddle mrt replay a.gz --local-as 65001 --to 2001:db8::1",
+            "heddle mrt replay a.gz --local-as 65001 --to 127.0.0.1 --hold-time 0",
+            "heddle mrt replay a.gz --local-as 65001 --to 127.0.0.1 --hold-time 3",
         ] {
             if let Err(error) = parses(line) {
                 panic!("{line}: {error}");
@@ -293,6 +295,7 @@ mod tests {
             "heddle show fib banana",
             "heddle mrt replay a.gz --local-as 65001",
             "heddle mrt replay a.gz --local-as 65001 --to banana",
+            "heddle mrt replay a.gz --local-as 65001 --to 127.0.0.1 --hold-time 2",
         ] {
             let error = parses(line).map(|_| ()).expect_err(line);
             assert_eq!(error.exit_code(), 2, "{line}");
