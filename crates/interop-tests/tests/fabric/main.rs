@@ -14,6 +14,8 @@ mod edits;
 mod foreign;
 mod links;
 mod listener;
+mod logged;
+mod lone_node;
 mod machine;
 mod mesh;
 mod monitor;
@@ -52,6 +54,8 @@ fn cases() -> impl Iterator<Item = &'static Case> {
         foreign::CASES,
         links::CASES,
         datastore::CASES,
+        lone_node::CASES,
+        logged::CASES,
         mesh::CASES,
     ]
     .into_iter()
