@@ -82,6 +82,10 @@ impl Dirty {
     pub(crate) const fn len(&self) -> u32 {
         self.count
     }
+    /// Whether there are any that do not wait for later.
+    pub(crate) const fn has_present(&self) -> bool {
+        self.count > self.later_count
+    }
     /// Whether any may wait urgently.
     pub(crate) fn has_urgent(&self) -> bool {
         !self.urgent.is_empty()

@@ -728,7 +728,9 @@ impl<A: Addr> FamilyRib<A> {
             self.look_at_members = true;
             return RunStatus::More;
         }
-        let patience = self.dirty.since().filter(|_| self.gate != Gate::Closed).map(|s| s + shared.limits.patience);
+        // Those that wait for later have their turn no sooner because another one waited.
+        let in_turn = self.gate != Gate::Closed && self.dirty.has_present();
+        let patience = self.dirty.since().filter(|_| in_turn).map(|s| s + shared.limits.patience);
         let deadlines = [patience, self.dirty.matures(shared.limits.gathering), self.refresh_deadline()];
         RunStatus::Idle(deadlines.into_iter().flatten().min())
     }

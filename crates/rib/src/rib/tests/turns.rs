@@ -98,6 +98,35 @@ fn what_tables_of_several_peers_bring_is_decided_once_for_all_of_them() {
     assert_eq!(lab.rib.run(lab.now, 4096), RunStatus::Idle(None));
 }
 
+/// What waits to be gathered does not have its turn because something else waited for long: the owner would be told to come
+/// back at a time that has passed, and again, until it has been gathered.
+#[test]
+fn an_idle_owner_is_told_of_a_time_to_come() {
+    let mut lab = Lab::new(config());
+    let (mut low, mut high, mut single) = (lab.peer(1, |_| ()), lab.peer(9, |_| ()), lab.peer(3, |_| ()));
+    for peer in [&low, &single] {
+        lab.send(peer, |b| b.end_of_rib(V4));
+    }
+    table(&mut lab, &high, 1);
+    lab.settle(&mut [&mut low, &mut high, &mut single]);
+    let (patience, gathering) = (Bounds::default().patience, Bounds::default().gathering);
+    lab.advertise(&single, "10.9.0.0/16");
+    lab.now = lab.now + patience - gathering / 2;
+    table(&mut lab, &low, 2);
+    // The urgent one goes, and the clock of the others is as old as it was.
+    for _ in 0..2 {
+        let mut idle = None;
+        for _ in 0..100 {
+            match lab.rib.run(lab.now, 4096) {
+                RunStatus::More => {}
+                RunStatus::Idle(at) => idle = at,
+            }
+        }
+        assert!(idle.is_some_and(|at| at > lab.now), "{idle:?} at {:?}", lab.now);
+        lab.now = lab.now + gathering / 2;
+    }
+}
+
 /// What an UPDATE withdraws and advertises is not withdrawn (RFC 4271 §4.3), however small the pieces are.
 #[test]
 fn an_update_that_withdraws_and_advertises_is_taken_whole() {
