@@ -369,6 +369,9 @@ impl<A: Addr> FamilyRib<A> {
         let calm = calm && g.steps.is_empty();
         if let Some(Some(g)) = self.groups.get_mut(group as usize) {
             g.calm = calm;
+            if calm {
+                g.largest_step = 0;
+            }
         }
     }
 
@@ -513,7 +516,7 @@ impl<A: Addr> FamilyRib<A> {
     /// Keeps journals within their bounds, and frees tombstones that no member needs.
     pub(crate) fn check_bounds(&mut self, shared: &mut Shared) {
         for group in 0..u32::try_from(self.groups.len()).unwrap_or(u32::MAX) {
-            let bound = shared.limits.journal_bytes;
+            let bound = shared.limits.journal_bytes.max(self.two_steps(group));
             while self.journal_bytes(group) > bound {
                 self.trim(group);
                 if self.journal_bytes(group) <= bound || !self.detach_slowest(shared, group) {
@@ -526,12 +529,19 @@ impl<A: Addr> FamilyRib<A> {
             let sizes = (0..u32::try_from(self.groups.len()).unwrap_or(u32::MAX)).map(|g| (self.journal_bytes(g), g));
             let all: usize = sizes.clone().map(|s| s.0).sum();
             let Some((size, largest)) = sizes.max() else { break };
-            if all <= shared.limits.journals_bytes || size == 0 || !self.detach_slowest(shared, largest) {
+            let is_needed = size <= self.two_steps(largest);
+            if all <= shared.limits.journals_bytes || is_needed || !self.detach_slowest(shared, largest) {
                 break;
             }
             self.trim(largest);
         }
         self.free_tombstones(shared);
+    }
+
+    /// What the journal of a group has to have room for, whatever the bounds say: a step follows another before that is read
+    /// to its end. A member that was detached for it would owe itself both again, and so on for ever.
+    fn two_steps(&self, group: u32) -> usize {
+        self.group(group).map_or(0, |g| 2 * g.largest_step)
     }
 
     /// Whether all journals together take more than `full`, but for what all members have passed.

@@ -204,6 +204,9 @@ pub(crate) struct Group {
     /// Where the next walk begins.
     pub(crate) rotor: u32,
     pub(crate) steps: VecDeque<Step>,
+    /// The most octets of its journal that a step took since the group was last calm: a destination with very many paths may
+    /// take more than a step should.
+    pub(crate) largest_step: usize,
     /// All members are attached, have passed all of the journal, owe themselves nothing and await nothing: until that
     /// changes, nobody has to look at them.
     pub(crate) calm: bool,
@@ -283,6 +286,7 @@ impl Group {
             members: Vec::new(),
             rotor: 0,
             steps: VecDeque::new(),
+            largest_step: 0,
             calm: false,
             too_long: 0,
             exported: Exported::default(),

@@ -47,9 +47,10 @@ impl<A: Addr> FamilyRib<A> {
         let Some(walkers) = self.walkers(group, from) else { return true };
         let Some(Some(mut g)) = self.groups.get_mut(group as usize).map(Option::take) else { return false };
         std::mem::swap(&mut g.draft, &mut self.draft);
-        let (set, first) = {
+        let (set, first, before) = {
             let mut journal = lock(&g.journal);
-            (if walkers.all { None } else { Some(journal.set(&walkers.peers)) }, journal.head())
+            let set = if walkers.all { None } else { Some(journal.set(&walkers.peers)) };
+            (set, journal.head(), journal.bytes())
         };
         let slots_end = to.min(self.table.slots());
         let mut slot = from;
@@ -86,9 +87,16 @@ impl<A: Addr> FamilyRib<A> {
                 m.told = m.told.plus(notes.told.of(m.peer));
             }
         }
+        self.note_size(group, before);
         self.note_step(group, Step { first, last: 0, from, to, members: walkers.members });
         self.check_bounds(shared);
         true
+    }
+
+    fn note_size(&mut self, group: u32, before: usize) {
+        let Some(Some(g)) = self.groups.get_mut(group as usize) else { return };
+        let size = lock(&g.journal).bytes().saturating_sub(before);
+        g.largest_step = g.largest_step.max(size);
     }
 
     fn note_step(&mut self, group: u32, mut step: Step) {

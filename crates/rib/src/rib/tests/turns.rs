@@ -127,6 +127,39 @@ fn an_idle_owner_is_told_of_a_time_to_come() {
     }
 }
 
+/// The paths of one destination take more than a journal may, and the peer reads slowly: it gets them all the same. (If the
+/// step that wrote them had it detached, it would owe itself the same step again, for ever.)
+#[test]
+fn a_destination_that_is_larger_than_a_journal_is_sent_to_a_slow_reader() {
+    let bounds = Bounds { journal_bytes: 1024, low: 128, step_bytes: 128, step_slots: 2, ..Bounds::default() };
+    let mut lab = Lab::new(RibConfig { bounds, ..config() });
+    let mut senders: Vec<Peer> = (1..=8).map(|n| lab.peer(n, |_| ())).collect();
+    for (sender, hop) in senders.iter().zip(1..) {
+        for prefix in ["10.1.0.0/16", "10.2.0.0/16", "10.3.0.0/16"] {
+            lab.send(sender, |b| {
+                b.advertise(NlriSlice::trusted(V4, PathIds::Absent, &wire(prefix)), &block(hop), None)
+            });
+        }
+    }
+    lab.settle(&mut senders.iter_mut().collect::<Vec<_>>());
+    let mut reads = lab.peer(99, |f| f.export.add_path = crate::export::AddPathSend::All);
+    lab.rib.peer_down(lab.now, reads.id, &[]);
+    reads.id.serial += 1;
+    let mut handles = lab.rib.peer_up(lab.now, reads.id, &reads.params).expect("known");
+    reads.receiver = Receiver::new(handles.readers.pop().expect("one").1, 99, PathIds::Present, false);
+    for _ in 0..10_000 {
+        let _ = reads.receiver.write(64, 16);
+        if reads.receiver.reader.take(&mut Vec::new(), 64) == TakeStatus::Detached {
+            let _ = reads.receiver.reader.ready();
+        }
+        for _ in 0..20 {
+            lab.rib.run(lab.now, 4096);
+        }
+    }
+    assert!(reads.receiver.complete, "{} adverts, {:?}", reads.receiver.adverts, lab.rib.stats());
+    assert_eq!((reads.receiver.has.len(), reads.receiver.adverts), (24, 24));
+}
+
 /// What an UPDATE withdraws and advertises is not withdrawn (RFC 4271 §4.3), however small the pieces are.
 #[test]
 fn an_update_that_withdraws_and_advertises_is_taken_whole() {
