@@ -1,6 +1,7 @@
 //! Pipes and time.
 
 mod check;
+mod claims;
 mod faults;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -47,10 +48,14 @@ struct Wire {
     /// What has arrived at an end that does not read, and until when it does not.
     unread: [VecDeque<Packet>; 2],
     pauses: [Option<Timestamp>; 2],
+    /// Since when the pipe has no room for what each side has to write.
+    full_since: [Option<Timestamp>; 2],
 }
 
 pub(crate) struct Net {
     now: Timestamp,
+    /// How often something happened at this time.
+    still: u32,
     nodes: Vec<Node>,
     wires: Vec<Wire>,
     /// Which side of which wire a connection of an end is.
@@ -59,6 +64,8 @@ pub(crate) struct Net {
     sequence: u64,
     random: Random,
     window: usize,
+    /// After how long a peer that takes nothing is given up.
+    send_hold: Option<Duration>,
     prefixes: Vec<Prefix>,
     origins: Vec<BTreeMap<Prefix, Origin>>,
     /// What happens by itself; nothing in a sound network.
@@ -72,7 +79,12 @@ pub(crate) struct Net {
     /// When an UPDATE was last delivered, or a session began.
     last_change: Timestamp,
     pub(crate) seen: Seen,
+    /// Whether all that happens is told.
+    trace: bool,
 }
+
+/// Steps that nobody needs within one moment.
+const LIVELOCK: u32 = 10_000;
 
 fn pair(a: usize, b: usize) -> (usize, usize) {
     (a.min(b), a.max(b))
@@ -83,12 +95,14 @@ impl Net {
         let nodes = (0..topology.speakers.len()).map(|n| Node::new(topology, n, random.below(u64::MAX >> 32), None));
         Self {
             now: Timestamp::from_secs(1),
+            still: 0,
             nodes: nodes.collect(),
             wires: Vec::new(),
             sides: BTreeMap::new(),
             under_way: BTreeMap::new(),
             sequence: 0,
             window: topology.window,
+            send_hold: topology.send_hold.map(Duration::from_secs),
             prefixes: topology.prefixes.clone(),
             origins: topology.speakers.iter().map(|speaker| speaker.origins.clone()).collect(),
             faults: Faults::NONE,
@@ -97,6 +111,7 @@ impl Net {
             cut: BTreeMap::new(),
             last_change: Timestamp::ZERO,
             seen: Seen::default(),
+            trace: std::env::var_os("HEDDLE_SIM_TRACE").is_some(),
             random,
         }
     }
@@ -140,16 +155,23 @@ impl Net {
             while self.now < step {
                 self.step(step);
             }
-            let is_up = |node: &Node| {
-                let ends = node.ends.iter().all(|end| end.session.is_some() && end.stale_until.is_none());
-                ends && node.away.is_none() && node.deferral.is_none()
-            };
-            let all_up = self.nodes.iter().all(is_up);
-            if all_up && self.now.since(self.last_change) > Duration::from_secs(20) {
+            if self.is_sound() && self.now.since(self.last_change) > Duration::from_secs(20) {
                 return;
             }
         }
         panic!("the network does not come to rest");
+    }
+
+    /// Whether whatever anybody has to say is heard: all sessions stand, on connections through which something passes, to
+    /// peers that read.
+    fn is_sound(&self) -> bool {
+        let is_up = |node: &Node| {
+            let ends = node.ends.iter().all(|end| end.session.is_some() && end.stale_until.is_none());
+            ends && node.away.is_none() && node.deferral.is_none()
+        };
+        let ends = self.nodes.iter().enumerate().flat_map(|(n, node)| (0..node.ends.len()).map(move |end| (n, end)));
+        let mut wires = ends.filter_map(|at| self.wire_of(at));
+        self.nodes.iter().all(is_up) && self.paused.is_empty() && wires.all(|wire| !self.wires[wire].black_hole)
     }
 
     /// The wire of an established session.
@@ -190,11 +212,17 @@ impl Net {
             self.now = until;
             return;
         };
+        self.still = if self.now < next { 0 } else { self.still + 1 };
+        assert!(self.still < LIVELOCK, "time stands still at {next:?}");
         self.now = self.now.max(next);
         self.cut.retain(|_, end| *end > next);
         for node in 0..self.nodes.len() {
             self.come_back(node);
             self.bury();
+        }
+        // Of what is due at once, either may be first: one that was stopped finds timers that ran out and octets that wait.
+        if self.random.one_in(2) {
+            self.run_all_timers();
         }
         while let Some(entry) = self.under_way.first_entry().filter(|e| e.key().0 <= self.now) {
             let ((_, sequence), (wire, to, packet)) = entry.remove_entry();
@@ -208,6 +236,11 @@ impl Net {
             self.bury();
         }
         self.read_on();
+        self.run_all_timers();
+        self.check_send_hold();
+    }
+
+    fn run_all_timers(&mut self) {
         for node in 0..self.nodes.len() {
             if self.nodes[node].away.is_none() {
                 self.run_timers(node);
@@ -264,6 +297,7 @@ impl Net {
 
     fn rib_outputs(&mut self, node: usize) {
         while let Some(output) = self.nodes[node].rib.poll_output() {
+            self.tell(|| format!("{node} {output:?}"));
             match output {
                 Output::WakeWriter { peer, .. } => {
                     let at = (node, self.nodes[node].end_of(peer));
@@ -275,6 +309,7 @@ impl Net {
                 // The RIB itself sweeps what is stale at End-of-RIB.
                 Output::EndOfRib { peer, family } => {
                     let end = self.nodes[node].end_of(peer);
+                    self.nodes[node].complete(end, family);
                     self.nodes[node].end_deferral(self.now, Some((end, family)));
                     self.rib_soon(node);
                 }
@@ -311,6 +346,7 @@ impl Net {
 
     fn send_octets(&mut self, wire: usize, side: usize, octets: Bytes) {
         self.wires[wire].in_flight[side] += octets.len();
+        self.wires[wire].full_since[side] = None;
         self.post(wire, side, Packet::Data(octets));
     }
 
@@ -324,6 +360,7 @@ impl Net {
         while let Some(id) = self.wires[wire].ids[side] {
             let room = self.window.saturating_sub(self.wires[wire].in_flight[side]);
             if room == 0 {
+                self.wires[wire].full_since[side].get_or_insert(self.now);
                 break;
             }
             let session = self.nodes[at.0].ends[at.1].session.as_mut().filter(|s| s.connection == id);
@@ -353,6 +390,7 @@ impl Net {
     fn carry_out(&mut self, at: (usize, usize)) {
         let mut checks = Vec::new();
         while let Some(action) = self.nodes[at.0].ends[at.1].fsm.poll_action() {
+            self.tell(|| format!("{at:?} {action:?}"));
             match action {
                 Action::Connect(id) => {
                     let to = self.nodes[at.0].ends[at.1].to;
@@ -368,6 +406,7 @@ impl Net {
                         latency,
                         unread: [VecDeque::new(), VecDeque::new()],
                         pauses: [None; 2],
+                        full_since: [None; 2],
                     });
                     self.open(self.wires.len() - 1, 0, id);
                     self.post(self.wires.len() - 1, 0, Packet::Syn);
@@ -393,6 +432,7 @@ impl Net {
                     }
                 }
                 Action::Down(id, reason) => {
+                    self.check_end(at, id, &reason);
                     // A message that was begun is finished before the last words.
                     if let Some((wire, side)) = self.side_of(at, id)
                         && let Some(session) = &self.nodes[at.0].ends[at.1].session
@@ -406,12 +446,32 @@ impl Net {
                     self.seen.kept_stale += usize::from(kept);
                     self.rib_soon(at.0);
                 }
-                Action::StateChanged { .. } => {}
+                Action::StateChanged { reason, .. } => self.check_reason(reason.as_deref()),
             }
         }
         for id in checks {
+            self.read_empty(at, id);
             self.event(at, Event::ReadEmpty(id));
         }
+    }
+
+    /// Reads what has come for a connection.
+    fn read_empty(&mut self, at: (usize, usize), id: ConnectionId) {
+        while let Some((wire, side)) = self.side_of(at, id)
+            && self.wires[wire].pauses[side].is_none()
+        {
+            let unread = self.wires[wire].unread[side].pop_front();
+            let come =
+                || self.waiting(wire, side).and_then(|key| self.under_way.remove(&key)).map(|(.., packet)| packet);
+            let Some(packet) = unread.or_else(come) else { return };
+            self.deliver(wire, side, packet);
+        }
+    }
+
+    /// The next thing that has come to one side of a wire and was not read.
+    fn waiting(&self, wire: usize, side: usize) -> Option<(Timestamp, u64)> {
+        let come = self.under_way.range(..=(self.now, u64::MAX));
+        come.filter(|(_, packet)| (packet.0, packet.1) == (wire, side)).map(|(key, _)| *key).next()
     }
 
     fn close(&mut self, at: (usize, usize), id: ConnectionId) {
@@ -484,7 +544,10 @@ impl Net {
                     let session = session.expect("UPDATEs come in Established only");
                     let update = decode(frame.body(), &session.context, &mut session.scratch).expect("a sound UPDATE");
                     assert!(update.faults.is_empty(), "{:?}", update.faults);
+                    let text = self.trace.then(|| format!("{at:?} {id:?} gets {update:?}"));
                     session.builder.push(&update);
+                    drop(update);
+                    text.into_iter().for_each(|text| self.tell(|| text));
                     self.last_change = self.now;
                     updates += 1;
                     continue;

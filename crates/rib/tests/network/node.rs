@@ -32,8 +32,9 @@ use crate::topology::{Filters, Neighbor, Origin, Paths, Relation, Topology, addr
 /// Seconds that a peer has to come back.
 const RESTART_TIME: u16 = 30;
 
-/// Octets that a journal takes.
-pub(crate) const JOURNAL: usize = 1024;
+/// Octets that a journal takes: room for a destination with all its paths, and for the small segments behind it (128 octets each
+/// beside what is in them) that make up `low`.
+const JOURNAL: usize = 1536;
 
 /// One end of a session.
 pub(crate) struct End {
@@ -61,6 +62,8 @@ pub(crate) struct Session {
     pub(crate) scratch: Scratch,
     pub(crate) builder: BatchBuilder,
     pub(crate) readers: VecDeque<(Family, JournalReader)>,
+    /// Families whose End-of-RIB has not come.
+    pub(crate) incomplete: BTreeSet<Family>,
 }
 
 pub(crate) struct Node {
@@ -329,6 +332,7 @@ impl Node {
         let end = &mut self.ends[at];
         end.serial += 1;
         let id = SessionId { peer: end.peer, serial: end.serial };
+        let negotiated_families = negotiated.families.iter().map(|f| f.family).collect();
         let handles = self.rib.peer_up(now, id, &params).expect("the RIB takes the session");
         let ingest = IngestContext {
             kind: end.kind(),
@@ -348,6 +352,7 @@ impl Node {
             scratch: Scratch::new(),
             builder: BatchBuilder::new(ingest),
             readers: handles.readers.into_iter().collect(),
+            incomplete: negotiated_families,
         });
         self.said_restarted(now, at);
     }
@@ -362,6 +367,17 @@ impl Node {
         end.stale_until = (!modes.is_empty()).then(|| now + Duration::from_secs(u64::from(RESTART_TIME)));
         self.rib.peer_down(now, session.id, &modes);
         !modes.is_empty()
+    }
+
+    /// A peer has sent all that it has of a family. With the last one nothing is stale any more: the RIB saw to that.
+    pub(crate) fn complete(&mut self, at: usize, family: Family) {
+        let end = &mut self.ends[at];
+        if let Some(session) = &mut end.session {
+            session.incomplete.remove(&family);
+            if session.incomplete.is_empty() {
+                end.stale_until = None;
+            }
+        }
     }
 
     /// Sweeps what was stale for too long.

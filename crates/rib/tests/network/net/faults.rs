@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use heddle_bgp_core::route_refresh::{RefreshSubtype, RouteRefresh};
-use heddle_bgp_core::{Family, Prefix};
+use heddle_bgp_core::{Family, Prefix, Timestamp};
 use heddle_bgp_fsm::event::Stop;
-use heddle_bgp_fsm::{Event, TcpFailure};
+use heddle_bgp_fsm::{ConnectionId, Event, TcpFailure};
 
 use super::{Absence, Comeback, Death, Filters, Net, Origin, Packet, pair};
 use crate::Random;
@@ -46,6 +46,7 @@ impl Net {
         }
         self.faults = Faults::NONE;
         self.cut.clear();
+        self.tell(|| "no more faults".to_owned());
         // Operators take limits away that sessions ended for.
         for node in 0..self.nodes.len() {
             for end in 0..self.nodes[node].ends.len() {
@@ -68,7 +69,9 @@ impl Net {
     }
 
     fn change_at(&mut self, node: usize, end: usize) {
-        match self.random.below(18) {
+        let what = self.random.below(18);
+        self.tell(|| format!("({node}, {end}) change {what}"));
+        match what {
             // A burst, so that journals fill up for those who do not read.
             8 => {
                 for _ in 0..10 + self.random.below(30) {
@@ -119,6 +122,7 @@ impl Net {
             |random: &mut Random, prefixes: &[Prefix]| random.one_in(2).then(|| prefixes[random.index(prefixes.len())]);
         let import = one(&mut self.random, &self.prefixes);
         let export = one(&mut self.random, &self.prefixes);
+        self.tell(|| format!("({node}, {end}) filters: {import:?}, {export:?}"));
         self.nodes[node].set_filters(self.now, end, Filters { import, export });
         self.rib_soon(node);
     }
@@ -163,6 +167,7 @@ impl Net {
     pub(super) fn bury(&mut self) {
         let Some((node, death)) = self.doomed.take() else { return };
         self.seen.crashes += 1;
+        self.tell(|| format!("{node} dies: {death:?}"));
         let comeback = if self.random.one_in(2) { Comeback::Restarted } else { Comeback::Fresh };
         let until = self.now + Duration::from_millis(self.random.below(20_000));
         self.nodes[node].away = Some((until, Absence::Dead(death, comeback)));
@@ -208,6 +213,7 @@ impl Net {
         let until = self.now + Duration::from_millis(self.random.below(30_000));
         self.nodes[node].away = Some((until, Absence::Stopped));
         self.seen.stops += 1;
+        self.tell(|| format!("{node} is stopped until {until:?}"));
     }
 
     /// An end does not read for a while, by its own choice: its window closes.
@@ -216,10 +222,39 @@ impl Net {
         let side = usize::from(self.wires[wire].at[1] == (node, end));
         let Some(id) = self.wires[wire].ids[side].filter(|_| self.wires[wire].pauses[side].is_none()) else { return };
         let until = self.now + Duration::from_secs(1 + self.random.below(40));
+        self.pause_until(wire, side, id, until);
+    }
+
+    fn pause_until(&mut self, wire: usize, side: usize, id: ConnectionId, until: Timestamp) {
+        let (node, end) = self.wires[wire].at[side];
         self.wires[wire].pauses[side] = Some(until);
         self.paused.push((until, wire, side));
         self.seen.pauses += 1;
+        self.tell(|| format!("({node}, {end}) reads nothing until {until:?}"));
         self.event((node, end), Event::ReadPaused(id));
+    }
+
+    /// The peer of the first node's first session stops reading for so many seconds.
+    pub(crate) fn pause_first(&mut self, seconds: u64) {
+        let wire = self.wire_of((0, 0)).expect("a session");
+        let side = usize::from(self.wires[wire].at[0].0 == 0);
+        let id = self.wires[wire].ids[side].expect("a connection");
+        self.pause_until(wire, side, id, self.now + Duration::from_secs(seconds));
+    }
+
+    /// The connection of the first session passes nothing any more, and nobody is told.
+    pub(crate) fn swallow_first(&mut self) {
+        let wire = self.wire_of((0, 0)).expect("a session");
+        self.wires[wire].black_hole = true;
+    }
+
+    /// Everybody originates the first prefix.
+    pub(crate) fn originate_everywhere(&mut self) {
+        for node in 0..self.nodes.len() {
+            let origin = Origin::random(&mut self.random);
+            self.nodes[node].originate(self.now, self.prefixes[0], origin);
+            self.rib_soon(node);
+        }
     }
 
     /// Ends that did not read do again.
@@ -235,6 +270,8 @@ impl Net {
         let due: Vec<_> = self.paused.extract_if(.., |(until, ..)| *until <= now).collect();
         for (_, wire, side) in due {
             self.wires[wire].pauses[side] = None;
+            // What it has not read is heard only now.
+            self.last_change = self.now;
             if let Some(id) = self.wires[wire].ids[side] {
                 self.event(self.wires[wire].at[side], Event::ReadResumed(id));
             }
@@ -248,6 +285,7 @@ impl Net {
     /// A peer may send no more than a few prefixes from now on, or all again.
     fn limit(&mut self, node: usize, end: usize) {
         let limit = self.random.one_in(2).then(|| 1 + u32::try_from(self.random.below(4)).expect("few"));
+        self.tell(|| format!("({node}, {end}) limit: {limit:?}"));
         self.nodes[node].set_limit(self.now, end, limit);
         self.rib_soon(node);
         self.rib_outputs(node);
