@@ -351,7 +351,8 @@ impl Peer {
         let main = self.state.connection_mut().filter(|c| c.id == id);
         let second = match &mut self.second {
             Second::Waiting(c, _) if c.id == id => Some(c),
-            Second::None | Second::Dialing(_) | Second::Waiting(..) => None,
+            Second::Agreed(s) if s.connection.id == id => Some(&mut s.connection),
+            Second::None | Second::Dialing(_) | Second::Waiting(..) | Second::Agreed(_) => None,
         };
         main.or(second).map(|c| &mut c.reading)
     }

@@ -124,6 +124,8 @@ pub(crate) enum Second {
     Dialing(ConnectionId),
     /// A connection without the peer's OPEN. In Established ours is not sent before the peer's came.
     Waiting(Connection, Option<Open>),
+    /// Beside a session that has just been established: one that OPENs agreed on as well, and that the peer may prefer.
+    Agreed(Session),
 }
 
 /// A state with its data.
@@ -202,6 +204,7 @@ impl Second {
             Self::None => None,
             Self::Dialing(id) => Some(*id),
             Self::Waiting(c, _) => Some(c.id),
+            Self::Agreed(s) => Some(s.connection.id),
         }
     }
 }

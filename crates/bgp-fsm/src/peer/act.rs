@@ -320,6 +320,11 @@ impl Peer {
                 self.transition(State::Idle(IdleWhy::Holding), Some(reason));
                 self.send_open(now, connection);
             }
+            Second::Agreed(session) => {
+                self.timers.stop(Timer::SecondHold);
+                self.transition(State::Idle(IdleWhy::Holding), Some(reason));
+                self.confirm(now, session);
+            }
             Second::None => {
                 // The idle hold time is zero: RFC 4271 leaves the method of damping open (§8.1.1).
                 self.transition(State::Idle(IdleWhy::Holding), Some(reason));

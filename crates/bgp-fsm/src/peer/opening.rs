@@ -89,7 +89,7 @@ impl Peer {
                 self.counters.connect_retries -= 1;
                 self.attempt_failed(now, reason);
             }
-            Second::Dialing(_) | Second::Waiting(..) => self.tcp_failed(now, failure),
+            Second::Dialing(_) | Second::Waiting(..) | Second::Agreed(_) => self.tcp_failed(now, failure),
         }
     }
 

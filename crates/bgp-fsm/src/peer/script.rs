@@ -258,6 +258,10 @@ fn check(peer: &Peer, shell: &Shell) {
         }
         assert!(runs(Timer::SecondHold) || c.reading != Reading::Flowing, "a silent second connection ends");
     }
+    if let Second::Agreed(s) = &peer.second {
+        assert!(peer.established().is_some_and(|(id, _)| id != s.connection.id), "beside a session");
+        assert!(runs(Timer::SecondHold) || s.connection.reading != Reading::Flowing, "it is given up");
+    }
     if peer.established().is_some() {
         assert!(!matches!(peer.second, Second::Dialing(_)), "nobody dials beside a session");
     }

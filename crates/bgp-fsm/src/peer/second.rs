@@ -3,6 +3,11 @@
 //! Invariants: it never has the peer's OPEN (what gets it carries the state or is closed), and it never has the
 //! direction of the connection that carries the state, except in Established, where a new connection of the peer is
 //! watched until it sends an OPEN (RFC 4271 §8.2.2).
+//!
+//! One more exception: OPENs may cross on the connection that a collision keeps while a KEEPALIVE makes the other one the
+//! session of one side only. By the letter of §6.8 that side closes the new connection, as there is a session, and the
+//! other side the old one, as it is in OpenConfirm: nothing is left. So the side that has the session closes neither for
+//! a moment, and follows the peer.
 
 use std::time::Duration;
 
@@ -58,6 +63,12 @@ impl Peer {
                 }
                 self.actions.push_back(Action::Close(c.id));
             }
+            Second::Agreed(s) => {
+                if let Some(n) = goodbye {
+                    self.send(s.connection.id, Message::Notification(n));
+                }
+                self.actions.push_back(Action::Close(s.connection.id));
+            }
         }
     }
 
@@ -75,18 +86,25 @@ impl Peer {
             (Input::Open(received), Second::Waiting(connection, sent)) => {
                 self.second_open(now, connection, sent, &received);
             }
+            // The peer has the session, too.
+            (Input::Hold, Second::Agreed(_)) => self.second_lost(now),
             (Input::Hold, _) => self.drop_second(now, Some(Notification::hold_timer_expired())),
             (Input::HeaderErr(n) | Input::OpenErr(n), _) => self.drop_second(now, Some(n)),
             (Input::Notification(_), _) => self.drop_second(now, None),
             (Input::CollisionDump, _) => self.second_lost(now),
+            // The peer has closed the session for this one, and said so there.
+            (Input::KeepAlive, Second::Agreed(session)) => {
+                self.take_over(now, session, DownCause::CollisionLost, Goodbye::Send(Notification::collision()));
+                self.step(now, Input::KeepAlive);
+            }
             (Input::KeepAlive, _) => self.drop_second(now, unexpected(MessageType::Keepalive)),
             (Input::Update | Input::UpdateErr(_), _) => self.drop_second(now, unexpected(MessageType::Update)),
             (Input::RouteRefresh | Input::RouteRefreshErr(_), _) => {
                 self.drop_second(now, unexpected(MessageType::RouteRefresh));
             }
             // These are not about a connection, or about one in another phase.
-            (Input::TcpAcked, Second::None | Second::Waiting(..))
-            | (Input::Open(_), Second::None | Second::Dialing(_))
+            (Input::TcpAcked, Second::None | Second::Waiting(..) | Second::Agreed(_))
+            | (Input::Open(_), Second::None | Second::Dialing(_) | Second::Agreed(_))
             | (
                 Input::Start(..)
                 | Input::ManualStop(_)
@@ -151,6 +169,9 @@ impl Peer {
             (DownCause::PeerRestarted, Goodbye::Silent)
         } else if collides && session.connection.direction == preferred(&main.session) {
             (DownCause::CollisionLost, Goodbye::Send(Notification::collision()))
+        } else if unsent.is_none() && session.connection.direction == preferred(&main.session) {
+            self.second = Second::Agreed(session);
+            return self.timers.start(Timer::SecondHold, now, SETTLED);
         } else {
             return self.second_lost(now);
         };

@@ -215,11 +215,10 @@ fn a_restarted_peer_takes_over() {
     assert_eq!(feed(&mut peer, at(5), Event::KeepAliveMsg(new)), ">Established up#2");
 }
 
-/// But one that was there before the session was established is a collision, not a restart.
-#[test]
-fn a_late_open_is_no_restart() {
+/// Both connections got our OPEN, ours is the session, and then the peer's OPEN comes on the other one.
+fn crossed(id: u32) -> (Peer, String) {
     let theirs = open::build(&restarting(peer_config()));
-    let mut peer = Peer::new(restarting(config()), 1);
+    let mut peer = Peer::new(restarting(PeerConfig { local_id: BgpId(id), ..config() }), 1);
     feed(&mut peer, at(0), Event::ManualStart);
     let incoming = peer.new_connection_id();
     feed(&mut peer, at(0), Event::TcpCrAcked(OURS));
@@ -227,7 +226,46 @@ fn a_late_open_is_no_restart() {
     feed(&mut peer, at(0), Event::BgpOpen(OURS, theirs.clone()));
     feed(&mut peer, at(0), Event::KeepAliveMsg(OURS));
     assert_eq!(peer.state(), StateKind::Established);
-    assert_eq!(feed(&mut peer, at(1), Event::BgpOpen(incoming, theirs)), "6/7#2 close#2");
+    let said = feed(&mut peer, at(1), Event::BgpOpen(incoming, theirs));
+    (peer, said)
+}
+
+/// But one that was there before the session was established is a collision, not a restart: it is closed.
+#[test]
+fn a_late_open_is_no_restart() {
+    let (peer, said) = crossed(HIGHER);
+    assert_eq!(said, "6/7#2 close#2");
+    assert_eq!(peer.state(), StateKind::Established);
+}
+
+/// If it is the one that a collision keeps, the peer may be in OpenConfirm on both, and close the session (RFC 4271 §6.8): both
+/// stay until it is known. Were each side to close another one, nothing would be left.
+#[test]
+fn a_late_open_on_the_connection_that_a_collision_keeps() {
+    let told = |id| Event::NotifMsg(id, Notification::collision());
+    // The peer has the session as well.
+    let (mut peer, said) = crossed(LOWER);
+    assert_eq!(said, "");
+    assert_eq!(feed(&mut peer, at(1), told(THEIRS)), "close#2");
+    assert_eq!((peer.state(), &peer.second), (StateKind::Established, &Second::None));
+    // It was in OpenConfirm, and its words on the session come first.
+    let (mut peer, _) = crossed(LOWER);
+    assert_eq!(feed(&mut peer, at(1), told(OURS)), "down#1 close#1 >Idle KEEPALIVE#2 >OpenConfirm");
+    assert_eq!(feed(&mut peer, at(1), Event::KeepAliveMsg(THEIRS)), ">Established up#2");
+    // The session's end comes first, without words.
+    let (mut peer, _) = crossed(LOWER);
+    let lost = Event::TcpConnectionFails(OURS, crate::TcpFailure::Closed);
+    assert_eq!(feed(&mut peer, at(1), lost), "down#1 >Idle KEEPALIVE#2 >OpenConfirm");
+    // Its words on the other one come first.
+    let (mut peer, _) = crossed(LOWER);
+    let said = feed(&mut peer, at(1), Event::KeepAliveMsg(THEIRS));
+    assert_eq!(said, "6/7#1 down#1 close#1 >Idle KEEPALIVE#2 >OpenConfirm >Established up#2");
+    assert_eq!((peer.state(), &peer.second), (StateKind::Established, &Second::None));
+    // Both sides have the session, and each waits for the other.
+    let (mut peer, _) = crossed(LOWER);
+    assert_eq!(run_until(&mut peer, at(5)), "");
+    assert!(run_until(&mut peer, at(6)).contains("6/7#2 close#2"));
+    assert_eq!((peer.state(), &peer.second), (StateKind::Established, &Second::None));
 }
 
 /// Nor one that is seen just after: both sides connected at once, and the session was established over one of the two
