@@ -107,7 +107,7 @@ pub(crate) fn made<'a>(
 
 /// "Internal" is what has the AS that the peer knows us by.
 fn peer_type(cluster: &Cluster<'_>, session: &Session<'_>) -> PeerType {
-    PeerAs::Asn(session.asn).peer_type(session.wishes.local_asn.unwrap_or(cluster.own_asn()))
+    PeerAs::Asn(session.asn).peer_type(session.wishes.local_asn.unwrap_or_else(|| cluster.own_asn()))
 }
 
 /// The settings, which are those of other peers wherever they are equal: in a mesh the peers of a family have one of two, as
