@@ -19,9 +19,11 @@ mod slim;
 mod source;
 mod unfiltered;
 mod value;
+mod writer;
 
 pub use api::{CalicoApi, UnknownCalicoApi};
 pub use client::{kubernetes_client, kubernetes_config};
 pub use error::KubernetesError;
 pub use files::KubernetesFiles;
 pub use source::{KubernetesOptions, KubernetesSource, PodUse, ServiceUse};
+pub use writer::{EventType, KubernetesWriter, NodeEvent, Reachable};

@@ -35,8 +35,8 @@ pub use event::{Guard, Held, Revision, SourceEvent, WaitingFor};
 pub use files::{FileOptions, FileSource, FolderContent};
 pub use kinds::Kinds;
 pub use kubernetes::{
-    CalicoApi, KubernetesError, KubernetesFiles, KubernetesOptions, KubernetesSource, PodUse, ServiceUse,
-    UnknownCalicoApi, kubernetes_client, kubernetes_config,
+    CalicoApi, EventType, KubernetesError, KubernetesFiles, KubernetesOptions, KubernetesSource, KubernetesWriter,
+    NodeEvent, PodUse, Reachable, ServiceUse, UnknownCalicoApi, kubernetes_client, kubernetes_config,
 };
 pub use problem::{InForce, Problem};
 pub use status::{State, Status};

@@ -1,11 +1,11 @@
-//! Requests: everything that is asked of the API server is a GET.
+//! Requests: a [`Server`] is asked by GET, but for the little that a node writes back ([`Server::change`]).
 
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use http::{Request, StatusCode, header};
+use http::{Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use kube::Client;
 use kube::client::Body;
@@ -34,6 +34,9 @@ const WATCH: Duration = Duration::from_secs(600);
 const SHORTEST: Duration = Duration::from_secs(1);
 /// Of an answer that is an error so much is read.
 const MOST_OF_ERROR: usize = 64 << 10;
+/// How long it may take until a change is answered, and how large an object may be.
+const CHANGE: Duration = Duration::from_secs(10);
+const MOST_OF_OBJECT: usize = 4 << 20;
 /// Lists of what there is are smaller.
 const MOST_OF_DISCOVERY: usize = 4 << 20;
 
@@ -99,6 +102,19 @@ pub(super) struct Watch {
     silent_at: Instant,
 }
 
+/// What is to be written.
+#[derive(Debug)]
+pub(super) enum Change<'a> {
+    /// An object.
+    Create(&'a Value),
+    /// An object in place of another one.
+    Replace(&'a Value),
+    /// Fields (RFC 7386).
+    Merge(&'a Value),
+    /// Fields, and members of lists by their key.
+    MergeByKey(&'a Value),
+}
+
 /// What came next of an answer.
 #[derive(Debug)]
 pub(super) enum Piece {
@@ -150,8 +166,17 @@ impl Server {
     }
 
     async fn ask(&self, patience: Duration, what: &Arc<str>, path: &str) -> Result<Answer, KubernetesError> {
-        let what = Arc::clone(what);
         let request = Request::get(path).header(header::ACCEPT, "application/json").body(Body::empty());
+        self.send(patience, what, request).await
+    }
+
+    async fn send(
+        &self,
+        patience: Duration,
+        what: &Arc<str>,
+        request: Result<Request<Body>, http::Error>,
+    ) -> Result<Answer, KubernetesError> {
+        let what = Arc::clone(what);
         let request = request.map_err(|e| unreachable(&what, kube::Error::HttpError(e)))?;
         let Ok(answer) = timeout(patience, self.client().send(request)).await else {
             return Err(KubernetesError::Silent { what, after: patience });
@@ -199,6 +224,29 @@ impl Server {
             // Whatever it says, it is there.
             Ok(_) | Err(_) => Ok(()),
         }
+    }
+
+    /// Changes something; the answer is what it is then. Nothing is tried again here.
+    pub(super) async fn change(
+        &self,
+        what: &Arc<str>,
+        path: &str,
+        change: &Change<'_>,
+    ) -> Result<Value, KubernetesError> {
+        let (method, content, body) = match change {
+            Change::Create(body) => (Method::POST, "application/json", body),
+            Change::Replace(body) => (Method::PUT, "application/json", body),
+            Change::Merge(body) => (Method::PATCH, "application/merge-patch+json", body),
+            Change::MergeByKey(body) => (Method::PATCH, "application/strategic-merge-patch+json", body),
+        };
+        let request = Request::builder().method(method).uri(path).header(header::ACCEPT, "application/json");
+        let request = request.header(header::CONTENT_TYPE, content).body(Body::from(body.to_string().into_bytes()));
+        let answer = self.send(CHANGE, what, request).await;
+        if let Err(KubernetesError::Unreachable { .. } | KubernetesError::Refused { code: 401, .. }) = &answer {
+            self.find_again().await;
+        }
+        let text = answer?.whole(MOST_OF_OBJECT).await?;
+        serde_json::from_slice(&text).map_err(|e| form(what, e))
     }
 
     /// A small answer, as a whole.

@@ -21,6 +21,7 @@ use super::follower::{Follower, MayMigrate};
 use super::hub::{Hub, Tie, Wishes};
 use super::secret::{SecretFollower, secret_key};
 use super::server::{Found, Server};
+use super::writer::KubernetesWriter;
 use crate::datastore::{Feed, Source};
 use crate::event::{Guard, SourceEvent, WaitingFor};
 use crate::kinds::Kinds;
@@ -143,6 +144,12 @@ impl KubernetesSource {
     pub fn connect(config: &Config, options: KubernetesOptions) -> Result<Self, KubernetesError> {
         let address = config.cluster_url.to_string();
         Ok(Self::new(kubernetes_client(config)?, address.trim_end_matches('/'), options))
+    }
+
+    /// What the node writes back, by the way that the source finds to the API server.
+    #[must_use]
+    pub fn writer(&self) -> KubernetesWriter {
+        KubernetesWriter::new(self.server.clone(), self.options.clone())
     }
 }
 
