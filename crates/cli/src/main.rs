@@ -35,7 +35,9 @@ fn main() -> ExitCode {
         Command::NodePeer(args::NodePeer { command: Some(NodePeerCommand::Drain(drain)), .. }) => {
             Tool::NodeDrain(drain)
         }
-        Command::NodePeer(args::NodePeer { run: Some(args), context, .. }) => return node::run(&args, &context),
+        Command::NodePeer(args::NodePeer { run: Some(args), context, addresses, .. }) => {
+            return node::run(&args, &context, &addresses);
+        }
         Command::NodePeer(args::NodePeer { run: None, .. }) => args::missing_node(),
         // It must see no other thread: it may enter a user namespace.
         Command::Lab(args) => return heddle_lab::command::run(&args),

@@ -10,8 +10,12 @@ use crate::exit::Failure;
 use crate::screen::Screen;
 
 /// Runs until a signal ends it.
-pub(crate) fn run(args: &heddle_node_peer::Args, context: &heddle_node_peer::ContextArgs) -> ExitCode {
-    heddle_node_peer::run(args, context)
+pub(crate) fn run(
+    args: &heddle_node_peer::Args,
+    context: &heddle_node_peer::ContextArgs,
+    addresses: &heddle_node_peer::AddressArgs,
+) -> ExitCode {
+    heddle_node_peer::run(args, context, addresses)
 }
 
 /// Drains a running node, or undoes it.

@@ -8,12 +8,14 @@
 //! difference. Nothing is done before the datastore is in sync; losing it changes nothing. When the process ends the
 //! routes stay in the kernel, and where graceful restart was negotiated the peers keep the node's.
 
+mod address;
 mod args;
 mod confinement;
 mod context;
 mod drain;
 mod fib_report;
 mod forwarding;
+mod identity;
 mod mapping;
 mod node_status;
 mod place;
@@ -29,6 +31,7 @@ use heddle_config::Log;
 use heddle_speaker::daemon;
 use tracing::error;
 
+pub use address::AddressArgs;
 pub use args::{Args, DEFAULT_SOCKET};
 pub use context::{ContextArgs, endpoints};
 pub use place::{DatastorePlace, KubernetesArgs, PlaceError};
@@ -38,7 +41,7 @@ const WRONG_USAGE: u8 = 2;
 
 /// Runs until it is told to stop. Exit code 0 after a stop, 1 when it could not start, 2 when options do not go together.
 #[must_use]
-pub fn run(args: &Args, context: &ContextArgs) -> ExitCode {
+pub fn run(args: &Args, context: &ContextArgs, addresses: &AddressArgs) -> ExitCode {
     if let Err(problem) = args.check() {
         eprintln!("error: {problem}");
         return ExitCode::from(WRONG_USAGE);
@@ -60,7 +63,7 @@ pub fn run(args: &Args, context: &ContextArgs) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(run::serve(args, context, run::Prepared { status_dir, confined }, &set_level)) {
+    match runtime.block_on(run::serve(args, context, addresses, run::Prepared { status_dir, confined }, &set_level)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
             // Whatever the log level is: this has to be seen.

@@ -12,9 +12,11 @@ struct Program {
     args: heddle_node_peer::Args,
     #[command(flatten)]
     context: heddle_node_peer::ContextArgs,
+    #[command(flatten)]
+    addresses: heddle_node_peer::AddressArgs,
 }
 
 fn main() -> ExitCode {
-    let Program { args, context } = Program::parse();
-    heddle_node_peer::run(&args, &context)
+    let Program { args, context, addresses } = Program::parse();
+    heddle_node_peer::run(&args, &context, &addresses)
 }

@@ -1,4 +1,5 @@
-//! `CalicoNodeStatus`: who asks for a node's status gets it as Calico writes it, into the status directory.
+//! `CalicoNodeStatus`: who asks for a node's status gets it as Calico writes it: in the object, where that is in a cluster, and in
+//! the status directory, where there is one.
 //!
 //! What it says is read from the node's own API, so that it is what `heddle show` says. A class is told whole or not at
 //! all, and nothing is written while nothing changed.
@@ -16,7 +17,7 @@ use heddle_admin::types::{
     FibQuery, FibRoute, NodeReport, PathStatus, PeerSummary, RouteQuery, RouteView, Summary, WallTime,
 };
 use heddle_admin::{Client, ClientError};
-use heddle_datastore::{StatusDir, Watch};
+use heddle_datastore::{KubernetesError, KubernetesWriter, StatusDir, Watch};
 use heddle_resources::Snapshot;
 use heddle_resources::calico_node_status::{CalicoNodeStatus, NodeStatusClass};
 use ipnetwork::IpNetwork;
@@ -24,16 +25,34 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use tracing::warn;
 
+use crate::state::{News, NodeState};
+
 /// How soon a status that could not be read is read again: the API changes hands when sessions begin.
 const AGAIN: Duration = Duration::from_secs(1);
+/// How soon one that could not be written is written again.
+const LATER: Duration = Duration::from_secs(10);
 
 /// Writes the statuses that the datastore asks for.
 pub(crate) struct StatusWriter {
     node: Arc<str>,
-    dir: Arc<StatusDir>,
+    place: StatusPlace,
     client: Client,
     watch: Watch,
+    state: Arc<NodeState>,
     due: HashMap<Arc<str>, Due>,
+}
+
+/// Where statuses go to.
+pub(crate) struct StatusPlace {
+    dir: Option<Arc<StatusDir>>,
+    cluster: Option<Arc<KubernetesWriter>>,
+}
+
+impl StatusPlace {
+    /// None where there is none.
+    pub(crate) fn of(dir: Option<StatusDir>, cluster: Option<Arc<KubernetesWriter>>) -> Option<Self> {
+        (dir.is_some() || cluster.is_some()).then(|| Self { dir: dir.map(Arc::new), cluster })
+    }
 }
 
 /// One wish.
@@ -46,8 +65,8 @@ struct Due {
 }
 
 impl StatusWriter {
-    pub(crate) fn new(node: Arc<str>, dir: StatusDir, socket: PathBuf, watch: Watch) -> Self {
-        Self { node, dir: Arc::new(dir), client: Client::new(socket), watch, due: HashMap::new() }
+    pub(crate) fn new(node: Arc<str>, place: StatusPlace, socket: PathBuf, state: Arc<NodeState>) -> Self {
+        Self { node, place, client: Client::new(socket), watch: state.watch(), state, due: HashMap::new() }
     }
 
     /// Writes until the datastore ends.
@@ -79,7 +98,7 @@ impl StatusWriter {
         let gone: Vec<Arc<str>> = self.due.keys().filter(|n| !wanted.contains_key(*n)).cloned().collect();
         for name in gone {
             self.due.remove(&name);
-            if let Err(error) = self.dir.remove(&name) {
+            if let Some(Err(error)) = self.place.dir.as_ref().map(|dir| dir.remove(&name)) {
                 warn!("{error}");
             }
         }
@@ -113,14 +132,50 @@ impl StatusWriter {
             if due.written.as_ref() == Some(&status) {
                 continue;
             }
-            let (dir, name) = (Arc::clone(&self.dir), Arc::clone(name));
             let document = document(&due.wish, &status);
-            let written = tokio::task::spawn_blocking(move || dir.write(&name, &document)).await;
-            match written {
-                Ok(Ok(())) => due.written = Some(status),
-                Ok(Err(error)) => warn!("{error}"),
-                Err(_) => return,
+            let mut done = true;
+            if let Some(cluster) = &self.place.cluster {
+                done = into_cluster(cluster, &self.state, name, &document, due).await;
             }
+            if let Some(dir) = self.place.dir.clone() {
+                let name = Arc::clone(name);
+                match tokio::task::spawn_blocking(move || dir.write(&name, &document)).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => {
+                        done = false;
+                        warn!("{error}");
+                    }
+                    Err(_) => return,
+                }
+            }
+            due.written = done.then_some(status);
+        }
+    }
+}
+
+/// Writes a status into its object; false if it was not done.
+async fn into_cluster(
+    cluster: &KubernetesWriter,
+    state: &NodeState,
+    name: &str,
+    document: &Value,
+    due: &mut Due,
+) -> bool {
+    match cluster.write_status(name, document.get("status").unwrap_or(&Value::Null)).await {
+        Ok(()) => {
+            state.status_problem(None);
+            true
+        }
+        // It was deleted; the watch will say so.
+        Err(KubernetesError::Absent { .. }) => true,
+        Err(error) => {
+            // Not with every period of a second: what is missing is not there so soon.
+            due.at = due.at.max(Instant::now() + LATER);
+            let problem = format!("the node's status is not written: {error}");
+            if state.status_problem(Some(problem)) == News::Yes {
+                warn!("the node's status is not written: {error}");
+            }
+            false
         }
     }
 }

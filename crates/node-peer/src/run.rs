@@ -21,10 +21,12 @@ use tracing::{error, info, warn};
 
 use crate::Args;
 use crate::ContextArgs;
+use crate::address::{AddressArgs, WishError};
 use crate::context::endpoints;
 use crate::drain::Drained;
 use crate::forwarding::ForwardingTable;
-use crate::node_status::StatusWriter;
+use crate::identity::{Around, Identity, Settled, Steward, farewell};
+use crate::node_status::{StatusPlace, StatusWriter};
 use crate::place::DatastorePlace;
 use crate::state::{DrainRequest, News, NodeState, Runs};
 use crate::sysctls;
@@ -50,6 +52,9 @@ pub(crate) enum RunError {
     /// The API server cannot be asked.
     #[error(transparent)]
     Kubernetes(#[from] KubernetesError),
+    /// What the node's addresses should be.
+    #[error(transparent)]
+    Addresses(#[from] WishError),
     /// The speaker.
     #[error(transparent)]
     Speaker(#[from] heddle_speaker::StartError),
@@ -78,25 +83,43 @@ pub(crate) fn status_dir(args: &Args) -> Result<Option<StatusDir>, StatusDirErro
 pub(crate) async fn serve(
     args: &Args,
     context: &ContextArgs,
+    addresses: &AddressArgs,
     prepared: Prepared,
     set_level: &SetLevel,
 ) -> Result<(), RunError> {
     let Prepared { status_dir, confined } = prepared;
     let mut signals = Signals::listen().ok_or(RunError::Signals)?;
-    let datastore = match &args.datastore {
-        DatastorePlace::Folder(folder) => Datastore::start(FileSource::of(folder)),
-        DatastorePlace::Kubernetes => Datastore::start(context.kubernetes.source(&args.node, context).await?),
+    let (datastore, writer) = match &args.datastore {
+        // Manifests have the addresses themselves.
+        DatastorePlace::Folder(folder) => (Datastore::start(FileSource::of(folder)), None),
+        DatastorePlace::Kubernetes => {
+            let wishes = addresses.wishes()?;
+            let source = context.kubernetes.source(&args.node, context).await?;
+            let writer = Arc::new(source.writer());
+            (Datastore::start(source), Some((writer, wishes)))
+        }
     };
     let mut watch = datastore.subscribe();
     let followed_endpoints = EndpointStatuses::follow(context.endpoint_folder());
     let mut workloads = followed_endpoints.subscribe();
-    let statuses = status_dir.map(|dir| {
-        let writer = StatusWriter::new(args.node.as_str().into(), dir, args.socket.clone(), datastore.subscribe());
-        tokio::spawn(writer.run())
-    });
+    let (told, mut identity) = watch::channel(Identity::default());
     let (requests, mut asked) = mpsc::channel(REQUESTS);
-    let state = Arc::new(NodeState::new(args.node.as_str().into(), datastore, requests, confined.clone()));
+    let name: Arc<str> = args.node.as_str().into();
+    let state = Arc::new(NodeState::new(Arc::clone(&name), datastore, requests, confined.clone(), identity.clone()));
+    let (writer, wishes) = writer.unzip();
+    let place = StatusPlace::of(status_dir, writer.clone());
+    let statuses = place.map(|place| {
+        let (socket, state) = (args.socket.clone(), Arc::clone(&state));
+        tokio::spawn(StatusWriter::new(Arc::clone(&name), place, socket, state).run())
+    });
+    let steward = writer.clone().zip(wishes).map(|(writer, wishes)| {
+        let around = Around { watch: state.watch(), runs: state.runs(), conflicts: state.conflicts(), told };
+        tokio::spawn(Steward::new(name, writer, wishes, around).run())
+    });
     let mut node = Node::new(args, context.context(&args.node), Arc::clone(&state), confined, set_level)?;
+    if steward.is_none() {
+        node.settled = Settled::Yes;
+    }
     notify(Notice::Ready);
     info!(node = %args.node, datastore = %args.datastore, "the node peer runs");
     let mut followed = true;
@@ -116,6 +139,10 @@ pub(crate) async fn serve(
                 }
             },
             report = next_report(&mut workloads) => node.workloads(&report).await?,
+            Ok(()) = identity.changed(), if steward.is_some() => {
+                let settled = identity.borrow_and_update().settled;
+                node.settled(settled).await?;
+            }
             Some(request) = asked.recv() => node.drain(request).await,
             step = node.next_step() => node.step(step).await?,
             () = node.forwarding_ended() => {
@@ -128,9 +155,16 @@ pub(crate) async fn serve(
     if let Some(statuses) = statuses {
         statuses.abort();
     }
+    if let Some(steward) = steward {
+        steward.abort();
+    }
     notify(Notice::Stopping);
     info!("stopping; the routes stay in the kernel");
+    let ran = *state.runs().borrow() == Runs::Yes;
     node.stop().await;
+    if let Some(writer) = writer.filter(|_| ran) {
+        farewell(&writer).await;
+    }
     failed.map_or(Ok(()), Err)
 }
 
@@ -155,6 +189,8 @@ struct Node<'a> {
     context: NodeContext,
     snapshot: Option<Arc<Snapshot>>,
     workloads_known: bool,
+    /// Whether the Node is as it should be, so that the sessions that are begun are those that stay.
+    settled: Settled,
     /// Of what the last configuration was made: when it is wanted again it is made again, and not kept in the meantime.
     wanted: Option<(Arc<Snapshot>, NodeContext)>,
     /// Warnings that were said.
@@ -208,6 +244,7 @@ impl<'a> Node<'a> {
             context,
             snapshot: None,
             workloads_known: false,
+            settled: Settled::NotYet,
             wanted: None,
             said: BTreeSet::new(),
             drained: Drained::No,
@@ -227,6 +264,15 @@ impl<'a> Node<'a> {
         self.apply().await
     }
 
+    /// The Node was looked at.
+    async fn settled(&mut self, settled: Settled) -> Result<(), RunError> {
+        if self.settled == settled {
+            return Ok(());
+        }
+        self.settled = settled;
+        self.apply().await
+    }
+
     /// The datastore has changed.
     async fn snapshot(&mut self, snapshot: Arc<Snapshot>) -> Result<(), RunError> {
         self.snapshot = Some(snapshot);
@@ -237,6 +283,11 @@ impl<'a> Node<'a> {
     async fn apply(&mut self) -> Result<(), RunError> {
         let Some(snapshot) = self.snapshot.clone().filter(|_| self.workloads_known) else { return Ok(()) };
         let generated = generate(&snapshot, &self.context);
+        // A Node that is not there yet is waited for first.
+        if self.settled == Settled::NotYet && generated.config.is_some() {
+            self.state.unsettled();
+            return Ok(());
+        }
         let runs = match self.phase {
             Phase::Running { .. } => Runs::Yes,
             Phase::Waiting { .. } | Phase::Changing => Runs::NotYet,

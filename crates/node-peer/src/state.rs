@@ -1,5 +1,6 @@
 //! What a node knows about itself, and its part of the API.
 
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -7,14 +8,15 @@ use heddle_admin::node::Later;
 use heddle_admin::types::{
     ApiError, DatastoreReport, DrainReport, DrainStep, ErrorCode, FibPage, FibQuery, NodeReport, PeerName, WallTime,
 };
-use heddle_config_gen::{Generated, Subject};
+use heddle_config_gen::{Generated, Subject, Warning};
 use heddle_datastore::{Datastore, State as SourceState};
 use heddle_speaker::daemon::Confined;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::drain::Drained;
 use crate::fib_report;
 use crate::forwarding::ForwardingTable;
+use crate::identity::Identity;
 use crate::sysctls;
 use crate::texts::Texts;
 
@@ -26,6 +28,9 @@ pub(crate) struct NodeState {
     requests: mpsc::Sender<DrainRequest>,
     confined: Confined,
     inner: Mutex<Inner>,
+    runs: watch::Sender<Runs>,
+    conflicts: watch::Sender<BTreeSet<String>>,
+    identity: watch::Receiver<Identity>,
 }
 
 /// How all peers are called: address, name and origin of each.
@@ -83,6 +88,8 @@ struct Inner {
     drained: Drained,
     forwarding: Option<Arc<ForwardingTable>>,
     problem: Option<String>,
+    /// Why the node's status is not written.
+    status_problem: Option<String>,
 }
 
 impl NodeState {
@@ -91,9 +98,54 @@ impl NodeState {
         datastore: Datastore,
         requests: mpsc::Sender<DrainRequest>,
         confined: Confined,
+        identity: watch::Receiver<Identity>,
     ) -> Self {
         let waiting = Some("the datastore".to_owned());
-        Self { node, datastore, requests, confined, inner: Mutex::new(Inner { waiting, ..Inner::default() }) }
+        let inner = Mutex::new(Inner { waiting, ..Inner::default() });
+        let (runs, conflicts) = (watch::Sender::new(Runs::NotYet), watch::Sender::default());
+        Self { node, datastore, requests, confined, inner, runs, conflicts, identity }
+    }
+
+    /// Whether sessions run, for those who have to say so.
+    pub(crate) fn runs(&self) -> watch::Receiver<Runs> {
+        self.runs.subscribe()
+    }
+
+    /// Resources that contradict each other in what concerns this node.
+    pub(crate) fn conflicts(&self) -> watch::Receiver<BTreeSet<String>> {
+        self.conflicts.subscribe()
+    }
+
+    /// A source of resources, of which others may want to know as well.
+    pub(crate) fn watch(&self) -> heddle_datastore::Watch {
+        self.datastore.subscribe()
+    }
+
+    fn publish_conflicts(&self, generated: &Generated) {
+        let of_us = |warning: &&Warning| match warning {
+            Warning::DuplicatePeer { .. } => true,
+            Warning::SharedRouterId { nodes, .. } => nodes.0 == self.node || nodes.1 == self.node,
+            // Who looks after the addresses tells of them.
+            Warning::SharedAddress { .. }
+            | Warning::MissingPassword { .. }
+            | Warning::LengthWithEquality { .. }
+            | Warning::LongPrepend { .. }
+            | Warning::UnknownFilter { .. }
+            | Warning::NoPeerAs { .. }
+            | Warning::UnusableAddress { .. }
+            | Warning::LongKeepalive { .. }
+            | Warning::LongRestartTime { .. }
+            | Warning::UnknownWorkloadPeer { .. }
+            | Warning::OtherReflectorAs { .. }
+            | Warning::UnusedReflector { .. }
+            | Warning::ReflectorTakenForNode { .. } => false,
+        };
+        let now: BTreeSet<String> = generated.warnings.iter().filter(of_us).map(ToString::to_string).collect();
+        self.conflicts.send_if_modified(|told| {
+            let is_other = *told != now;
+            *told = now;
+            is_other
+        });
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -108,11 +160,17 @@ impl NodeState {
             self.problem(Some(format!("{waiting}; what ran before goes on")));
             return;
         }
+        self.publish_conflicts(generated);
         let peers = PeerNames::of(generated);
         let mut inner = self.lock();
         inner.peers = peers;
         inner.warnings = generated.warnings.iter().map(ToString::to_string).collect();
         inner.waiting = waiting.map(|w| w.to_string().trim_start_matches("waiting for ").to_owned());
+    }
+
+    /// The Node is looked at before anything is begun.
+    pub(crate) fn unsettled(&self) {
+        self.lock().waiting = Some("its addresses to be in its Node".to_owned());
     }
 
     /// Something that keeps what the resources say from being in force; none: nothing.
@@ -125,12 +183,21 @@ impl NodeState {
         News::Yes
     }
 
+    /// Why the node's status is not written where it is asked for; none: it is.
+    pub(crate) fn status_problem(&self, problem: Option<String>) -> News {
+        let mut inner = self.lock();
+        let news = if inner.status_problem == problem { News::No } else { News::Yes };
+        inner.status_problem = problem;
+        news
+    }
+
     pub(crate) fn drained(&self, drained: Drained) {
         self.lock().drained = drained;
     }
 
     pub(crate) fn forwards_by(&self, table: Arc<ForwardingTable>) {
         self.lock().forwarding = Some(table);
+        self.runs.send_replace(Runs::Yes);
     }
 
     fn datastore_report(&self) -> DatastoreReport {
@@ -163,6 +230,7 @@ impl NodeState {
         };
         let datastore = self.datastore_report();
         let status = self.datastore.status();
+        let Identity { addresses, problems, .. } = self.identity.borrow().clone();
         let inner = self.lock();
         let waiting = match (&status.state, &inner.waiting) {
             (SourceState::Waiting(what), Some(_)) => Some(what.to_string()),
@@ -173,7 +241,15 @@ impl NodeState {
             waiting_for: waiting,
             drained: inner.drained.as_str().to_owned(),
             datastore,
-            warnings: inner.problem.iter().chain(&inner.warnings).cloned().collect(),
+            addresses,
+            warnings: inner
+                .problem
+                .iter()
+                .chain(&inner.status_problem)
+                .chain(&problems)
+                .chain(&inner.warnings)
+                .cloned()
+                .collect(),
             sysctls,
             peers: inner.peers.list(),
             fib,
@@ -225,8 +301,14 @@ mod tests {
     async fn a_running_node_without_resource_runs_on_and_says_so() {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let (requests, _asked) = mpsc::channel(1);
-        let state =
-            NodeState::new("n1".into(), Datastore::start(FileSource::of(dir.path())), requests, Confined::default());
+        let (_steward, identity) = watch::channel(Identity::default());
+        let state = NodeState::new(
+            "n1".into(),
+            Datastore::start(FileSource::of(dir.path())),
+            requests,
+            Confined::default(),
+            identity,
+        );
         let peers = vec![PeerName { address: "192.0.2.2".into(), ..PeerName::default() }];
         {
             let mut inner = state.lock();

@@ -21,7 +21,7 @@ pub use confinement::ConfinementState;
 pub use error::{ApiError, ErrorBody, ErrorCode, ErrorDetail};
 pub use event::{Event, EventKind, EventQuery, UpdateFault};
 pub use fib::{FibPage, FibQuery, FibRoute, FibState, FibSummary, KernelLeg, KernelRoute};
-pub use node::{DatastoreReport, DrainReport, DrainStep, NodeReport, PeerName, SysctlReport};
+pub use node::{AddressReport, DatastoreReport, DrainReport, DrainStep, NodeReport, PeerName, SysctlReport};
 pub use peer::{
     ActionResult, AdminState, Capability, Clear, ConnectError, CounterRow, Down, DownReason, Drain, ErrorCounts,
     GracefulRestart, GuardCounts, LastReset, MessageCounts, Messages, Peer, PeerAction, PeerFamily, PeerList,

@@ -16,6 +16,8 @@ pub struct NodeReport {
     pub drained: String,
     /// Where its resources come from.
     pub datastore: DatastoreReport,
+    /// The addresses that are kept in its Node, and why they are these; none where that is not done.
+    pub addresses: Vec<AddressReport>,
     /// What is allowed in the resources and most likely not meant, and what could not be done.
     pub warnings: Vec<String>,
     /// Settings of the kernel that are not as forwarding needs them.
@@ -46,6 +48,18 @@ pub struct DatastoreReport {
     pub invalid: Vec<String>,
     /// Changes since the start.
     pub changes: u64,
+}
+
+/// An address of the node.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AddressReport {
+    /// The address, with the prefix length of its network.
+    pub address: String,
+    /// The interface that has it; none if there is none.
+    pub interface: Option<String>,
+    /// Why it is this one.
+    pub reason: String,
 }
 
 /// A setting of the kernel that is not as forwarding needs it.

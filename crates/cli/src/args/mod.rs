@@ -210,7 +210,7 @@ mod tests {
     #[test]
     fn a_node_peer_is_started_by_its_options_alone() {
         let line = "heddle node-peer --node n1 --datastore /d --kubernetes-node k1 --protocol 99";
-        let Command::NodePeer(NodePeer { run: Some(args), context, command: None }) = parses(line).unwrap().command
+        let Command::NodePeer(NodePeer { run: Some(args), context, command: None, .. }) = parses(line).unwrap().command
         else {
             panic!("{line} starts no node");
         };

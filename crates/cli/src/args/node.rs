@@ -11,6 +11,8 @@ pub(crate) struct NodePeer {
     pub(crate) run: Option<heddle_node_peer::Args>,
     #[command(flatten)]
     pub(crate) context: heddle_node_peer::ContextArgs,
+    #[command(flatten)]
+    pub(crate) addresses: Box<heddle_node_peer::AddressArgs>,
     #[command(subcommand)]
     pub(crate) command: Option<NodePeerCommand>,
 }

@@ -23,6 +23,11 @@ pub(super) fn write(node: &NodeReport, screen: &mut Screen) -> io::Result<()> {
         writeln!(screen, "  Drained     {text}")?;
     }
     datastore(node, screen)?;
+    for (i, address) in node.addresses.iter().enumerate() {
+        let title = if i == 0 { "Address" } else { "" };
+        let place = address.interface.as_deref().map_or_else(String::new, |name| format!(" on {}", printable(name)));
+        writeln!(screen, "  {title:<10}  {}{place}: {}", printable(&address.address), printable(&address.reason))?;
+    }
     if let Some(fib) = &node.fib {
         let installed = std::iter::once(format!("{} of {} installed", fib.installed, fib.desired));
         let counted = installed.chain(super::fib::unusual(fib)).collect::<Vec<_>>().join(", ");

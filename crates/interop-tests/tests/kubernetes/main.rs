@@ -4,6 +4,7 @@
 
 mod access;
 mod golden;
+mod identity;
 mod objects;
 mod outages;
 mod readback;
@@ -40,7 +41,7 @@ const SHARED: [(&str, &[Need], Shared); 9] = [
 const NODES: &[Need] = &[Need::Kubernetes, Need::Namespaces, Need::Bird];
 
 /// Cases with a real node, one after the other in a cluster of theirs.
-const WIRE: [(&str, Shared); 7] = [
+const WIRE: [(&str, Shared); 13] = [
     ("kubernetes::wire::peers", wire::peers),
     ("kubernetes::wire::nodes", wire::nodes),
     ("kubernetes::wire::configuration", wire::configuration),
@@ -48,6 +49,12 @@ const WIRE: [(&str, Shared); 7] = [
     ("kubernetes::wire::filters", wire::filters),
     ("kubernetes::wire::secrets", wire::secrets),
     ("kubernetes::wire::services", wire::services),
+    ("kubernetes::identity::adopted", identity::adopted),
+    ("kubernetes::identity::detected", identity::detected),
+    ("kubernetes::identity::taken", identity::taken),
+    ("kubernetes::identity::condition", identity::condition),
+    ("kubernetes::identity::status", identity::status),
+    ("kubernetes::identity::not_permitted", identity::not_permitted),
 ];
 
 const OUTAGES: [(&str, fn()); 9] = [

@@ -84,19 +84,39 @@ impl Site {
 
     /// Starts the node.
     pub(crate) fn run(&mut self) {
+        self.run_with(&[]);
+    }
+
+    /// Starts the node with variables of Calico's node.
+    pub(crate) fn run_with(&mut self, environment: &[(&str, &str)]) {
         let mut command = self.host.netns().command(&program().to_string_lossy());
         command.args(["node-peer", "--node", NODE, "--datastore", "kubernetes", "--kubeconfig"]).arg(&self.kubeconfig);
         command.arg("--socket").arg(self.socket()).arg("--endpoint-status").arg(self.host.path("endpoints"));
-        command.env("NO_COLOR", "1");
+        command.env("NO_COLOR", "1").envs(environment.iter().copied());
         self.node = Some(Process::spawn("node-peer", command, &self.host.log("node-peer")));
     }
 
     /// Ends the node and starts it again.
     pub(crate) fn restart(&mut self) {
+        self.restart_with(&[]);
+    }
+
+    /// [`Site::restart`] with variables of Calico's node.
+    pub(crate) fn restart_with(&mut self, environment: &[(&str, &str)]) {
+        self.stop();
+        self.run_with(environment);
+    }
+
+    /// Ends the node.
+    pub(crate) fn stop(&mut self) {
         if let Some(mut node) = self.node.take() {
             node.end(Signal::Term);
         }
-        self.run();
+    }
+
+    /// The machine on which the node is.
+    pub(crate) fn host(&self) -> &Host {
+        &self.host
     }
 
     /// Puts another token into the kubeconfig.
@@ -249,11 +269,21 @@ pub(crate) fn listener(netns: &Netns) -> TcpListener {
     thread::scope(|scope| scope.spawn(listen).join().expect("no panic"))
 }
 
-/// Grants the account what docs/datastore.md says, to the letter.
+/// Grants the account what docs/datastore.md says that a node needs, to the letter.
 pub(crate) fn permit(cluster: &Cluster) {
+    grant(cluster, 1);
+}
+
+/// Grants it what that page says that is needed for events.
+pub(crate) fn permit_events(cluster: &Cluster) {
+    grant(cluster, 2);
+}
+
+/// The first roles of the page, or those behind.
+fn grant(cluster: &Cluster, number: usize) {
     let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/datastore.md");
     let page = fs::read_to_string(page).unwrap_or_else(|error| panic!("{page}: {error}"));
-    let roles = page.split("### Permissions").nth(1).and_then(|rest| rest.split("```yaml\n").nth(1));
+    let roles = page.split("### Permissions").nth(1).and_then(|rest| rest.split("```yaml\n").nth(number));
     let roles = roles.and_then(|rest| rest.split("```").next()).expect("the page has the roles");
     cluster.admin().apply(roles).unwrap_or_else(|error| panic!("{error}"));
     for role in parse(roles) {

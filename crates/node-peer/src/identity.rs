@@ -1,0 +1,343 @@
+//! Who looks after the Node in Kubernetes: its annotations, its condition, and events about it. All of that Calico's node
+//! does, unless its backend is `none`.
+//!
+//! What is there is adopted: only what is other than wanted is written, and sessions begin when the Node is as it should
+//! be, or cannot be made so. The Node that comes back by the watch is what counts; whatever was written is not written again
+//! before that, and what somebody else changes again at most once a minute.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use heddle_admin::types::AddressReport;
+use heddle_datastore::{Event, EventType, KubernetesError, KubernetesWriter, NodeEvent, Reachable, Watch};
+use heddle_resources::{Kind, Node, Snapshot};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout};
+use tracing::{info, warn};
+
+use crate::address::{Listing, Plan, Wishes, plan, read};
+use crate::state::Runs;
+
+/// How soon it is tried again after a failure, at first and at most.
+const AGAIN: Duration = Duration::from_secs(1);
+const AGAIN_LATER: Duration = Duration::from_secs(60);
+/// What was written is not written again sooner, whatever the Node says meanwhile.
+const WRITTEN: Duration = Duration::from_secs(60);
+/// How long the end of the process waits until its condition is written.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// What is known of the Node.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Identity {
+    /// Whether sessions may begin.
+    pub(crate) settled: Settled,
+    /// The addresses, and why.
+    pub(crate) addresses: Vec<AddressReport>,
+    /// What is not as it should be.
+    pub(crate) problems: Vec<String>,
+}
+
+/// Whether the Node is as it should be, or cannot be made so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Settled {
+    Yes,
+    #[default]
+    NotYet,
+}
+
+/// Looks after the Node.
+#[derive(Debug)]
+pub(crate) struct Steward {
+    node: Arc<str>,
+    writer: Arc<KubernetesWriter>,
+    wishes: Wishes,
+    watch: Watch,
+    /// Whether sessions run.
+    runs: watch::Receiver<Runs>,
+    /// Conflicts in the resources, which are worth an event.
+    conflicts: watch::Receiver<BTreeSet<String>>,
+    told: watch::Sender<Identity>,
+    snapshot: Option<Arc<Snapshot>>,
+    /// What was written last, and when.
+    written: Option<(Annotations, Instant)>,
+    look_at: Option<Instant>,
+    failures: u32,
+    /// Why the Node could not be written.
+    failed: Option<String>,
+    condition: Condition,
+    condition_failed: Option<String>,
+    /// What was seen at the last look.
+    seen: Identity,
+    /// Events that were told, and why no more of them are.
+    events: BTreeSet<String>,
+    events_failed: Option<String>,
+}
+
+type Annotations = Vec<(&'static str, String)>;
+
+/// Whether the condition of the Node says that packets reach its workloads.
+#[derive(Clone, Copy, Debug)]
+enum Condition {
+    /// It is not for us to say yet.
+    Open,
+    /// It is to be written then.
+    Due(Instant, u32),
+    Written,
+}
+
+/// What the steward is given by those whom it works with.
+#[derive(Debug)]
+pub(crate) struct Around {
+    pub(crate) watch: Watch,
+    pub(crate) runs: watch::Receiver<Runs>,
+    pub(crate) conflicts: watch::Receiver<BTreeSet<String>>,
+    pub(crate) told: watch::Sender<Identity>,
+}
+
+impl Steward {
+    pub(crate) fn new(node: Arc<str>, writer: Arc<KubernetesWriter>, wishes: Wishes, around: Around) -> Self {
+        let Around { watch, runs, conflicts, told } = around;
+        Self {
+            node,
+            writer,
+            wishes,
+            watch,
+            runs,
+            conflicts,
+            told,
+            snapshot: None,
+            written: None,
+            look_at: None,
+            failures: 0,
+            failed: None,
+            condition: Condition::Open,
+            condition_failed: None,
+            seen: Identity::default(),
+            events: BTreeSet::new(),
+            events_failed: None,
+        }
+    }
+
+    /// Works until the datastore ends.
+    pub(crate) async fn run(mut self) {
+        loop {
+            let due = match self.condition {
+                Condition::Due(at, _) => Some(at),
+                Condition::Open | Condition::Written => None,
+            };
+            let (look_at, due) = (self.look_at, due);
+            tokio::select! {
+                event = self.watch.next() => {
+                    let Some(event) = event else { return };
+                    let news = concerns_nodes(&event);
+                    self.snapshot = Some(Arc::clone(event.snapshot()));
+                    if news {
+                        self.look().await;
+                    }
+                }
+                () = until(look_at) => self.look().await,
+                Ok(()) = self.runs.changed() => {
+                    if *self.runs.borrow_and_update() == Runs::Yes && matches!(self.condition, Condition::Open) {
+                        self.condition = Condition::Due(Instant::now(), 0);
+                    }
+                }
+                () = until(due) => self.clear_condition().await,
+                Ok(()) = self.conflicts.changed() => {
+                    let conflicts = self.conflicts.borrow_and_update().clone();
+                    self.tell_events("Conflict", conflicts).await;
+                }
+            }
+        }
+    }
+
+    /// Compares the Node with what is wanted, and writes what is other.
+    async fn look(&mut self) {
+        self.look_at = self.wishes.follows().then(|| Instant::now() + self.wishes.poll);
+        let Some(snapshot) = self.snapshot.clone() else { return };
+        // The node waits for its Node, and says so.
+        let Some(node) = snapshot.all::<Node>().find(|node| node.metadata.name == self.node).cloned() else { return };
+        let wanted = self.wishes.wanted(&node);
+        let listing = match tokio::task::spawn_blocking(move || read(&wanted)).await {
+            Ok(Ok(listing)) => listing,
+            Ok(Err(error)) => return self.cannot_look(&error.to_string()),
+            // It ends.
+            Err(_) => return,
+        };
+        let found = self.plan(&node, &snapshot, &listing);
+        let settled = self.bring(&found).await;
+        let conflicts: BTreeSet<String> = found.conflicts.iter().map(ToString::to_string).collect();
+        let problems = conflicts.iter().cloned().chain(found.problems).collect();
+        self.say(settled, found.addresses, problems);
+        self.tell_events("AddressConflict", conflicts).await;
+    }
+
+    fn plan(&self, node: &Node, snapshot: &Snapshot, listing: &Listing) -> Plan {
+        let all: Vec<&Arc<Node>> = snapshot.all::<Node>().collect();
+        plan(&self.wishes, node, all.into_iter(), listing)
+    }
+
+    /// Writes what is other than wanted. Settled is what needs no writing, or cannot be written.
+    async fn bring(&mut self, found: &Plan) -> Settled {
+        if found.annotations.is_empty() {
+            self.failed = None;
+            self.failures = 0;
+            return Settled::Yes;
+        }
+        let now = Instant::now();
+        match &self.written {
+            Some((written, at)) if *written == found.annotations && at.elapsed() < WRITTEN => {
+                // It is on its way back, or somebody writes against us.
+                self.look_again_at(*at + WRITTEN);
+                return Settled::NotYet;
+            }
+            Some(_) | None => {}
+        }
+        match self.writer.annotate(&found.annotations).await {
+            Ok(()) => {
+                for (name, value) in &found.annotations {
+                    info!(annotation = name, value = %value, "written into the Node");
+                }
+                self.written = Some((found.annotations.clone(), now));
+                self.look_again_at(now + WRITTEN);
+                self.failed = None;
+                self.failures = 0;
+                Settled::NotYet
+            }
+            Err(error) => {
+                let text = format!("the node's addresses are not written into its Node: {error}");
+                self.look_again_at(now + pause(self.failures));
+                self.failures = self.failures.saturating_add(1);
+                if self.failed.as_ref() != Some(&text) {
+                    warn!("{text}");
+                }
+                self.failed = Some(text);
+                Settled::Yes
+            }
+        }
+    }
+
+    fn look_again_at(&mut self, at: Instant) {
+        self.look_at = Some(self.look_at.map_or(at, |sooner| sooner.min(at)));
+    }
+
+    fn cannot_look(&mut self, why: &str) {
+        self.look_at = Some(Instant::now() + pause(self.failures));
+        self.failures = self.failures.saturating_add(1);
+        let addresses = self.seen.addresses.clone();
+        self.say(Settled::Yes, addresses, vec![format!("the addresses of this machine cannot be read: {why}")]);
+    }
+
+    fn say(&mut self, settled: Settled, mut addresses: Vec<AddressReport>, problems: Vec<String>) {
+        // Once the Node has what was detected, why it was chosen is still what is worth knowing.
+        let same = |a: &AddressReport, b: &AddressReport| (&a.address, &a.interface) == (&b.address, &b.interface);
+        for address in &mut addresses {
+            if let Some(before) = self.seen.addresses.iter().find(|before| same(before, address)) {
+                address.reason.clone_from(&before.reason);
+            }
+        }
+        for address in addresses.iter().filter(|address| !self.seen.addresses.contains(address)) {
+            let interface = address.interface.as_deref().unwrap_or("none");
+            info!(address = %address.address, interface, reason = %address.reason, "the node's address");
+        }
+        for problem in problems.iter().filter(|problem| !self.seen.problems.contains(problem)) {
+            warn!("{problem}");
+        }
+        // What was settled once is: what runs goes on.
+        let settled = if self.seen.settled == Settled::Yes { Settled::Yes } else { settled };
+        self.seen = Identity { settled, addresses, problems };
+        self.publish();
+    }
+
+    fn publish(&self) {
+        let mut identity = self.seen.clone();
+        let failed = [&self.failed, &self.condition_failed, &self.events_failed];
+        identity.problems.extend(failed.into_iter().flatten().cloned());
+        self.told.send_if_modified(|told| {
+            let is_other = *told != identity;
+            *told = identity;
+            is_other
+        });
+    }
+
+    async fn clear_condition(&mut self) {
+        let attempts = match self.condition {
+            Condition::Due(_, attempts) => attempts,
+            Condition::Open | Condition::Written => 0,
+        };
+        match self.writer.set_network(Reachable::Yes).await {
+            Ok(()) => {
+                self.condition = Condition::Written;
+                self.note_condition(None);
+            }
+            Err(error) => {
+                self.condition = Condition::Due(Instant::now() + pause(attempts), attempts.saturating_add(1));
+                self.note_condition(Some(&error));
+            }
+        }
+    }
+
+    fn note_condition(&mut self, error: Option<&KubernetesError>) {
+        let now = error.map(ToString::to_string);
+        if let Some(text) = now.as_ref().filter(|_| self.condition_failed != now) {
+            warn!("{text}");
+        }
+        self.condition_failed = now;
+        self.publish();
+    }
+
+    /// Tells what was not told yet. Without the right to it all else goes on.
+    async fn tell_events(&mut self, reason: &'static str, conflicts: BTreeSet<String>) {
+        for message in conflicts {
+            if self.events.contains(&message) {
+                continue;
+            }
+            let event = NodeEvent { kind: EventType::Warning, reason, message: message.clone() };
+            let failed = match self.writer.tell(&event).await {
+                Ok(()) => {
+                    self.events.insert(message);
+                    None
+                }
+                Err(error @ KubernetesError::Forbidden { .. }) => Some(format!("no events are told: {error}")),
+                // The next conflict, or the next change of the nodes, brings another attempt.
+                Err(error) => Some(format!("an event was not told: {error}")),
+            };
+            if let Some(text) = failed.as_ref().filter(|_| self.events_failed != failed) {
+                warn!("{text}");
+            }
+            self.events_failed = failed;
+            self.publish();
+            if self.events_failed.is_some() {
+                return;
+            }
+        }
+    }
+}
+
+/// Says to the cluster that the node's workloads cannot be relied on any more. Waits a moment at most.
+pub(crate) async fn farewell(writer: &KubernetesWriter) {
+    match timeout(FAREWELL, writer.set_network(Reachable::No)).await {
+        Ok(Ok(())) => info!("the condition NetworkUnavailable of the Node is True"),
+        Ok(Err(error)) => warn!("{error}"),
+        Err(_) => warn!("the API server did not take the condition NetworkUnavailable in time"),
+    }
+}
+
+/// Whether a change has to do with what is looked at.
+fn concerns_nodes(event: &Event) -> bool {
+    match event {
+        Event::Snapshot(_) => true,
+        Event::Changes { deltas, .. } => deltas.iter().any(|delta| delta.key().kind == Kind::Node),
+    }
+}
+
+fn pause(failures: u32) -> Duration {
+    AGAIN.saturating_mul(1_u32.checked_shl(failures).unwrap_or(u32::MAX)).min(AGAIN_LATER)
+}
+
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
