@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
-use heddle_resources::endpoint_slice::{AddressType, Readiness};
+use heddle_resources::endpoint_slice::{AddressType, Endpoint, Readiness};
 use heddle_resources::service::{ClusterIp, ExternalTrafficPolicy, ServiceType};
 use heddle_resources::value::{Cidr, Family};
 use heddle_resources::{EndpointSlice, Key, Kind, Service};
@@ -147,7 +147,11 @@ fn has_single_address(ranges: &Ranges<'_>, service: &Service) -> bool {
         || service.spec.external_ips.iter().any(|ip| is_single(ranges.external, *ip))
 }
 
-/// Whether a slice of a family of the service has a ready endpoint, on this node if one is given.
+/// Whether a slice of a family of the service has an endpoint that takes traffic, on this node if one is given.
+///
+/// What is terminating takes none any more, so that an address is withdrawn before its last endpoint here is gone. Where no
+/// endpoint anywhere is ready, those that terminate go on with what they have, as in kube-proxy: there is nowhere else for
+/// it to go.
 fn has_ready_endpoint(service: &Service, slices: &[&EndpointSlice], node: Option<&str>) -> bool {
     let families = &service.spec.ip_families;
     let counts = |slice: &EndpointSlice| match slice.address_type {
@@ -155,8 +159,9 @@ fn has_ready_endpoint(service: &Service, slices: &[&EndpointSlice], node: Option
         AddressType::Ipv6 => families.is_empty() || families.contains(&Family::V6),
         AddressType::Fqdn => false,
     };
-    let endpoints = slices.iter().filter(|slice| counts(slice)).flat_map(|slice| &slice.endpoints);
-    endpoints.into_iter().any(|endpoint| {
-        endpoint.readiness == Readiness::Ready && (node.is_none() || endpoint.node_name.as_deref() == node)
-    })
+    let endpoints = || slices.iter().filter(|slice| counts(slice)).flat_map(|slice| &slice.endpoints);
+    let any_is = |wanted| endpoints().any(|endpoint| endpoint.readiness == wanted);
+    let wanted = if any_is(Readiness::Ready) { Readiness::Ready } else { Readiness::Draining };
+    let is_here = |endpoint: &Endpoint| node.is_none() || endpoint.node_name.as_deref() == node;
+    endpoints().any(|endpoint| endpoint.readiness == wanted && is_here(endpoint))
 }

@@ -42,16 +42,18 @@ pub struct Endpoint {
     pub addresses: Box<[IpAddr]>,
     /// `nodeName`
     pub node_name: Option<Arc<str>>,
-    /// `conditions.ready`; ready where it is not set.
+    /// `conditions`; ready where nothing is set.
     pub readiness: Readiness,
 }
 
-/// `conditions.ready`
+/// `conditions`: `ready`, `serving` and `terminating`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Readiness {
     /// Takes traffic.
     #[default]
     Ready,
-    /// Does not.
+    /// Is terminating, and goes on with what it has until it is gone.
+    Draining,
+    /// Does not take any.
     NotReady,
 }

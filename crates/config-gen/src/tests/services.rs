@@ -93,6 +93,80 @@ fn local_policy() {
     assert_eq!(local("{addresses: [10.1.1.1], nodeName: n1, conditions: {ready: true}}"), WITH);
 }
 
+/// An endpoint as it is from the moment in which its pod is deleted.
+fn terminating(node: &str, conditions: &str) -> String {
+    format!("{{addresses: [10.1.1.9], nodeName: {node}, conditions: {{{conditions}, terminating: true}}}}")
+}
+
+/// The address is withdrawn while the last endpoint here still works, so that what is sent meanwhile comes to another node.
+#[test]
+fn what_terminates_takes_no_traffic() {
+    let (here, there) =
+        (terminating("n1", "ready: false, serving: true"), terminating("n2", "ready: false, serving: true"));
+    assert_eq!(local(&format!("{here}, {THERE}")), WITHOUT);
+    assert_eq!(local(&format!("{here}, {HERE}, {THERE}")), WITH);
+    // With `publishNotReadyAddresses` it is ready to the end.
+    assert_eq!(local(&format!("{}, {THERE}", terminating("n1", "ready: true, serving: true"))), WITHOUT);
+    // Nobody else has it: what there is of connections goes on here, as long as it is served.
+    assert_eq!(local(&here), WITH);
+    assert_eq!(local(&format!("{here}, {there}")), WITH);
+    assert_eq!(local(&there), WITHOUT);
+    assert_eq!(local(&terminating("n1", "ready: false, serving: false")), WITHOUT);
+    // Ready is what counts of another family or another service neither.
+    let web = service("web", &format!("{LOCAL}, clusterIP: 10.96.0.7, ipFamilies: [IPv4]"), "");
+    let v6 = "{addresses: [\"fd00::2\"], nodeName: n2}";
+    let slices = slice("a", "web", &here) + &slice_of("IPv6", "b", "web", v6) + &slice("c", "api", THERE);
+    assert_eq!(networks(&run(CLUSTER, "", &(web + &slices))), WITH);
+}
+
+/// The course of a rolling update and of a service that is deleted and made again, one event at a time in every order in which slices
+/// and services may be heard of (projectcalico/calico #11503, #11639; rancher/rke2 #9484): what is advertised is what the last
+/// state says, not what came before.
+#[test]
+fn no_order_of_events_leaves_an_address_behind() {
+    let web = service("web", &format!("{LOCAL}, clusterIP: 10.96.0.7"), "");
+    let old = |endpoints: &str| slice("web-old", "web", endpoints);
+    let new = |endpoints: &str| slice("web-new", "web", endpoints);
+    let unready = "{addresses: [10.1.1.1], nodeName: n1, conditions: {ready: false}}";
+    let gone = terminating("n1", "ready: false, serving: true");
+    for (state, wanted) in [
+        (web.clone(), &WITHOUT[..]),
+        (web.clone() + &old(unready), &WITHOUT),
+        (web.clone() + &old(HERE), &WITH),
+        (web.clone() + &old(HERE) + &new(THERE), &WITH),
+        (web.clone() + &old(&gone) + &new(THERE), &WITHOUT),
+        // The slice of the deployment before goes first, or last, or stays without endpoints.
+        (web.clone() + &new(THERE), &WITHOUT),
+        (web.clone() + &new(THERE) + &old(""), &WITHOUT),
+        (web.clone() + &new(HERE) + &old(""), &WITH),
+        // Its service goes before its slices.
+        (old(HERE) + &new(HERE), &WITHOUT),
+        (web + &new(HERE), &WITH),
+    ] {
+        assert_eq!(networks(&run(CLUSTER, "", &state)), wanted, "{state}");
+    }
+}
+
+/// `externalTrafficPolicy: Local` holds for load balancer and external addresses as for cluster addresses (#6074, #3564, #5235).
+#[test]
+fn local_policy_holds_for_every_kind_of_address() {
+    let spec = "serviceClusterIPs: [{cidr: 10.96.0.0/12}], serviceExternalIPs: [{cidr: 80.15.0.0/24}, {cidr: 80.16.0.1/32}], \
+                serviceLoadBalancerIPs: [{cidr: 90.0.0.0/24}, {cidr: 90.1.0.1/32}]";
+    let web = |endpoints: &str| {
+        let spec = format!("{LOCAL}, clusterIP: 10.96.0.7, externalIPs: [80.15.0.1, 80.16.0.1]");
+        service("web", &spec, "{ip: 90.0.0.1}, {ip: 90.1.0.1}") + &slice("web-1", "web", endpoints)
+    };
+    let ranges = ["10.96.0.0/12", "80.15.0.0/24", "90.0.0.0/24"];
+    let singles = ["10.96.0.7/32", "80.15.0.1/32", "80.16.0.1/32", "90.0.0.1/32", "90.1.0.1/32"];
+    let of = |endpoints: &str| networks(&run(spec, "", &web(endpoints)));
+    assert_eq!(of(THERE), ranges);
+    let mut all: Vec<&str> = ranges.into_iter().chain(singles).collect();
+    let mut found = of(HERE);
+    all.sort_unstable();
+    found.sort_unstable();
+    assert_eq!(found, all);
+}
+
 /// One decision over all slices of the service (Calico judges the slice of the event alone).
 #[test]
 fn all_slices_count() {

@@ -129,13 +129,17 @@ pub(crate) fn services(cluster: &Cluster) {
           type: NodePort, externalTrafficPolicy: Local, clusterIP: 10.101.0.77, clusterIPs: [10.101.0.77],
           ports: [{port: 80}]}}",
     );
-    let slice = |ready: bool| {
+    let endpoint = |node: &str, conditions: &str| {
+        format!("{{addresses: [10.20.0.5], nodeName: {node}, conditions: {{{conditions}}}}}")
+    };
+    let slice_of = |endpoints: &str| {
         format!(
             "{{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, addressType: IPv4, metadata: {{name: front-1, namespace: wired, \
               labels: {{kubernetes.io/service-name: front}}}}, ports: [{{port: 80}}], \
-              endpoints: [{{addresses: [10.20.0.5], nodeName: {NODE}, conditions: {{ready: {ready}}}}}]}}"
+              endpoints: [{endpoints}]}}"
         )
     };
+    let slice = |ready: bool| slice_of(&endpoint(NODE, &format!("ready: {ready}")));
     site.apply(&slice(true));
     assert!(site.tor().paths("10.101.0.77/32").is_ok_and(|paths| paths.is_empty()), "nobody asked for services");
     site.apply(
@@ -146,6 +150,12 @@ pub(crate) fn services(cluster: &Cluster) {
     site.apply(&slice(false));
     site.tor().wait_no_route("10.101.0.77/32");
     site.apply(&slice(true));
+    site.tor().wait_route("10.101.0.77/32");
+    // The pod is deleted and still serves: the address goes to the other node already, and comes back where there is none.
+    let leaving = endpoint(NODE, "ready: false, serving: true, terminating: true");
+    site.apply(&slice_of(&format!("{leaving}, {}", endpoint("worker-2", "ready: true"))));
+    site.tor().wait_no_route("10.101.0.77/32");
+    site.apply(&slice_of(&leaving));
     site.tor().wait_route("10.101.0.77/32");
     site.delete("EndpointSlice", "front-1");
     site.tor().wait_no_route("10.101.0.77/32");

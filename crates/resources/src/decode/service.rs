@@ -98,10 +98,17 @@ fn endpoint(value: &Value<'_>, address_type: AddressType, nodes: &mut BTreeSet<A
         nodes.insert(shared.clone());
         shared
     });
-    let ready = fields.get("conditions").and_then(|conditions| conditions.fields()?.get("ready")?.truth());
-    let readiness = match ready {
-        Some(Truth::False) => Readiness::NotReady,
-        Some(Truth::True) | None => Readiness::Ready,
+    let conditions = fields.get("conditions");
+    let conditions = conditions.as_ref().and_then(|conditions| conditions.fields());
+    let is = |name| conditions.as_ref().and_then(|fields| fields.get(name)?.truth());
+    let ready = is("ready");
+    // Where `publishNotReadyAddresses` is set, an endpoint is ready to its last moment; `serving` then says how it is.
+    let readiness = match (is("terminating"), ready, is("serving").or(ready)) {
+        (Some(Truth::True), _, Some(Truth::True) | None) => Readiness::Draining,
+        (Some(Truth::True), _, Some(Truth::False)) | (Some(Truth::False) | None, Some(Truth::False), _) => {
+            Readiness::NotReady
+        }
+        (Some(Truth::False) | None, Some(Truth::True) | None, _) => Readiness::Ready,
     };
     Some(Endpoint { addresses: addresses.into(), node_name, readiness })
 }

@@ -531,13 +531,21 @@ endpoints:
 - {addresses: [10.0.0.1], nodeName: a, conditions: {ready: true, serving: true}}
 - {addresses: [10.0.0.2], nodeName: a, conditions: {ready: false}}
 - {addresses: [10.0.0.3], conditions: {}}
+- {addresses: [10.0.0.4], conditions: {ready: false, serving: true, terminating: true}}
+- {addresses: [10.0.0.5], conditions: {ready: true, terminating: true}}
+- {addresses: [10.0.0.6], conditions: {ready: false, serving: false, terminating: true}}
+- {addresses: [10.0.0.7], conditions: {ready: true, serving: true, terminating: false}}
+- {addresses: [10.0.0.8], conditions: {ready: true, serving: false, terminating: true}}
 ports: [{port: 80}]
 ",
     );
     assert_eq!(slice.service_name(), Some("a"));
     let endpoints: Vec<_> = slice.endpoints.iter().map(|e| (e.node_name.as_deref(), e.readiness)).collect();
-    let expected = [(Some("a"), Readiness::Ready), (Some("a"), Readiness::NotReady), (None, Readiness::Ready)];
-    assert_eq!(endpoints, expected);
+    use Readiness::{Draining, NotReady, Ready};
+    let expected = [(Some("a"), Ready), (Some("a"), NotReady), (None, Ready)];
+    assert_eq!(endpoints.get(..3), Some(expected.as_slice()));
+    let rest: Vec<Readiness> = endpoints.iter().skip(3).map(|(_, readiness)| *readiness).collect();
+    assert_eq!(rest, [Draining, Draining, NotReady, Ready, NotReady]);
     assert_eq!(*slice.endpoints[0].addresses, [ip("10.0.0.1")]);
 }
 
