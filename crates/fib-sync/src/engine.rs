@@ -7,6 +7,7 @@
 //!    [`FibSync::poll_output`] until it is empty, [`FibSync::wants_dump`], [`FibSync::poll_timeout`].
 
 mod dump;
+mod flaps;
 mod inputs;
 mod kernel;
 mod objects;
@@ -70,6 +71,8 @@ pub struct FibSync {
     conflicts: BTreeMap<Prefix, u8>,
     /// Destinations of which it is not known what became of the last write, or whose the route is: the next dump tells.
     unsure: BTreeSet<Prefix>,
+    /// Destinations that change too fast.
+    flaps: flaps::Flaps,
     /// Something waits to be replaced until all reports are read.
     to_hear: bool,
     dumps: Dumps,
@@ -110,6 +113,7 @@ impl FibSync {
             refused: writes::Refused::default(),
             conflicts: BTreeMap::new(),
             unsure: BTreeSet::new(),
+            flaps: flaps::Flaps::default(),
             to_hear: false,
             dumps: Dumps::default(),
             stale: Stale::Kept,
@@ -148,7 +152,9 @@ impl FibSync {
             rejected: members(|state| matches!(state, GroupState::Rejected)),
             conflicts: count(self.conflicts.len()),
             refused: count(self.refused.len()),
-            pending: count(self.dirty.len() + self.deletions.len() + self.in_flight.len() + self.unsure.len()),
+            pending: count(
+                self.dirty.len() + self.deletions.len() + self.in_flight.len() + self.unsure.len() + self.flaps.len(),
+            ),
             local_routes: count(self.local.len()),
             objects: count(self.objects.len()),
             ..self.counters

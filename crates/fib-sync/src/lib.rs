@@ -23,6 +23,7 @@
 //! - The kernel replaces whichever route has the key, a stranger's too. So all that it has reported is read before anything is
 //!   replaced, and after lost reports a dump. A stranger who comes between that and the write, which takes microseconds,
 //!   cannot be told from ours: the kernel knows no "replace if".
+//! - A destination whose route has changed four times in a tenth of a second waits until that is over: the last state counts.
 //! - The kernel is read at the start, after lost events or answers, and where it changes routes without saying so: at most
 //!   one dump at a time, 100 ms apart.
 //! - A link that is reported to be without carrier or down has taken its nexthop objects, or its IPv4 routes, along, whatever

@@ -81,7 +81,9 @@ fn history(objects: NexthopObjects, faults: &[Fault], killed: Killed, seed: u64)
             }
         }
         world.run_until_quiet();
-        world.check(&format!("seed {seed}, step {step}"));
+        let context = format!("seed {seed}, step {step}");
+        world.check(&context);
+        world.idle(&context);
     }
     (done, world)
 }
@@ -207,6 +209,54 @@ fn no_writes_while_desired_equals_actual() {
     world.dump_again();
     world.run_until_quiet();
     assert_eq!(world.written(), written);
+    // A day, in which the kernel is read each minute.
+    for _ in 0..24 * 12 {
+        world.idle("a day");
+    }
+    assert_eq!((world.written(), world.dumps() > 24 * 60), (written, true), "{} dumps", world.dumps());
+}
+
+/// 50,000 changes of one route in a second are a few dozen writes, and the last one counts. Others do not wait for it.
+#[test]
+fn a_route_that_flaps_is_written_now_and_then() {
+    let mut world = World::new(settings(NexthopObjects::Never), 1);
+    let hops: [&[&str]; 4] = [&["192.0.2.2"], &["192.0.2.3"], &[], &["198.51.100.2"]];
+    let mut others = Vec::new();
+    world.react_with_dump();
+    for n in 0..50_000 {
+        world.later(std::time::Duration::from_micros(20));
+        world.learn("10.1.0.0/16", hops[n % hops.len()]);
+        if n % 5000 == 2500 {
+            let other = format!("10.2.{}.0/24", n / 5000);
+            world.learn(&other, &["192.0.2.2"]);
+            others.push(format!("{other} 1024 192.0.2.2@1"));
+        }
+        world.react();
+        assert!(others.iter().all(|other| world.ours().contains(other)), "{others:?} of {:?}", world.ours());
+    }
+    // Four changes of what is there in each tenth of a second, and what was made again between them.
+    let writes = world.written() - others.len();
+    assert!((40..=88).contains(&writes), "{writes} writes");
+    world.run_until_quiet();
+    others.insert(0, "10.1.0.0/16 1024 198.51.100.2@2".to_owned());
+    assert_eq!(world.ours(), others);
+    assert!(world.written() - others.len() <= writes, "{} writes", world.written());
+}
+
+/// Somebody who deletes a route of ours again and again makes us write it a few times in a while, and in the end it is there.
+#[test]
+fn who_deletes_a_route_again_and_again_is_not_answered_each_time() {
+    let mut world = World::new(settings(NexthopObjects::Never), 1);
+    world.learn("10.1.0.0/16", &["192.0.2.2"]);
+    world.run_until_quiet();
+    for _ in 0..1000 {
+        world.later(std::time::Duration::from_micros(20));
+        world.delete("10.1.0.0/16");
+        world.react();
+    }
+    assert_eq!((world.ours(), world.written()), (Vec::new(), 4));
+    world.run_until_quiet();
+    assert_eq!((world.ours(), world.written()), (vec!["10.1.0.0/16 1024 192.0.2.2@1".to_owned()], 5));
 }
 
 /// What the kernel took silently is written again at once: nothing waits for the dump that confirms it.

@@ -114,6 +114,7 @@ impl FibSync {
             match self.table.entry(slot).actual[at].target.without(&route.target) {
                 None => {
                     let gone = self.table.entry_mut(slot).actual.remove(at);
+                    self.flaps.note(route.prefix, self.now);
                     self.counters.repairs += 1;
                     self.uncount(&gone);
                 }

@@ -15,7 +15,7 @@ impl FibSync {
     pub fn poll_timeout(&self) -> Option<Timestamp> {
         let held = self.held_until.first().map(|(at, _)| *at);
         let withdrawn = self.withdrawn_until.first().map(|(at, _)| *at);
-        let retries = [self.refused.retry_at(), self.objects.retry_at()];
+        let retries = [self.refused.retry_at(), self.objects.retry_at(), self.flaps.due()];
         [held, withdrawn, self.stale_until, self.dumps.due()].into_iter().chain(retries).flatten().min()
     }
 
@@ -41,7 +41,8 @@ impl FibSync {
             self.sweep(now);
         }
         self.retry_objects();
-        for prefix in self.refused.take_due(self.now) {
+        let due = self.refused.take_due(self.now).into_iter().chain(self.flaps.take_due(self.now));
+        for prefix in due {
             if let Some(slot) = self.table.find(prefix) {
                 self.mark(slot);
             }

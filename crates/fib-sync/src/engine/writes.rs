@@ -211,6 +211,11 @@ impl FibSync {
             known.stale = false;
             self.counters.stale = self.counters.stale.saturating_sub(1);
         }
+        let nothing = plan.write.is_none() && plan.deletions.is_empty();
+        if !nothing && self.flaps.must_wait(prefix, self.now) {
+            self.table.entry_mut(slot).dirty = false;
+            return;
+        }
         match plan.write {
             Some(Step::Replace { .. }) if self.dumps.is_blind() => {
                 self.table.entry_mut(slot).dirty = false;
@@ -223,7 +228,7 @@ impl FibSync {
                 return;
             }
             Some(step) => self.send(slot, prefix, step, writes),
-            None if plan.deletions.is_empty() => {
+            None if nothing => {
                 self.table.entry_mut(slot).dirty = false;
                 self.refused.remove(prefix);
                 self.table.forget_if_empty(slot);
@@ -264,6 +269,10 @@ impl FibSync {
             protocol,
             target: Arc::clone(target),
         };
+        match step {
+            Step::Create { .. } => {}
+            Step::Replace { .. } | Step::Delete(_) => self.flaps.note(prefix, self.now),
+        }
         let own = self.settings.protocol;
         writes.push(match &step {
             Step::Create { metric, target } => Write::Route(WriteKind::Create, spec(*metric, target, 0, own)),

@@ -12,7 +12,7 @@ use crate::input::{Best, BestPath, NextHop, Source};
 use crate::route::{
     IfIndex, KernelEvent, KernelRoute, Leg, Legs, Link, LinkState, MAIN_TABLE, ObjectSpec, OnLink, Target,
 };
-use crate::settings::Settings;
+use crate::settings::{NexthopObjects, Settings};
 
 /// How often the program is killed at most before all is quiet.
 const LIVES: usize = 100;
@@ -61,12 +61,14 @@ pub(super) struct World {
     faults: Vec<Fault>,
     /// Whether what follows on the carrier does so at any moment, or only when nothing else is to be done.
     any_moment: bool,
-    /// When strangers rest, so that it can be seen what comes of it all.
+    /// When strangers rest and nobody is killed any more, so that it can be seen what comes of it all.
     calm_from: Timestamp,
     next_index: u32,
     /// Indices of links that are gone: others may get them.
     free_indices: Vec<IfIndex>,
     written: usize,
+    /// Writes of routes that the kernel took.
+    done: usize,
     /// One in so many moments is the last one of the program; none: it is not killed.
     killed_one_in: Option<u64>,
     kills: usize,
@@ -111,6 +113,7 @@ impl World {
             next_index: 10,
             free_indices: Vec::new(),
             written: 0,
+            done: 0,
             killed_one_in: None,
             kills: 0,
             lives: LIVES,
@@ -165,7 +168,8 @@ impl World {
 
     /// Whether the program was killed right now. It is started again at once, and hears from BGP little by little.
     fn is_killed(&mut self) -> bool {
-        let killed = self.killed_one_in.is_some_and(|one_in| self.random(one_in) == 0) && self.lives > 0;
+        let killed = self.killed_one_in.is_some_and(|one_in| self.random(one_in) == 0);
+        let killed = killed && self.lives > 0 && self.now < self.calm_from;
         if killed {
             self.lives -= 1;
             self.kills += 1;
@@ -356,8 +360,20 @@ impl World {
         self.kernel.stranger_replaces(KernelRoute { protocol: STRANGER, target, ..ours });
     }
 
+    /// Somebody deletes a route of ours, where there is one.
+    pub(super) fn delete(&mut self, text: &str) {
+        let ours = self.kernel.routes.iter().find(|r| r.protocol == OWN && r.prefix == prefix(text)).cloned();
+        if let Some(ours) = ours {
+            self.kernel.stranger_deletes(&ours);
+        }
+    }
+
     pub(super) fn conflicts(&self) -> u64 {
         self.fib.counters().conflicts
+    }
+
+    pub(super) fn dumps(&self) -> u64 {
+        self.fib.counters().dumps
     }
 
     pub(super) fn repairs(&self) -> u64 {
@@ -442,6 +458,9 @@ impl World {
 
     /// Hears and writes, and lets no time pass.
     pub(super) fn react(&mut self) {
+        if self.fib.poll_timeout().is_some_and(|at| at <= self.now) {
+            self.fib.handle_timeout(self.now);
+        }
         for _ in 0..100 {
             if !self.hear_and_write(Hear::All) {
                 return;
@@ -463,8 +482,23 @@ impl World {
 
     /// Runs until nothing is to be done for five minutes.
     pub(super) fn run_until_quiet(&mut self) {
+        self.run(Duration::from_secs(100));
+    }
+
+    /// Five minutes in which nothing happens: the kernel is read again and again, and gets no route. What it refuses is tried
+    /// again, and so are objects, leg by leg.
+    pub(super) fn idle(&mut self, context: &str) {
+        let (killed, done, written) = (self.killed_one_in.take(), self.done, self.written);
+        self.run(Duration::ZERO);
+        assert_eq!(self.done, done, "{context}: writes while nothing happens");
+        let objects = self.settings.nexthop_objects != NexthopObjects::Never;
+        assert!(objects || self.fib.counters().refused > 0 || self.written == written, "{context}: needless attempts");
+        self.killed_one_in = killed;
+    }
+
+    fn run(&mut self, restless: Duration) {
         let limit = self.now + Duration::from_secs(300);
-        self.calm_from = self.now + Duration::from_secs(100);
+        self.calm_from = self.now + restless;
         self.lives = LIVES;
         for _ in 0..2000 {
             if self.round() {
@@ -585,8 +619,12 @@ impl World {
             }
             let (served, foreign) = (self.served(), self.foreign());
             match self.kernel.write(write) {
-                Ok(()) if lost => refusals.push((at, Refusal::Unknown)),
-                Ok(()) => {}
+                Ok(()) => {
+                    self.done += usize::from(matches!(write, Write::Route(..)));
+                    if lost {
+                        refusals.push((at, Refusal::Unknown));
+                    }
+                }
                 Err(refusal) => refusals.push((at, refusal)),
             }
             let after = self.served();

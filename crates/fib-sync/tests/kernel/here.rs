@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, ThreadId};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use heddle_fib_sync::{BestPath, BestPathSource, More, News, Settings};
 use heddle_netlink::{Leg, Protocol};
@@ -15,6 +15,7 @@ use crate::common::{Fib, Net, best, foreign, ip, ours, route, routes, wait_for_r
 pub(crate) const CASES: &[Case] = &[
     ("here::a_table_that_rests_is_written_by_who_brings_a_route", written),
     ("here::a_stranger_who_was_faster_is_left_alone", overtaken),
+    ("here::a_route_that_flaps_is_written_now_and_then", flapping),
     ("here::who_fails_in_the_middle_ends_the_table", failed),
 ];
 
@@ -65,6 +66,31 @@ fn written(lab: Net) {
     let here = takers.iter().filter(|id| **id == thread::current().id()).count();
     assert!(here > 0, "the table's own thread was woken each time");
     assert_eq!(fib.counters().failures, 0);
+}
+
+/// Changes of one route as fast as they can be brought: not each one is written, and the last one counts.
+fn flapping(lab: Net) {
+    const CHANGES: usize = 50_000;
+    /// The most in a tenth of a second: four that change what is there, and three that make it again.
+    const WRITES: u128 = 7;
+    let (fib, bring, _) = start();
+    let waker = fib.runner.waker();
+    let hops: [&[&str]; 3] = [&["192.0.2.2"], &["192.0.2.3"], &[]];
+    let begun = Instant::now();
+    for n in 0..CHANGES {
+        bring.send(Some(best("10.1.0.0/16", hops[n % hops.len()]))).expect("the source is there");
+        waker.work_here();
+    }
+    bring.send(Some(best("10.1.0.0/16", &["192.0.2.4"]))).expect("the source is there");
+    waker.work_here();
+    wait_for_routes([route("10.1.0.0/16").leg(Leg::via(ip("192.0.2.4"), lab.a))]);
+    fib.wait_until("rest", |counters| counters.pending == 0);
+    let counters = fib.counters();
+    let whiles = begun.elapsed().as_millis() / 100 + 2;
+    let writes = u128::from(counters.created + counters.replaced + counters.deleted);
+    println!("{CHANGES} changes in {:?}: {writes} writes", begun.elapsed());
+    assert!(writes <= whiles * WRITES, "{writes} writes in {whiles} tenths of a second");
+    assert_eq!(counters.failures, 0);
 }
 
 /// He takes the place of a route of ours, and before anybody has heard of him another path comes for it.
