@@ -30,6 +30,8 @@ pub enum Need {
     Kubectl,
     /// `helm`, which the same builds.
     Helm,
+    /// `heddle` without a C library beside it: `HEDDLE_STATIC_BIN`, which `scripts/static-build` builds.
+    StaticProgram,
     /// The recorded tables of the shared data folder. They are too large for the repository, so their absence skips a case
     /// everywhere.
     SharedData,
@@ -48,6 +50,7 @@ impl Need {
             Need::Bgpdump => (&["/usr/bin/bgpdump"], "bgpdump"),
             Need::Kubernetes => (&["/usr/bin/setpriv"], "util-linux"),
             Need::Kubectl | Need::Helm => (&[], ""),
+            Need::StaticProgram => (&["/usr/bin/nsenter"], "util-linux"),
             Need::SharedData => (&[], ""),
         }
     }
@@ -64,6 +67,7 @@ impl Need {
             Need::Kubernetes => ["kube-apiserver", "etcd"].into_iter().find_map(|name| program(name).err()),
             Need::Kubectl => program("kubectl").err(),
             Need::Helm => program("helm").err(),
+            Need::StaticProgram => static_program().err(),
             Need::SharedData => {
                 let file = shared_data("updates.et-header.2015.gz");
                 (!file.exists()).then(|| format!("{} is not there", file.display()))
@@ -77,6 +81,17 @@ impl Need {
     pub fn optional(self) -> bool {
         self == Need::SharedData
     }
+}
+
+/// The program that needs no file beside itself.
+///
+/// # Errors
+/// Why there is none, and what builds it.
+pub fn static_program() -> Result<PathBuf, String> {
+    let file = env::var_os("HEDDLE_STATIC_BIN").map(PathBuf::from);
+    let file =
+        file.ok_or("HEDDLE_STATIC_BIN is not set; scripts/static-build FILE dev builds a program to name there")?;
+    if file.exists() { Ok(file) } else { Err(format!("HEDDLE_STATIC_BIN: {} is not there", file.display())) }
 }
 
 /// Tries a namespace once for the whole run.

@@ -14,6 +14,7 @@ mod full_table;
 mod graceful_restart;
 mod guard;
 mod harness;
+mod image;
 mod keys;
 mod limits;
 mod link_local;
@@ -60,6 +61,7 @@ fn cases() -> impl Iterator<Item = &'static Case> {
         well_known_communities::CASES,
         api_access::CASES,
         harness::CASES,
+        image::CASES,
     ]
     .into_iter()
     .flatten()

@@ -3,6 +3,7 @@
 //! `scripts/kubernetes` builds them. Cases that take nothing down share a cluster.
 
 mod access;
+mod deploy;
 mod golden;
 mod identity;
 mod objects;
@@ -25,7 +26,7 @@ type Shared = fn(&Cluster);
 
 const SERVERS: &[Need] = &[Need::Kubernetes];
 
-const SHARED: [(&str, &[Need], Shared); 9] = [
+const SHARED: [(&str, &[Need], Shared); 10] = [
     ("kubernetes::objects::of_calico", SERVERS, objects::of_calico),
     ("kubernetes::objects::of_kubernetes", SERVERS, objects::of_kubernetes),
     ("kubernetes::objects::watched", SERVERS, objects::watched),
@@ -34,6 +35,7 @@ const SHARED: [(&str, &[Need], Shared); 9] = [
     ("kubernetes::access::throttled", SERVERS, access::throttled),
     ("kubernetes::access::through_a_door", SERVERS, access::through_a_door),
     ("kubernetes::access::from_a_namespace", &[Need::Kubernetes, Need::Namespaces], access::from_a_namespace),
+    ("kubernetes::deploy::accepted", &[Need::Kubernetes, Need::Kubectl, Need::Helm], deploy::accepted),
     ("kubernetes::access::with_kubectl", &[Need::Kubernetes, Need::Kubectl], access::with_kubectl),
 ];
 
