@@ -101,6 +101,18 @@ impl KubernetesArgs {
         KubernetesSource::of(self.kubeconfig.0.as_deref(), self.options(node, context)).await
     }
 
+    /// A source with these options, of the API that was named.
+    ///
+    /// # Errors
+    /// As of [`Self::source`].
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub async fn connect(&self, options: KubernetesOptions) -> Result<KubernetesSource, KubernetesError> {
+        let options = KubernetesOptions { calico: self.calico_api_group.0, ..options };
+        KubernetesSource::of(self.kubeconfig.0.as_deref(), options).await
+    }
+
     fn options(&self, node: &str, context: &ContextArgs) -> KubernetesOptions {
         let about = context.context(node);
         let services = if about.cluster_ips.is_some() { ServiceUse::Always } else { ServiceUse::AsConfigured };

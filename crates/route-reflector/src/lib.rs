@@ -1,10 +1,14 @@
-//! The route reflector: a configuration file in, a running speaker out.
+//! The route reflector: a configuration file in, a running speaker out; or a datastore in, from which it takes its peers.
 //!
-//! SIGHUP reads the file anew and applies the difference; a file that is not valid leaves the running configuration as
-//! it is. SIGTERM and SIGINT end it: where graceful restart was negotiated, so that peers keep its routes.
+//! With a file, SIGHUP reads it anew and applies the difference; a file that is not valid leaves the running configuration as
+//! it is. With a datastore every change of it is applied ([`followed`]). SIGTERM and SIGINT end it: where graceful restart was
+//! negotiated, so that peers keep its routes.
+
+mod args;
+mod followed;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use heddle_config::Config;
@@ -13,22 +17,21 @@ use heddle_speaker::daemon::{self, Asked, Confined, Notice, SetLevel, Signals, n
 use heddle_speaker::{Role, Speaker, StartOptions};
 use tracing::{error, info, warn};
 
-/// What the command line says.
-#[derive(Clone, Debug, clap::Parser)]
-#[command(version, about = "Run a BGP route reflector")]
-pub struct Args {
-    /// Configuration file (TOML); `heddle config example` prints one
-    #[arg(long, value_name = "FILE")]
-    pub config: PathBuf,
-    /// Path of the API socket; overrides `api.socket` of the file
-    #[arg(long, value_name = "PATH")]
-    pub socket: Option<PathBuf>,
-}
+pub use args::{Args, Followed};
 
 /// Runs until it is told to stop. Exit code 0 after a stop, 1 when it could not start.
 #[must_use]
 pub fn run(args: &Args) -> ExitCode {
-    let config = match read(args) {
+    match (&args.config, &args.followed.datastore) {
+        (Some(file), _) => run_file(args, file),
+        (None, Some(place)) => followed::run(args, place),
+        // The parser of the command line asks for one of them.
+        (None, None) => ExitCode::FAILURE,
+    }
+}
+
+fn run_file(args: &Args, file: &Path) -> ExitCode {
+    let config = match read(args, file) {
         Ok(config) => config,
         Err(text) => {
             eprint!("{text}");
@@ -36,9 +39,9 @@ pub fn run(args: &Args) -> ExitCode {
         }
     };
     let set_level = daemon::init_log(&config.log);
-    let confined = daemon::confine(&config.confinement, &needs(args, &config));
+    let confined = daemon::confine(&config.confinement, &needs(file, &config));
     match daemon::runtime() {
-        Ok(runtime) => runtime.block_on(serve(args, config, confined, &set_level)),
+        Ok(runtime) => runtime.block_on(serve(args, file, config, confined, &set_level)),
         Err(e) => {
             error!(error = %e, "cannot start the runtime");
             ExitCode::FAILURE
@@ -46,9 +49,9 @@ pub fn run(args: &Args) -> ExitCode {
     }
 }
 
-fn read(args: &Args) -> Result<Config, String> {
-    let file = args.config.display().to_string();
-    let text = fs::read_to_string(&args.config)
+fn read(args: &Args, path: &Path) -> Result<Config, String> {
+    let file = path.display().to_string();
+    let text = fs::read_to_string(path)
         .map_err(|e| format!("cannot read the configuration {file}: {e}; name a file with --config\n"))?;
     let mut config = heddle_speaker::read_config(&text, &file).map_err(|errors| format!("{errors}\n"))?;
     if let Some(socket) = &args.socket {
@@ -59,7 +62,7 @@ fn read(args: &Args) -> Result<Config, String> {
 
 /// What it goes on to need: its file and the keys that this names, in the folders where they are, for a later one takes
 /// their place; and the folder of its socket.
-fn needs(args: &Args, config: &Config) -> Needs {
+fn needs(file: &Path, config: &Config) -> Needs {
     let groups = config.peer_groups.iter().map(|g| &g.settings);
     let ranges = config.listen_ranges.iter().map(|r| &*r.settings);
     let all = config.peers.iter().map(|p| &*p.settings).chain(groups).chain(ranges);
@@ -67,17 +70,17 @@ fn needs(args: &Args, config: &Config) -> Needs {
         let ao = settings.tcp_ao.iter().map(|key| key.file.as_path());
         settings.password_file.as_deref().into_iter().chain(ao)
     });
-    let reads = [args.config.as_path()].into_iter().chain(keys).flat_map(folders).collect();
+    let reads = [file].into_iter().chain(keys).flat_map(folders).collect();
     let writes = folder_of_socket(&config.api.socket).into_iter().collect();
     Needs { routes: Routes::Untouched, programs: Programs::Unused, reads, writes }
 }
 
-async fn serve(args: &Args, config: Config, confined: Confined, set_level: &SetLevel) -> ExitCode {
+async fn serve(args: &Args, file: &Path, config: Config, confined: Confined, set_level: &SetLevel) -> ExitCode {
     let Some(mut signals) = Signals::listen() else { return ExitCode::FAILURE };
     warn_of_forwarding(&config);
     let options = StartOptions {
         role: Role::RouteReflector,
-        file: Some(args.config.clone()),
+        file: Some(file.to_owned()),
         socket: args.socket.clone(),
         forwarding: None,
         node: None,
@@ -93,12 +96,12 @@ async fn serve(args: &Args, config: Config, confined: Confined, set_level: &SetL
     };
     let mut applied = speaker.applied();
     notify(Notice::Ready);
-    info!(config = %args.config.display(), "the route reflector runs");
+    info!(config = %file.display(), "the route reflector runs");
     loop {
         tokio::select! {
             asked = signals.next() => match asked {
                 Asked::Stop => break,
-                Asked::Reload => reload(args, &speaker, &args.config).await,
+                Asked::Reload => reload(args, &speaker, file).await,
             },
             Ok(()) = applied.changed() => set_level(&applied.borrow_and_update().log.level),
         }
@@ -118,7 +121,7 @@ fn warn_of_forwarding(config: &Config) {
 
 async fn reload(args: &Args, speaker: &Speaker, file: &Path) {
     notify(Notice::Reloading);
-    match read(args) {
+    match read(args, file) {
         Err(text) => {
             warn!(config = %file.display(), "the configuration was not applied, the running one goes on");
             text.lines().for_each(|line| warn!("{line}"));

@@ -2,6 +2,7 @@
 //! for beside themselves.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -52,12 +53,21 @@ pub(super) async fn pause(pause: Duration, is_silence: bool, returns: &mut watch
     }
 }
 
+/// For whom objects are read.
+#[derive(Clone, Debug)]
+pub(super) struct Reader {
+    /// The name of the node.
+    pub(super) node: Arc<str>,
+    /// Or the addresses of a reflector.
+    pub(super) reflector: Vec<IpAddr>,
+}
+
 /// What those who follow a kind each have in common.
 #[derive(Debug)]
 pub(super) struct Hub {
     feed: Feed,
     server: Arc<str>,
-    node: Arc<str>,
+    reader: Reader,
     expected: Kinds,
     inner: Mutex<Inner>,
     wishes: watch::Sender<Wishes>,
@@ -72,7 +82,7 @@ pub(super) struct Hub {
 }
 
 impl Hub {
-    pub(super) fn new(feed: Feed, server: Arc<str>, node: Arc<str>, expected: Kinds) -> Self {
+    pub(super) fn new(feed: Feed, server: Arc<str>, reader: Reader, expected: Kinds) -> Self {
         let inner = Inner {
             troubles: BTreeMap::new(),
             listed: Kinds::NONE,
@@ -82,7 +92,7 @@ impl Hub {
         Self {
             feed,
             server,
-            node,
+            reader,
             expected,
             inner: Mutex::new(inner),
             wishes: watch::Sender::default(),
@@ -217,11 +227,11 @@ impl Hub {
     /// Whether an event may change the wishes.
     fn asks(&self, event: &SourceEvent) -> bool {
         let of_kind = |kind| matches!(kind, Kind::BgpPeer | Kind::BgpConfiguration);
-        let of_key = |key: &Key| of_kind(key.kind) || (key.kind == Kind::Node && *key.name == *self.node);
+        let of_key = |key: &Key| of_kind(key.kind) || (key.kind == Kind::Node && *key.name == *self.reader.node);
         match event {
             SourceEvent::Set { object, .. } => {
                 let name = &object.metadata().name;
-                of_kind(object.kind()) || (object.kind() == Kind::Node && **name == *self.node)
+                of_kind(object.kind()) || (object.kind() == Kind::Node && **name == *self.reader.node)
             }
             SourceEvent::Deleted { key, .. } => of_key(key),
             SourceEvent::ResyncEnd { kinds, .. } => kinds.iter().any(|kind| of_kind(kind) || kind == Kind::Node),
@@ -240,8 +250,8 @@ impl Hub {
         let snapshot = self.feed.snapshot();
         let known = |kinds: &[Kind]| kinds.iter().all(|kind| inner.listed.contains(*kind));
         let services = known(&[Kind::BgpConfiguration]).then(|| advertises_services(&snapshot));
-        let secrets = known(&[Kind::BgpConfiguration, Kind::BgpPeer, Kind::Node])
-            .then(|| secrets(&snapshot, snapshot.named::<Node>(&self.node).map(|node| &**node)));
+        let secrets =
+            known(&[Kind::BgpConfiguration, Kind::BgpPeer, Kind::Node]).then(|| secrets(&snapshot, &self.reader));
         let filters = known(&[Kind::BgpPeer]).then_some(());
         let wishes = Wishes { services, secrets, filters };
         self.wishes.send_if_modified(|now| {
@@ -378,10 +388,17 @@ fn advertises_services(snapshot: &Snapshot) -> bool {
     })
 }
 
-/// The secrets of sessions that this node may have. More than it needs are no harm but a connection each.
-fn secrets(snapshot: &Snapshot, node: Option<&Node>) -> BTreeSet<Arc<str>> {
+/// The secrets of sessions that the reader may have. More than it needs are no harm but a connection each.
+fn secrets(snapshot: &Snapshot, reader: &Reader) -> BTreeSet<Arc<str>> {
+    let node = snapshot.named::<Node>(&reader.node);
+    let is_reflector = |peer: &BgpPeer| match &peer.spec.peers {
+        PeeringPeers::Address { peer, .. } => reader.reflector.contains(&peer.address),
+        PeeringPeers::Nobody | PeeringPeers::Nodes(_) | PeeringPeers::LocalWorkloads(_) => false,
+    };
     let mesh = snapshot.all::<BgpConfiguration>().filter_map(|c| c.spec.node_mesh_password.as_ref());
-    let peers = snapshot.all::<BgpPeer>().filter(|peer| node.is_some_and(|node| concerns(peer, node)));
+    let mesh = mesh.filter(|_| reader.reflector.is_empty());
+    let peers = snapshot.all::<BgpPeer>();
+    let peers = peers.filter(|peer| node.is_some_and(|node| concerns(peer, node)) || is_reflector(peer));
     mesh.chain(peers.filter_map(|peer| peer.spec.password.as_ref())).map(|of| Arc::clone(&of.name)).collect()
 }
 
@@ -431,12 +448,42 @@ pub(super) mod tests {
         }
     }
 
+    fn reader(node: &str, reflector: &[&str]) -> Reader {
+        let addresses = reflector.iter().map(|text| text.parse().expect("an address"));
+        Reader { node: node.into(), reflector: addresses.collect() }
+    }
+
+    /// A reflector reads the passwords of those that peer with it, and no others.
+    #[test]
+    fn secrets_of_a_reflector() {
+        let object = |kind: &str, name: &str, spec: serde_json::Value| {
+            let value = json!({
+                "apiVersion": "projectcalico.org/v3", "kind": kind, "metadata": { "name": name }, "spec": spec,
+            });
+            let Ok(Document::Object(decoded)) = decode_json(&value) else { panic!("{value}") };
+            decoded.object
+        };
+        let key = |name: &str| json!({ "secretKeyRef": { "name": name, "key": "password" } });
+        let snapshot: Snapshot = [
+            object("BGPConfiguration", "default", json!({ "nodeMeshPassword": key("mesh") })),
+            object("BGPPeer", "rr", json!({ "peerIP": "10.0.0.9:1790", "password": key("rr") })),
+            object("BGPPeer", "tor", json!({ "peerIP": "10.0.0.8", "password": key("tor") })),
+            object("Node", "n1", json!({ "bgp": { "ipv4Address": "10.0.0.1/24" } })),
+        ]
+        .into_iter()
+        .collect();
+        let names =
+            |reader: &Reader| secrets(&snapshot, reader).iter().map(|name| name.to_string()).collect::<Vec<_>>();
+        assert_eq!(names(&reader("r1", &["10.0.0.9"])), ["rr"]);
+        assert_eq!(names(&reader("n1", &[])), ["mesh", "rr", "tor"]);
+    }
+
     /// A datastore, and the hub of a source of it.
     pub(in super::super) async fn hub() -> (Datastore, Arc<Hub>) {
         let (lend, lent) = oneshot::channel();
         let datastore = Datastore::start(Lends(lend));
         let feed = lent.await.expect("it runs");
-        (datastore, Arc::new(Hub::new(feed, "server".into(), "n1".into(), Kind::IpPool.into())))
+        (datastore, Arc::new(Hub::new(feed, "server".into(), reader("n1", &[]), Kind::IpPool.into())))
     }
 
     /// What is stopped may be in the middle of telling something.

@@ -1,6 +1,7 @@
 //! The source: who follows what.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,7 +19,7 @@ use super::discovery::{Discovered, discover};
 use super::error::KubernetesError;
 use super::filter::find_filter;
 use super::follower::{Follower, MayMigrate};
-use super::hub::{Hub, Tie, Wishes};
+use super::hub::{Hub, Reader, Tie, Wishes};
 use super::secret::{SecretFollower, secret_key};
 use super::server::{Found, Server};
 use super::writer::KubernetesWriter;
@@ -29,6 +30,8 @@ use crate::kinds::Kinds;
 /// Kinds of Calico's.
 const CALICO: [Kind; 6] =
     [Kind::BgpConfiguration, Kind::BgpPeer, Kind::BgpFilter, Kind::IpPool, Kind::BlockAffinity, Kind::CalicoNodeStatus];
+/// Those that a reflector needs: filters, too, for no peer counts before the filters that it names are known.
+const OF_REFLECTOR: [Kind; 3] = [Kind::BgpConfiguration, Kind::BgpPeer, Kind::BgpFilter];
 /// Kinds that count where services are advertised.
 const SERVICES: [Kind; 2] = [Kind::Service, Kind::EndpointSlice];
 
@@ -56,6 +59,9 @@ pub struct KubernetesOptions {
     pub services: ServiceUse,
     /// Whether Pods of the node are read.
     pub pods: PodUse,
+    /// Addresses of a route reflector that is none of the nodes: the passwords of peers at these addresses are wanted, and nothing is
+    /// read that only nodes need. Empty: the source is a node's.
+    pub reflector: Vec<IpAddr>,
     /// A kind that was in sync is listed again after half of this to all of it: nodes that were told at once that changes may
     /// have been missed do not ask at once.
     pub spread: Duration,
@@ -75,8 +81,19 @@ impl KubernetesOptions {
             calico: None,
             services: ServiceUse::AsConfigured,
             pods: PodUse::None,
+            reflector: Vec::new(),
             spread: Self::SPREAD,
         }
+    }
+
+    /// The kinds of Calico's that are wanted.
+    fn calico_kinds(&self) -> &'static [Kind] {
+        if self.reflector.is_empty() { &CALICO } else { &OF_REFLECTOR }
+    }
+
+    /// The kinds that count where services are advertised, by whoever does that.
+    fn service_kinds(&self) -> &'static [Kind] {
+        if self.reflector.is_empty() { &SERVICES } else { &[] }
     }
 }
 
@@ -163,14 +180,15 @@ impl Source for KubernetesSource {
             PodUse::None => None,
             PodUse::OfNode => Some(Kind::Pod),
         };
-        [Kind::Node, Kind::Secret].into_iter().chain(CALICO).chain(SERVICES).chain(pods).collect()
+        let (calico, services) = (self.options.calico_kinds(), self.options.service_kinds());
+        [Kind::Node, Kind::Secret].iter().chain(calico).chain(services).chain(&pods).copied().collect()
     }
 
     async fn run(self, feed: Feed) {
         feed.tell([SourceEvent::Waiting(WaitingFor::Server(Arc::clone(&self.address)))]);
         let kinds = self.kinds();
-        let node = Arc::clone(&self.options.node);
-        let hub = Arc::new(Hub::new(feed, self.address, node, kinds));
+        let reader = Reader { node: Arc::clone(&self.options.node), reflector: self.options.reflector.clone() };
+        let hub = Arc::new(Hub::new(feed, self.address, reader, kinds));
         let (answered, mut answers) = mpsc::unbounded_channel();
         let mut run = Run::new(&hub, self.server, self.options, answered);
         let (mut wishes, mut filters, mut apis) = (run.hub.wishes(), run.hub.filters(), run.apis.subscribe());
@@ -323,12 +341,13 @@ impl Run {
     fn discover(&mut self) {
         let tell = self.apis.clone();
         let (hub, server, wanted) = (self.hub.clone(), self.server.clone(), self.options.calico);
+        let kinds = self.options.calico_kinds();
         let task = self.tasks.spawn(async move {
             let what: Arc<str> = "APIs".into();
             let (mut errors, mut missing) = (Backoff::default(), Backoff::default());
             let mut doubted = None;
             loop {
-                match discover(&server, wanted, &CALICO).await {
+                match discover(&server, wanted, kinds).await {
                     Ok(found) => {
                         errors.reset();
                         hub.well(&what);
@@ -443,10 +462,10 @@ impl Run {
     fn found(&mut self, found: Discovered) {
         if self.discovered.as_ref().is_some_and(|before| before.calico != found.calico) {
             // The objects stay until the other API's lists say what is gone.
-            CALICO.into_iter().for_each(|kind| self.leave(kind));
+            self.options.calico_kinds().iter().for_each(|&kind| self.leave(kind));
             self.find_filters(&BTreeSet::new());
         }
-        for kind in CALICO {
+        for &kind in self.options.calico_kinds() {
             if found.lacking.contains(&kind) {
                 self.hub.without(kind);
             } else if kind != Kind::BgpFilter || !self.filters_wait {
@@ -470,12 +489,13 @@ impl Run {
             self.follow_filters();
         }
         let always = self.options.services == ServiceUse::Always;
+        let services = self.options.service_kinds();
         match wishes.services {
             Some(wanted) if wanted || always => {
-                SERVICES.into_iter().for_each(|kind| self.follow(kind, CalicoApi::Stored));
+                services.iter().for_each(|&kind| self.follow(kind, CalicoApi::Stored));
             }
             Some(_) => {
-                for kind in SERVICES {
+                for &kind in services {
                     let followed = self.followers.contains_key(&kind);
                     self.leave(kind);
                     if followed || !self.hub.listed(kind) {

@@ -5,6 +5,7 @@
 mod add_path;
 mod api_access;
 mod attributes;
+mod cluster_reflector;
 mod collision;
 mod common;
 mod extended_messages;
@@ -43,6 +44,7 @@ fn cases() -> impl Iterator<Item = &'static Case> {
     [
         full_table::CASES,
         graceful_restart::CASES,
+        cluster_reflector::CASES,
         collision::CASES,
         keys::CASES,
         spoofed::CASES,

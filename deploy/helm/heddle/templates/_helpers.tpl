@@ -24,7 +24,7 @@ startupProbe:
   exec: {command: [/heddle, health, --live, --socket, {{ . }}]}
   periodSeconds: 1
   timeoutSeconds: 5
-  failureThreshold: 60
+  failureThreshold: 600
 livenessProbe:
   exec: {command: [/heddle, health, --live, --socket, {{ . }}]}
   periodSeconds: 10
