@@ -86,7 +86,8 @@ fn beside_a_node() {
         let mut command = second.netns().command(&program().to_string_lossy());
         command.args(["route-reflector", "--name", "r1", "--address", "10.0.0.2", "--port", "1790"]);
         command.args(["--cluster-id", "244.0.0.1", "--datastore"]).arg(&datastore).arg("--socket").arg(&socket);
-        Process::spawn("reflector", command.env("NO_COLOR", "1"), &second.log("reflector"))
+        command.env("NO_COLOR", "1");
+        Process::spawn("reflector", command, &second.log("reflector"))
     };
     let mut running = reflector();
     wait_for("it says that nobody peers with it", PATIENCE, || {

@@ -113,6 +113,8 @@ impl Runtime {
             [addresses.v4.map(IpAddr::V4), addresses.v6.map(IpAddr::V6), addresses.link_local.map(IpAddr::V6)]
                 .into_iter()
                 .flatten()
+                // A reflector that shares the address of a node is told by it of routes to this very address.
+                .filter(|own| *own != self.address.ip)
                 .collect();
         mapping::session::decode_options(&self.settings, negotiated, &ours)
     }
