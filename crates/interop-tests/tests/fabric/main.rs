@@ -12,6 +12,7 @@ mod datastore;
 mod drain;
 mod edits;
 mod foreign;
+mod full_fib;
 mod links;
 mod listener;
 mod logged;
@@ -52,6 +53,7 @@ fn cases() -> impl Iterator<Item = &'static Case> {
         edits::CASES,
         pods::CASES,
         foreign::CASES,
+        full_fib::CASES,
         links::CASES,
         datastore::CASES,
         lone_node::CASES,
