@@ -381,3 +381,31 @@ fn multipath_in_the_order_of_arrival() {
     let routes = [route(1), route(2), route(3).cost(1), route(4)];
     assert_eq!(multipath_of(&routes, &options), (Some(0), vec![1, 3]), "those that agree with the best, and no other");
 }
+
+/// Where the steps before MED are a number of each path alone, the only one with the smallest is the best; not so where AIGP or the
+/// order of arrival has a say.
+#[test]
+fn the_first_steps_as_a_number() {
+    for (aigp, med_order, one_number) in [
+        (Aigp::Off, MedOrder::Deterministic, true),
+        (Aigp::On, MedOrder::Deterministic, false),
+        (Aigp::Off, MedOrder::Arrival, false),
+        (Aigp::On, MedOrder::Arrival, false),
+    ] {
+        let options = DecisionOptions { aigp, med_order, ..DecisionOptions::default() };
+        assert_eq!(FirstSteps::of(&options).is_some(), one_number, "{options:?}");
+    }
+    let steps = FirstSteps::of(&DecisionOptions::default()).expect("by default");
+    let better_first = [
+        (base().local_pref(101), base()),
+        (base(), base().local_pref(900).llgr_stale()),
+        (TestRoute::new(SourceKind::Local, &[]), base()),
+        (base(), TestRoute::new(EBGP, &[65001, 65002, 65003])),
+        (base(), base().origin(1)),
+    ];
+    for (better, worse) in &better_first {
+        assert!(steps.key(&better.candidate()) < steps.key(&worse.candidate()), "{better:?} {worse:?}");
+        assert_eq!(best_in_all_orders(&[better.clone(), worse.clone()], &DecisionOptions::default()), 0);
+    }
+    assert_eq!(steps.key(&base().candidate()), steps.key(&base().med(9).cost(7).candidate()), "later steps");
+}
