@@ -528,9 +528,9 @@ impl<A: Addr> FamilyRib<A> {
         loop {
             let sizes = (0..u32::try_from(self.groups.len()).unwrap_or(u32::MAX)).map(|g| (self.journal_bytes(g), g));
             let all: usize = sizes.clone().map(|s| s.0).sum();
-            let Some((size, largest)) = sizes.max() else { break };
-            let is_needed = size <= self.two_steps(largest);
-            if all <= shared.limits.journals_bytes || is_needed || !self.detach_slowest(shared, largest) {
+            // What a group needs in any case it keeps; others may have more than they need.
+            let Some((_, largest)) = sizes.filter(|(size, g)| *size > self.two_steps(*g)).max() else { break };
+            if all <= shared.limits.journals_bytes || !self.detach_slowest(shared, largest) {
                 break;
             }
             self.trim(largest);

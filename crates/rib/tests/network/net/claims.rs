@@ -65,7 +65,18 @@ impl Net {
                 let other = self.wires[wire].ids[1 - side];
                 assert_eq!(other, None, "{at:?} at {:?}: the peer still has the connection", self.now);
             }
-            _ => {}
+            DownCause::ManualStop(_)
+            | DownCause::AutomaticStop(_)
+            | DownCause::Tcp(_)
+            | DownCause::HeaderError
+            | DownCause::OpenError
+            | DownCause::OpenRejected(_)
+            | DownCause::UpdateError
+            | DownCause::RouteRefreshError
+            | DownCause::FsmError(_)
+            | DownCause::NotificationReceived
+            | DownCause::CollisionLost
+            | DownCause::InternalError(_) => {}
         }
     }
 
