@@ -3,7 +3,10 @@
 //!
 //! What is there is adopted: only what is other than wanted is written, and sessions begin when the Node is as it should
 //! be, or cannot be made so. The Node that comes back by the watch is what counts; whatever was written is not written again
-//! before that, and what somebody else changes again at most once a minute.
+//! before that, and what somebody else changes again at most once a minute. After a failure nothing is asked before its pause
+//! is over, whatever changes meanwhile.
+
+mod attempts;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -19,9 +22,8 @@ use tracing::{info, warn};
 use crate::address::{Listing, Plan, Wishes, plan, read};
 use crate::state::Runs;
 
-/// How soon it is tried again after a failure, at first and at most.
-const AGAIN: Duration = Duration::from_secs(1);
-const AGAIN_LATER: Duration = Duration::from_secs(60);
+use self::attempts::Attempts;
+
 /// What was written is not written again sooner, whatever the Node says meanwhile.
 const WRITTEN: Duration = Duration::from_secs(60);
 /// How long the end of the process waits until its condition is written.
@@ -62,10 +64,11 @@ pub(crate) struct Steward {
     /// What was written last, and when.
     written: Option<(Annotations, Instant)>,
     look_at: Option<Instant>,
-    failures: u32,
+    attempts: Attempts,
     /// Why the Node could not be written.
     failed: Option<String>,
     condition: Condition,
+    condition_attempts: Attempts,
     condition_failed: Option<String>,
     /// What was seen at the last look.
     seen: Identity,
@@ -82,7 +85,7 @@ enum Condition {
     /// It is not for us to say yet.
     Open,
     /// It is to be written then.
-    Due(Instant, u32),
+    Due(Instant),
     Written,
 }
 
@@ -109,7 +112,8 @@ impl Steward {
             snapshot: None,
             written: None,
             look_at: None,
-            failures: 0,
+            attempts: Attempts::default(),
+            condition_attempts: Attempts::default(),
             failed: None,
             condition: Condition::Open,
             condition_failed: None,
@@ -123,7 +127,7 @@ impl Steward {
     pub(crate) async fn run(mut self) {
         loop {
             let due = match self.condition {
-                Condition::Due(at, _) => Some(at),
+                Condition::Due(at) => Some(at),
                 Condition::Open | Condition::Written => None,
             };
             let (look_at, due) = (self.look_at, due);
@@ -139,7 +143,7 @@ impl Steward {
                 () = until(look_at) => self.look().await,
                 Ok(()) = self.runs.changed() => {
                     if *self.runs.borrow_and_update() == Runs::Yes && matches!(self.condition, Condition::Open) {
-                        self.condition = Condition::Due(Instant::now(), 0);
+                        self.condition = Condition::Due(Instant::now());
                     }
                 }
                 () = until(due) => self.clear_condition().await,
@@ -153,7 +157,10 @@ impl Steward {
 
     /// Compares the Node with what is wanted, and writes what is other.
     async fn look(&mut self) {
-        self.look_at = self.wishes.follows().then(|| Instant::now() + self.wishes.poll);
+        self.look_at = self.attempts.held_until(Instant::now());
+        if self.look_at.is_some() {
+            return;
+        }
         let Some(snapshot) = self.snapshot.clone() else { return };
         // The node waits for its Node, and says so.
         let Some(node) = snapshot.all::<Node>().find(|node| node.metadata.name == self.node).cloned() else { return };
@@ -165,6 +172,7 @@ impl Steward {
             Err(_) => return,
         };
         let found = self.plan(&node, &snapshot, &listing);
+        self.look_at = found.again(&self.wishes).map(|pause| Instant::now() + pause);
         let settled = self.bring(&found).await;
         let conflicts: BTreeSet<String> = found.conflicts.iter().map(ToString::to_string).collect();
         let problems = conflicts.iter().cloned().chain(found.problems).collect();
@@ -177,11 +185,11 @@ impl Steward {
         plan(&self.wishes, node, all.into_iter(), listing)
     }
 
-    /// Writes what is other than wanted. Settled is what needs no writing, or cannot be written.
+    /// Writes what is other than wanted. Settled is what needs no writing, or cannot be written, now or for long.
     async fn bring(&mut self, found: &Plan) -> Settled {
         if found.annotations.is_empty() {
             self.failed = None;
-            self.failures = 0;
+            self.attempts.succeeded();
             return Settled::Yes;
         }
         let now = Instant::now();
@@ -201,18 +209,19 @@ impl Steward {
                 self.written = Some((found.annotations.clone(), now));
                 self.look_again_at(now + WRITTEN);
                 self.failed = None;
-                self.failures = 0;
+                self.attempts.succeeded();
                 Settled::NotYet
             }
             Err(error) => {
                 let text = format!("the node's addresses are not written into its Node: {error}");
-                self.look_again_at(now + pause(self.failures));
-                self.failures = self.failures.saturating_add(1);
+                let now = Instant::now();
+                let again = self.attempts.failed(now, error.retry_after());
+                self.look_again_at(again);
                 if self.failed.as_ref() != Some(&text) {
                     warn!("{text}");
                 }
                 self.failed = Some(text);
-                Settled::Yes
+                self.attempts.settled(&error, now)
             }
         }
     }
@@ -222,8 +231,7 @@ impl Steward {
     }
 
     fn cannot_look(&mut self, why: &str) {
-        self.look_at = Some(Instant::now() + pause(self.failures));
-        self.failures = self.failures.saturating_add(1);
+        self.look_at = Some(self.attempts.failed(Instant::now(), None));
         let addresses = self.seen.addresses.clone();
         self.say(Settled::Yes, addresses, vec![format!("the addresses of this machine cannot be read: {why}")]);
     }
@@ -261,17 +269,14 @@ impl Steward {
     }
 
     async fn clear_condition(&mut self) {
-        let attempts = match self.condition {
-            Condition::Due(_, attempts) => attempts,
-            Condition::Open | Condition::Written => 0,
-        };
         match self.writer.set_network(Reachable::Yes).await {
             Ok(()) => {
                 self.condition = Condition::Written;
+                self.condition_attempts.succeeded();
                 self.note_condition(None);
             }
             Err(error) => {
-                self.condition = Condition::Due(Instant::now() + pause(attempts), attempts.saturating_add(1));
+                self.condition = Condition::Due(self.condition_attempts.failed(Instant::now(), error.retry_after()));
                 self.note_condition(Some(&error));
             }
         }
@@ -329,10 +334,6 @@ fn concerns_nodes(event: &Event) -> bool {
         Event::Snapshot(_) => true,
         Event::Changes { deltas, .. } => deltas.iter().any(|delta| delta.key().kind == Kind::Node),
     }
-}
-
-fn pause(failures: u32) -> Duration {
-    AGAIN.saturating_mul(1_u32.checked_shl(failures).unwrap_or(u32::MAX)).min(AGAIN_LATER)
 }
 
 async fn until(at: Option<Instant>) {

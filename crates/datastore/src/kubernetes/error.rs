@@ -130,6 +130,12 @@ pub enum KubernetesError {
 }
 
 impl KubernetesError {
+    /// How long the API server wants not to be asked again, where it says so.
+    #[must_use]
+    pub const fn retry_after(&self) -> Option<Duration> {
+        if let Self::Refused { retry_after, .. } = self { *retry_after } else { None }
+    }
+
     /// Whether it may be otherwise a moment later, so that once is no loss.
     pub(super) const fn may_pass(&self) -> bool {
         match self {

@@ -1,6 +1,7 @@
 //! What of the Node is to be written, and what is to be said of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use heddle_admin::types::AddressReport;
 use heddle_resources::Node;
@@ -28,6 +29,18 @@ pub(crate) struct Plan {
     pub(crate) conflicts: Vec<Conflict>,
     /// What is not as it should be otherwise.
     pub(crate) problems: Vec<String>,
+}
+
+/// How soon it is looked again where something is not as it should be: an interface, or its address, may come late.
+const UNDONE: Duration = Duration::from_secs(10);
+
+impl Plan {
+    /// How soon it is looked again, if nothing else asks for it. (A wanted family without an address is a problem or a conflict.)
+    pub(crate) fn again(&self, wishes: &Wishes) -> Option<Duration> {
+        let undone = !self.problems.is_empty() || !self.conflicts.is_empty();
+        let follows = wishes.follows().then_some(wishes.poll);
+        follows.into_iter().chain(undone.then_some(UNDONE)).min()
+    }
 }
 
 /// An address that another node has.

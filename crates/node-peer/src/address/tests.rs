@@ -255,6 +255,21 @@ fn what_is_as_wanted_is_not_written() {
     assert_eq!(v6("autodetect"), [("projectcalico.org/IPv6Address", "fd00::1/64".to_owned())]);
 }
 
+/// An interface that comes late, or another node that gives the address up, is noticed without a restart.
+#[test]
+fn what_is_not_done_is_looked_at_again() {
+    let again = |args: &AddressArgs, present: &str, others: &[Arc<Node>]| {
+        let wishes = args.wishes().unwrap_or_else(|error| panic!("{error}"));
+        planned(args, &node("a", present), others).again(&wishes).map(|pause| pause.as_secs())
+    };
+    let undetected = AddressArgs { ip_method: "interface=eth9".to_owned(), ..args("") };
+    assert_eq!(again(&undetected, "", &[]), Some(10));
+    assert_eq!(again(&undetected, "10.0.0.1/24", &[]), None, "all is as wanted");
+    assert_eq!(again(&args(""), "", &[node("b", "10.0.0.1/24")]), Some(10), "another node has it");
+    assert_eq!(again(&args("203.0.113.5"), "", &[]), Some(10), "it is on no interface yet");
+    assert_eq!(again(&args("autodetect"), "10.0.0.1/24", &[]), Some(60));
+}
+
 #[test]
 fn an_as_number_is_written_as_decimal() {
     let with =
