@@ -1,9 +1,10 @@
 //! BIRD 2, asked over its control socket.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::{Daemon, START};
@@ -18,6 +19,8 @@ pub struct Bird {
     host: Arc<Host>,
     process: Process,
     socket: PathBuf,
+    /// Since when each session stands, as BIRD told it first.
+    since: Mutex<BTreeMap<String, String>>,
 }
 
 /// Whether BIRD recovers the routes of before (`-R`, the restart state of RFC 4724).
@@ -49,7 +52,7 @@ impl Bird {
             command.arg("-R");
         }
         let process = Process::spawn("bird", command, &host.log("bird"));
-        let mut bird = Self { host: Arc::clone(host), process, socket };
+        let mut bird = Self { host: Arc::clone(host), process, socket, since: Mutex::default() };
         wait_for(&format!("{}: BIRD answers", host.name()), START, || {
             bird.process.assert_alive();
             bird.command("show status")
@@ -130,6 +133,31 @@ impl Bird {
     }
 }
 
+impl Bird {
+    /// BIRD reckons the time of a change anew each time it is asked, from the age and a clock: it may say the same a hundredth of
+    /// a second apart.
+    fn steady(&self, peer: &str, since: &str) -> String {
+        let mut known = self.since.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = known.entry(peer.to_owned()).or_insert_with(|| since.to_owned());
+        let same = hundredths(first).zip(hundredths(since)).is_some_and(|(a, b)| a.abs_diff(b) <= 2);
+        if !same {
+            since.clone_into(first);
+        }
+        first.clone()
+    }
+}
+
+/// Of a second, since midnight, of `2026-11-22 02:11:08.56`.
+fn hundredths(time: &str) -> Option<u32> {
+    let (_, time) = time.split_once(' ')?;
+    let (clock, part) = time.split_once('.')?;
+    let mut seconds = 0_u32;
+    for number in clock.split(':') {
+        seconds = seconds.checked_mul(60)?.checked_add(number.parse().ok()?)?;
+    }
+    seconds.checked_mul(100)?.checked_add(part.get(..2)?.parse().ok()?)
+}
+
 impl Daemon for Bird {
     fn name(&self) -> &str {
         self.host.name()
@@ -143,7 +171,7 @@ impl Daemon for Bird {
         let since = words.get(4..6).unwrap_or_default().join(" ");
         let since = since.get(..since.len().saturating_sub(1)).unwrap_or_default();
         let state = words.get(6..).unwrap_or_default().join(" ");
-        Ok(Session { established: state.starts_with("Established"), state, incarnation: since.to_owned() })
+        Ok(Session { established: state.starts_with("Established"), state, incarnation: self.steady(peer, since) })
     }
 
     fn routes(&self, family: Family) -> Result<Vec<Route>, String> {
