@@ -33,7 +33,14 @@ pub(crate) async fn render(args: &Render, screen: &Screen) -> Result<(Rendered, 
     let context = context(args, screen);
     let manifests = match &args.datastore {
         DatastorePlace::Folder(folder) => read(folder)?,
-        DatastorePlace::Kubernetes => read_cluster(args).await?,
+        DatastorePlace::Kubernetes => {
+            let source = args.context.kubernetes.source(&args.node, &args.context).await;
+            read_server(source.map_err(|error| Failure::Invalid { text: error.to_string() })?).await?
+        }
+        DatastorePlace::Etcd => {
+            let source = args.context.etcd.source(&args.node);
+            read_server(source.map_err(|error| Failure::Invalid { text: error.to_string() })?).await?
+        }
     };
     let (generated, mut wrong) = run(&manifests, &context, screen);
     let Some(other) = &args.diff else {
@@ -137,15 +144,14 @@ fn context(args: &Render, screen: &Screen) -> NodeContext {
     NodeContext { endpoints: endpoints(&report), ..args.context.context(&args.node) }
 }
 
-/// How long an API server may take to tell everything.
-const CLUSTER: Duration = Duration::from_secs(30);
+/// How long a server may take to tell everything.
+const SERVER: Duration = Duration::from_secs(30);
 
-/// All resources of a cluster, as a node of it reads them.
-async fn read_cluster(args: &Render) -> Result<FolderContent, Failure> {
+/// All resources that a server has, as the node reads them.
+async fn read_server(source: impl heddle_datastore::Source) -> Result<FolderContent, Failure> {
     let invalid = |text: String| Failure::Invalid { text };
-    let source = args.context.kubernetes.source(&args.node, &args.context).await.map_err(|e| invalid(e.to_string()))?;
     let datastore = Datastore::start(source);
-    let first = tokio::time::timeout(CLUSTER, datastore.subscribe().next()).await;
+    let first = tokio::time::timeout(SERVER, datastore.subscribe().next()).await;
     let status = datastore.status();
     let Ok(Some(first)) = first else {
         let error = status.last_error.map(|(_, error)| format!(": {error}")).unwrap_or_default();

@@ -4,21 +4,21 @@
 //! the wire into their slim form one by one; no JSON is kept.
 
 mod api;
-mod backoff;
+pub(crate) mod backoff;
 mod client;
 mod discovery;
 mod error;
-mod files;
+pub(crate) mod files;
 mod filter;
 mod follower;
 mod hub;
 mod items;
 mod secret;
 mod server;
-mod slim;
+pub(crate) mod slim;
 mod source;
-mod unfiltered;
-mod value;
+pub(crate) mod unfiltered;
+pub(crate) mod value;
 mod writer;
 
 pub use api::{CalicoApi, UnknownCalicoApi};

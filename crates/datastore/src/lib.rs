@@ -1,6 +1,6 @@
 //! The watch on the datastore: sources that fill and follow a snapshot of all objects, and those who read it.
 //!
-//! 1. [`Datastore::start`] runs one [`Source`]: [`FileSource`], [`KubernetesSource`], or another that lists and watches.
+//! 1. [`Datastore::start`] runs one [`Source`]: [`FileSource`], [`KubernetesSource`], [`EtcdSource`], or another that lists and watches.
 //! 2. The source tells what it sees as [`SourceEvent`]s: a resync begins, an object is set or deleted, a resync ends. The
 //!    datastore owns the snapshot and knows, kind by kind, what a resync did not mention.
 //! 3. [`Datastore::subscribe`] gives a [`Watch`]. It is silent until every kind of the source was listed once; then comes
@@ -15,6 +15,7 @@ mod counters;
 mod datastore;
 mod endpoint_statuses;
 mod error;
+mod etcd;
 mod event;
 mod files;
 mod journal;
@@ -31,6 +32,7 @@ pub use counters::{Counters, Lag};
 pub use datastore::{Datastore, Feed, Source};
 pub use endpoint_statuses::{EndpointFault, EndpointStatusReport, EndpointStatuses};
 pub use error::SourceError;
+pub use etcd::{Endpoint, EtcdError, EtcdFiles, EtcdOptions, EtcdSource, EtcdTls, EtcdUser};
 pub use event::{Guard, Held, Revision, SourceEvent, WaitingFor};
 pub use files::{FileOptions, FileSource, FolderContent};
 pub use kinds::Kinds;

@@ -12,8 +12,8 @@ pub struct Args {
     /// The node's name, as its Node resource has it
     #[arg(long, value_name = "NAME", env = "NODENAME", hide_env_values = true)]
     pub node: String,
-    /// A directory of manifests, or `kubernetes`: where resources come from (docs/datastore.md)
-    #[arg(long, value_name = "DIR|kubernetes", env = "DATASTORE_TYPE", hide_env_values = true)]
+    /// A directory of manifests, `kubernetes`, or `etcd`: where resources come from (docs/datastore.md)
+    #[arg(long, value_name = "DIR|kubernetes|etcd", env = "DATASTORE_TYPE", hide_env_values = true)]
     pub datastore: DatastorePlace,
     /// Directory for the node's status (CalicoNodeStatus), where it is asked for; not inside the datastore
     #[arg(long, value_name = "DIR")]

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use heddle_confinement::{Needs, Programs, Routes, folder_of_socket, folders};
-use heddle_datastore::KubernetesFiles;
+use heddle_datastore::{EtcdFiles, KubernetesFiles};
 
 use crate::{Args, ContextArgs, DatastorePlace};
 
@@ -22,6 +22,10 @@ pub(crate) fn needs(args: &Args, context: &ContextArgs) -> Needs {
                 KubernetesFiles::of(context.kubernetes.kubeconfig.0.as_deref());
             let reads = files.iter().flat_map(|file| folders(file)).chain(more).collect();
             (reads, if programs { Programs::Started } else { Programs::Unused })
+        }
+        DatastorePlace::Etcd => {
+            let EtcdFiles { files, folders: more } = EtcdFiles::of(context.etcd.files());
+            (files.iter().flat_map(|file| folders(file)).chain(more).collect(), Programs::Unused)
         }
     };
     reads.push(context.endpoint_folder());

@@ -14,7 +14,7 @@ use heddle_resources::bgp_configuration::LogSeverity;
 use heddle_resources::value::{Cidr, InterfaceAddress};
 use thiserror::Error;
 
-use crate::place::KubernetesArgs;
+use crate::place::{EtcdArgs, KubernetesArgs};
 
 /// What is said of the node beside its name.
 #[derive(Clone, Debug, clap::Args)]
@@ -49,6 +49,9 @@ pub struct ContextArgs {
     /// How to reach the API server
     #[command(flatten)]
     pub kubernetes: KubernetesArgs,
+    /// How to reach etcd
+    #[command(flatten)]
+    pub etcd: Box<EtcdArgs>,
 }
 
 impl ContextArgs {

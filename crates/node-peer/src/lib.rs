@@ -34,7 +34,7 @@ use tracing::error;
 pub use address::AddressArgs;
 pub use args::{Args, DEFAULT_SOCKET};
 pub use context::{ContextArgs, endpoints};
-pub use place::{DatastorePlace, KubernetesArgs, PlaceError};
+pub use place::{DatastorePlace, EtcdArgs, KubernetesArgs, PlaceError};
 
 /// The exit code for a command line that is wrong, as that of the parser of command lines.
 const WRONG_USAGE: u8 = 2;

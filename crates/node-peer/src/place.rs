@@ -1,4 +1,4 @@
-//! Where resources come from: a directory of manifests, or the API server of a cluster.
+//! Where resources come from: a directory of manifests, the API server of a cluster, or etcd.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use heddle_datastore::{CalicoApi, KubernetesError, KubernetesOptions, KubernetesSource, ServiceUse};
+use heddle_datastore::{
+    CalicoApi, Endpoint, EtcdError, EtcdOptions, EtcdSource, EtcdTls, EtcdUser, KubernetesError, KubernetesOptions,
+    KubernetesSource, ServiceUse,
+};
 use thiserror::Error;
 
 use crate::context::{ContextArgs, Perhaps};
@@ -18,6 +21,8 @@ pub enum DatastorePlace {
     Folder(PathBuf),
     /// The API server of a cluster.
     Kubernetes,
+    /// etcd.
+    Etcd,
 }
 
 impl DatastorePlace {
@@ -26,7 +31,7 @@ impl DatastorePlace {
     pub fn folder(&self) -> Option<&Path> {
         match self {
             Self::Folder(folder) => Some(folder),
-            Self::Kubernetes => None,
+            Self::Kubernetes | Self::Etcd => None,
         }
     }
 }
@@ -36,29 +41,25 @@ impl fmt::Display for DatastorePlace {
         match self {
             Self::Folder(folder) => folder.display().fmt(f),
             Self::Kubernetes => f.write_str("kubernetes"),
+            Self::Etcd => f.write_str("etcd"),
         }
     }
 }
 
 /// The text names no place of resources.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum PlaceError {
-    /// Nothing.
-    #[error("write a directory of manifests, or kubernetes")]
-    Empty,
-    /// etcd, by Calico's word for it.
-    #[error("resources in etcd are not read; write a directory of manifests, or kubernetes")]
-    Etcd,
-}
+#[error("write a directory of manifests, kubernetes, or etcd")]
+pub struct PlaceError;
 
 impl FromStr for DatastorePlace {
     type Err = PlaceError;
 
     fn from_str(text: &str) -> Result<Self, PlaceError> {
         match text {
-            "" => Err(PlaceError::Empty),
+            "" => Err(PlaceError),
             "kubernetes" => Ok(Self::Kubernetes),
-            "etcdv3" => Err(PlaceError::Etcd),
+            // Calico's word for it.
+            "etcd" | "etcdv3" => Ok(Self::Etcd),
             folder => Ok(Self::Folder(folder.into())),
         }
     }
@@ -126,6 +127,68 @@ impl KubernetesArgs {
     }
 }
 
+/// How to reach etcd: all as Calico names it.
+#[derive(Clone, Debug, clap::Args)]
+pub struct EtcdArgs {
+    /// With --datastore etcd: its members, such as https://10.0.0.1:2379, with commas between
+    #[arg(long, value_name = "URL,…", env = "ETCD_ENDPOINTS", hide_env_values = true)]
+    #[arg(default_value = "", hide_default_value = true)]
+    pub etcd_endpoints: String,
+    /// Who vouches for etcd (PEM); without it, the authorities of the system
+    #[arg(long, value_name = "FILE", env = "ETCD_CA_CERT_FILE", hide_env_values = true)]
+    #[arg(default_value = "", hide_default_value = true)]
+    pub etcd_ca_cert_file: PerhapsPath,
+    /// The certificate by which etcd knows the node (PEM)
+    #[arg(long, value_name = "FILE", env = "ETCD_CERT_FILE", hide_env_values = true)]
+    #[arg(default_value = "", hide_default_value = true)]
+    pub etcd_cert_file: PerhapsPath,
+    /// Its key (PEM)
+    #[arg(long, value_name = "FILE", env = "ETCD_KEY_FILE", hide_env_values = true)]
+    #[arg(default_value = "", hide_default_value = true)]
+    pub etcd_key_file: PerhapsPath,
+    /// The user of etcd that the node is, whose password is in the environment (ETCD_PASSWORD)
+    #[arg(long, value_name = "NAME", env = "ETCD_USERNAME", hide_env_values = true)]
+    #[arg(default_value = "", hide_default_value = true)]
+    pub etcd_username: String,
+}
+
+impl EtcdArgs {
+    /// The variable with the password. Command lines can be read by everybody on the machine.
+    const PASSWORD: &str = "ETCD_PASSWORD";
+
+    /// The source of a node.
+    ///
+    /// # Errors
+    /// No endpoint is named, or what is named does not go together.
+    pub fn source(&self, node: &str) -> Result<EtcdSource, EtcdError> {
+        Ok(EtcdSource::new(self.options(node, &std::env::var(Self::PASSWORD).unwrap_or_default())?))
+    }
+
+    /// Files that are read on the way to etcd, now and later.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        let files = [&self.etcd_ca_cert_file, &self.etcd_cert_file, &self.etcd_key_file];
+        files.into_iter().filter_map(|file| file.0.as_deref())
+    }
+
+    fn options(&self, node: &str, password: &str) -> Result<EtcdOptions, EtcdError> {
+        let client = match (&self.etcd_cert_file.0, &self.etcd_key_file.0) {
+            (Some(certificate), Some(key)) => Some((certificate.clone(), key.clone())),
+            (None, None) => None,
+            (Some(_), None) | (None, Some(_)) => return Err(EtcdError::HalfCertificate),
+        };
+        let user = match (self.etcd_username.is_empty(), password.is_empty()) {
+            (false, false) => Some(EtcdUser { name: self.etcd_username.clone(), password: password.to_owned() }),
+            (true, true) => None,
+            (true, false) | (false, true) => return Err(EtcdError::HalfUser),
+        };
+        Ok(EtcdOptions {
+            tls: EtcdTls { authority: self.etcd_ca_cert_file.0.clone(), client },
+            user,
+            ..EtcdOptions::of(node, Endpoint::list(&self.etcd_endpoints)?)
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::Parser;
@@ -145,11 +208,41 @@ mod tests {
     }
 
     #[test]
-    fn a_place_is_a_directory_or_a_cluster() {
+    fn a_place_is_a_directory_a_cluster_or_etcd() {
         let place = |words: &str| parses(words).map(|program| program.datastore);
         assert_eq!(place("--datastore kubernetes"), Some(DatastorePlace::Kubernetes));
         assert_eq!(place("--datastore ./kubernetes"), Some(DatastorePlace::Folder("./kubernetes".into())));
-        assert_eq!((place("--datastore etcdv3"), place("--datastore=")), (None, None));
+        let etcd = [place("--datastore etcd"), place("--datastore etcdv3")];
+        assert_eq!(etcd, [Some(DatastorePlace::Etcd), Some(DatastorePlace::Etcd)]);
+        assert_eq!(place("--datastore="), None);
+    }
+
+    #[test]
+    fn options_reach_etcd() {
+        let options = |words: &str, password: &str| {
+            parses(&format!("--datastore etcd {words}")).expect("options").context.etcd.options("n1", password)
+        };
+        let all = "--etcd-endpoints https://a:2379,https://b --etcd-ca-cert-file /ca --etcd-cert-file /c --etcd-key-file /k \
+                   --etcd-username calico";
+        let read = options(all, "sesame").expect("they go together");
+        assert_eq!((read.endpoints.len(), &*read.node), (2, "n1"));
+        let tls = EtcdTls { authority: Some("/ca".into()), client: Some(("/c".into(), "/k".into())) };
+        assert_eq!(read.tls, tls);
+        assert_eq!(read.user, Some(EtcdUser { name: "calico".to_owned(), password: "sesame".to_owned() }));
+        let plain =
+            options("--etcd-endpoints http://a --etcd-ca-cert-file= --etcd-username=", "").expect("an endpoint");
+        assert_eq!((plain.tls, plain.user), (EtcdTls::default(), None));
+        for (words, password, says) in [
+            ("", "", "--etcd-endpoints"),
+            ("--etcd-endpoints a:2379", "", "https://10.0.0.1:2379"),
+            ("--etcd-endpoints http://a --etcd-cert-file /c", "", "--etcd-key-file"),
+            ("--etcd-endpoints http://a --etcd-key-file /k", "", "--etcd-cert-file"),
+            ("--etcd-endpoints http://a --etcd-username u", "", "ETCD_PASSWORD"),
+            ("--etcd-endpoints http://a", "p", "ETCD_USERNAME"),
+        ] {
+            let error = options(words, password).expect_err(words).to_string();
+            assert!(error.contains(says), "{words}: {error}");
+        }
     }
 
     #[test]

@@ -8,7 +8,8 @@ use heddle_admin::{Access, AdminServer, BindError};
 use heddle_config::Config;
 use heddle_config_gen::{Generated, NodeContext, generate};
 use heddle_datastore::{
-    Datastore, EndpointStatusReport, EndpointStatuses, FileSource, KubernetesError, StatusDir, StatusDirError,
+    Datastore, EndpointStatusReport, EndpointStatuses, EtcdError, FileSource, KubernetesError, StatusDir,
+    StatusDirError,
 };
 use heddle_resources::Snapshot;
 use heddle_speaker::daemon::{Asked, Confined, Notice, SetLevel, Signals, notify};
@@ -55,6 +56,9 @@ pub(crate) enum RunError {
     /// What the node's addresses should be.
     #[error(transparent)]
     Addresses(#[from] WishError),
+    /// etcd cannot be asked.
+    #[error(transparent)]
+    Etcd(#[from] EtcdError),
     /// The speaker.
     #[error(transparent)]
     Speaker(#[from] heddle_speaker::StartError),
@@ -98,6 +102,8 @@ pub(crate) async fn serve(
             let writer = Arc::new(source.writer());
             (Datastore::start(source), Some((writer, wishes)))
         }
+        // Calico's node, or whoever runs the rack, writes the addresses.
+        DatastorePlace::Etcd => (Datastore::start(context.etcd.source(&args.node)?), None),
     };
     let mut watch = datastore.subscribe();
     let followed_endpoints = EndpointStatuses::follow(context.endpoint_folder());

@@ -17,6 +17,7 @@ use heddle_node_peer::DatastorePlace;
 use heddle_resources::Snapshot;
 use heddle_speaker::daemon::{self, Asked, Confined, Notice, SetLevel, Signals, notify};
 use heddle_speaker::{Role, Speaker, StartError, StartOptions};
+use thiserror::Error;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
@@ -67,12 +68,22 @@ pub(crate) fn run(args: &Args, place: &DatastorePlace) -> ExitCode {
     })
 }
 
+/// Why the datastore cannot be followed.
+#[derive(Debug, Error)]
+enum DatastoreError {
+    #[error(transparent)]
+    Kubernetes(#[from] KubernetesError),
+    #[error("a route reflector reads no etcd; write a directory of manifests, or kubernetes")]
+    Etcd,
+}
+
 async fn datastore(
     args: &Args,
     place: &DatastorePlace,
     context: &ReflectorContext,
-) -> Result<Datastore, KubernetesError> {
+) -> Result<Datastore, DatastoreError> {
     Ok(match place {
+        DatastorePlace::Etcd => return Err(DatastoreError::Etcd),
         DatastorePlace::Folder(folder) => Datastore::start(FileSource::of(folder)),
         DatastorePlace::Kubernetes => {
             let options = KubernetesOptions {
@@ -88,6 +99,8 @@ async fn datastore(
 /// What the process goes on to need when it confines itself.
 fn needs(args: &Args, place: &DatastorePlace) -> Needs {
     let (reads, programs) = match place {
+        // It is refused.
+        DatastorePlace::Etcd => (Vec::new(), Programs::Unused),
         DatastorePlace::Folder(folder) => {
             (folders(folder).into_iter().chain([folder.clone()]).collect(), Programs::Unused)
         }

@@ -70,8 +70,8 @@ pub(crate) struct Render {
     /// The name of the node
     #[arg(long, value_name = "NAME")]
     pub(crate) node: String,
-    /// A directory of manifests, or `kubernetes`: where resources come from (docs/datastore.md)
-    #[arg(long, value_name = "DIR|kubernetes", env = "DATASTORE_TYPE", hide_env_values = true)]
+    /// A directory of manifests, `kubernetes`, or `etcd`: where resources come from (docs/datastore.md)
+    #[arg(long, value_name = "DIR|kubernetes|etcd", env = "DATASTORE_TYPE", hide_env_values = true)]
     pub(crate) datastore: heddle_node_peer::DatastorePlace,
     /// How to print it
     #[arg(long, value_enum, default_value_t)]

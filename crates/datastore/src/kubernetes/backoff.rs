@@ -6,7 +6,7 @@ use std::time::Duration;
 /// Pauses that double, from a quarter of a second (or more, if that is wanted) to half a minute, each cut by up to a half at
 /// random: a thousand nodes that lost the same server do not come back in step.
 #[derive(Debug)]
-pub(super) struct Backoff {
+pub(crate) struct Backoff {
     first: Duration,
     attempts: u32,
 }
@@ -18,18 +18,18 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    pub(super) const FIRST: Duration = Duration::from_millis(250);
+    pub(crate) const FIRST: Duration = Duration::from_millis(250);
     const LONGEST: Duration = Duration::from_secs(30);
     /// More than this a server that is busy does not get to ask for.
     const MOST_ASKED: Duration = Duration::from_secs(120);
 
     /// The first pause is at most this long.
-    pub(super) const fn starting_at(first: Duration) -> Self {
+    pub(crate) const fn starting_at(first: Duration) -> Self {
         Self { first, attempts: 0 }
     }
 
     /// The pause before the next attempt; a server that is busy may have said how long to wait at least.
-    pub(super) fn next(&mut self, asked: Option<Duration>) -> Duration {
+    pub(crate) fn next(&mut self, asked: Option<Duration>) -> Duration {
         let doubled = self.first.saturating_mul(1_u32.checked_shl(self.attempts).unwrap_or(u32::MAX));
         self.attempts = (self.attempts + 1).min(16);
         let pause = cut(doubled.min(Self::LONGEST));
@@ -40,18 +40,18 @@ impl Backoff {
     }
 
     /// Whether there was no pause yet since all was well.
-    pub(super) const fn is_fresh(&self) -> bool {
+    pub(crate) const fn is_fresh(&self) -> bool {
         self.attempts == 0
     }
 
     /// All is well.
-    pub(super) fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.attempts = 0;
     }
 }
 
 /// A duration, cut by up to a half at random.
-pub(super) fn cut(longest: Duration) -> Duration {
+pub(crate) fn cut(longest: Duration) -> Duration {
     let half = longest / 2;
     let most = u64::try_from(half.as_millis()).unwrap_or(u64::MAX).saturating_add(1);
     half + Duration::from_millis(RandomState::new().hash_one(0_u8) % most)

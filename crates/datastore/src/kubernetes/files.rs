@@ -8,7 +8,7 @@ use kube::config::Kubeconfig;
 const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 /// What names are looked up by (resolv.conf, hosts, nsswitch.conf), the C library's modules for that, and the certificates of
 /// authorities. Files of these are replaced while we run, with others in any place of the folders.
-const SYSTEM: [&str; 5] = ["/etc", "/usr", "/lib", "/lib64", "/run/systemd/resolve"];
+pub(crate) const SYSTEM: [&str; 5] = ["/etc", "/usr", "/lib", "/lib64", "/run/systemd/resolve"];
 
 /// What of the machine is read on the way to the API server, now and later.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

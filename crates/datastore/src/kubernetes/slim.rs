@@ -13,7 +13,7 @@ const SERVICE_NAME: &str = "kubernetes.io/service-name";
 
 /// Texts that many objects have, each kept once.
 #[derive(Debug, Default)]
-pub(super) struct Names {
+pub(crate) struct Names {
     known: HashSet<Arc<str>>,
     /// At so many, those that nobody has any more go.
     sweep_at: usize,
@@ -37,7 +37,7 @@ impl Names {
 
 /// Takes away what nobody reads of an object that was just decoded: so an object that the API server counts as changed,
 /// such as a node by its heartbeat, is the same object as before.
-pub(super) fn slim(object: &mut Object, names: &mut Names) {
+pub(crate) fn slim(object: &mut Object, names: &mut Names) {
     if let Some(metadata) = object.metadata_mut() {
         metadata.resource_version = None;
         if let Some(namespace) = &mut metadata.namespace {

@@ -2,7 +2,7 @@
 //!
 //! Filters and peers come over connections of their own, so that a peer may come before its filter: by milliseconds, or, if the
 //! watch of filters is the one that is still cut off after an outage, by half a minute. A session without the filter that it
-//! should have would tell the world too much; the peer stays as it was until the API server says whether there is the filter.
+//! should have would tell the world too much; the peer stays as it was until the datastore says whether there is the filter.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,8 +16,8 @@ use crate::problem::{InForce, Problem};
 
 /// Why a peer is not taken yet.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{peer}: waits for what the API server says of its BGPFilter {filter}")]
-pub(super) struct FilterUnknown {
+#[error("{peer}: waits for what the datastore says of its BGPFilter {filter}")]
+pub(crate) struct FilterUnknown {
     peer: Key,
     filter: Arc<str>,
 }
@@ -32,7 +32,7 @@ struct Waiting {
 
 /// Peers that name a filter of which nothing was heard yet.
 #[derive(Debug, Default)]
-pub(super) struct Unfiltered {
+pub(crate) struct Unfiltered {
     peers: BTreeMap<Key, Waiting>,
 }
 
@@ -47,12 +47,12 @@ fn fine(peer: &Key) -> SourceEvent {
 
 impl Unfiltered {
     /// The filters that are waited for.
-    pub(super) fn lacking(&self) -> BTreeSet<Arc<str>> {
+    pub(crate) fn lacking(&self) -> BTreeSet<Arc<str>> {
         self.peers.values().flat_map(|waiting| waiting.lacks.iter().cloned()).collect()
     }
 
     /// Keeps back peers whose filters are not in the snapshot, and lets go of those whose filters come.
-    pub(super) fn sift(&mut self, events: Vec<SourceEvent>, snapshot: &Snapshot) -> Vec<SourceEvent> {
+    pub(crate) fn sift(&mut self, events: Vec<SourceEvent>, snapshot: &Snapshot) -> Vec<SourceEvent> {
         let mut sifted = Vec::with_capacity(events.len());
         for event in events {
             match event {
@@ -102,7 +102,7 @@ impl Unfiltered {
     }
 
     /// There is no filter of this name: peers that wait for it wait in vain.
-    pub(super) fn absent(&mut self, filter: &Arc<str>) -> Vec<SourceEvent> {
+    pub(crate) fn absent(&mut self, filter: &Arc<str>) -> Vec<SourceEvent> {
         let mut events = Vec::new();
         self.known(filter, &mut events);
         events

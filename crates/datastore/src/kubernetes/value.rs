@@ -39,7 +39,7 @@ const fn skipped(kind: Kind) -> Skipped {
 }
 
 /// Decodes an object. In lists of its own kinds the API server leaves out what the list says already.
-pub(super) fn decode(mut object: Value, kind: Kind, api_version: &str) -> Result<Document, InvalidObject> {
+pub(crate) fn decode(mut object: Value, kind: Kind, api_version: &str) -> Result<Document, InvalidObject> {
     if let Value::Object(fields) = &mut object {
         fields.entry("kind").or_insert_with(|| kind.as_str().into());
         fields.entry("apiVersion").or_insert_with(|| api_version.into());
@@ -48,7 +48,7 @@ pub(super) fn decode(mut object: Value, kind: Kind, api_version: &str) -> Result
 }
 
 /// Reads an object.
-pub(super) fn object(text: &[u8], kind: Kind) -> Result<Value, serde_json::Error> {
+pub(crate) fn object(text: &[u8], kind: Kind) -> Result<Value, serde_json::Error> {
     let mut reader = serde_json::Deserializer::from_slice(text);
     let value = Slim { kind, depth: 0, within: "" }.deserialize(&mut reader)?;
     reader.end()?;
@@ -57,14 +57,14 @@ pub(super) fn object(text: &[u8], kind: Kind) -> Result<Value, serde_json::Error
 
 /// An event of a watch.
 #[derive(Debug)]
-pub(super) struct WatchEvent {
+pub(crate) struct WatchEvent {
     /// `ADDED`, `MODIFIED`, `DELETED`, `BOOKMARK`, `ERROR`
-    pub(super) what: String,
-    pub(super) object: Value,
+    pub(crate) what: String,
+    pub(crate) object: Value,
 }
 
 /// Reads an event of a watch.
-pub(super) fn event(text: &[u8], kind: Kind) -> Result<WatchEvent, serde_json::Error> {
+pub(crate) fn event(text: &[u8], kind: Kind) -> Result<WatchEvent, serde_json::Error> {
     let mut reader = serde_json::Deserializer::from_slice(text);
     let event = reader.deserialize_map(EventVisitor { kind })?;
     reader.end()?;

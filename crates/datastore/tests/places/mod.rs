@@ -3,35 +3,12 @@
 use std::fs;
 use std::path::PathBuf;
 
-use heddle_datastore::{FileSource, KubernetesSource, Source};
+use heddle_datastore::{FileSource, KubernetesSource};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::api_server::{ApiServer, STORED};
-
-/// A place where objects are.
-pub(crate) trait Place: Sized {
-    type Source: Source;
-
-    /// With nothing in it.
-    async fn new() -> Self;
-
-    fn source(&self) -> Self::Source;
-
-    /// Makes or changes an object.
-    fn set(&self, kind: &str, name: &str, spec: Value);
-
-    fn delete(&self, kind: &str, name: &str);
-
-    /// The source cannot read any more.
-    fn lose(&self);
-
-    /// It can again. Changes in between are made as others are.
-    fn regain(&self);
-
-    /// Whatever was noticed is forgotten: the source has to read all anew.
-    fn forget(&self);
-}
+use crate::suite::Place;
 
 /// A folder of manifests.
 pub(crate) struct Folder {
