@@ -1,5 +1,8 @@
 //! A real etcd on the loopback interface.
 
+pub mod calico;
+
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -33,10 +36,25 @@ pub struct Options<'a> {
 pub struct Etcd {
     program: PathBuf,
     arguments: Vec<String>,
-    url: String,
-    agent: ureq::Agent,
+    client: EtcdClient,
     log: PathBuf,
     process: Option<Process>,
+}
+
+/// Who reads and writes keys, by the JSON gateway of the v3 API.
+#[derive(Clone, Debug)]
+pub struct EtcdClient {
+    url: String,
+    agent: ureq::Agent,
+    user: Option<(String, String)>,
+}
+
+impl Deref for Etcd {
+    type Target = EtcdClient;
+
+    fn deref(&self) -> &EtcdClient {
+        &self.client
+    }
 }
 
 impl Etcd {
@@ -84,15 +102,10 @@ impl Etcd {
         arguments.extend(options.arguments.iter().cloned());
         let agent = http::agent(&tls, http::TIMEOUT);
         let log = directory.join("etcd.log");
-        let mut etcd = Self { program, arguments, url, agent, log, process: None };
+        let client = EtcdClient { url, agent, user: None };
+        let mut etcd = Self { program, arguments, client, log, process: None };
         etcd.start_again();
         etcd
-    }
-
-    /// The URL for clients.
-    #[must_use]
-    pub fn url(&self) -> &str {
-        &self.url
     }
 
     /// Starts it again, with the data that it had.
@@ -107,7 +120,7 @@ impl Etcd {
         let mut process = Process::spawn_lasting("etcd", command, &self.log);
         wait_for("etcd answers", START, || {
             process.assert_alive();
-            http::call(&self.agent, "GET", &format!("{}/health", self.url), &[], None)?.success()
+            http::call(&self.client.agent, "GET", &format!("{}/health", self.client.url), &[], None)?.success()
         });
         self.process = Some(process);
     }
@@ -135,12 +148,49 @@ impl Etcd {
         self.process.iter().for_each(|process| process.signal(Signal::Cont));
     }
 
+    /// From now on it is this user who calls; it is asked for a token each time.
+    pub fn become_user(&mut self, name: &str, password: &str) {
+        self.client.user = Some((name.to_owned(), password.to_owned()));
+    }
+
+    /// Who does what a test does, also while this one is ended and started again.
+    #[must_use]
+    pub fn client(&self) -> EtcdClient {
+        self.client.clone()
+    }
+
+    /// The port for clients.
+    ///
+    /// # Panics
+    /// Never: we chose it.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        let port = self.client.url.rsplit(':').next().and_then(|port| port.parse().ok());
+        port.expect("the URL ends with a port")
+    }
+
+    /// The end of its log, for messages.
+    #[must_use]
+    pub fn log(&self) -> String {
+        crate::process::tail(&self.log, 40)
+    }
+}
+
+impl EtcdClient {
+    /// The URL for clients.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// Calls the JSON gateway of the v3 API: `call("kv/range", …)`. Keys and values are in base64 there.
     ///
     /// # Errors
     /// What came instead of an answer.
     pub fn call(&self, method: &str, body: &Value) -> Result<Value, String> {
-        self.call_as(None, method, body)
+        let user = self.user.as_ref();
+        let token = user.map(|(name, password)| self.log_in(name, password)).transpose()?;
+        self.call_as(token.as_deref(), method, body)
     }
 
     /// [`Etcd::call`] with a token of [`Etcd::log_in`].
@@ -215,33 +265,48 @@ impl Etcd {
     /// # Errors
     /// What came instead of an answer.
     pub fn log_in(&self, name: &str, password: &str) -> Result<String, String> {
-        let answer = self.call("auth/authenticate", &json!({"name": name, "password": password}))?;
+        let answer = self.call_as(None, "auth/authenticate", &json!({"name": name, "password": password}))?;
         answer.get("token").and_then(Value::as_str).map(str::to_owned).ok_or_else(|| format!("no token: {answer}"))
     }
 
-    /// A user who may read and write the keys that begin with `prefix`; `token` is of a user who may say so.
+    /// A user who may read and write the keys that begin with `prefix`, by a role of the same name.
     ///
     /// # Errors
     /// What came instead of an answer.
-    pub fn add_user(&self, token: Option<&str>, name: &str, password: &str, prefix: &str) -> Result<(), String> {
-        // The end of a range is the first key behind it.
-        let mut end = prefix.as_bytes().to_vec();
-        if let Some(last) = end.last_mut() {
-            *last = last.saturating_add(1);
-        }
-        let permission =
-            json!({"permType": "READWRITE", "key": BASE64.encode(prefix), "range_end": BASE64.encode(end)});
-        self.call_as(token, "auth/user/add", &json!({"name": name, "password": password}))?;
-        self.call_as(token, "auth/role/add", &json!({"name": name}))?;
-        self.call_as(token, "auth/role/grant", &json!({"name": name, "perm": permission}))?;
-        self.call_as(token, "auth/user/grant", &json!({"user": name, "role": name})).map(|_| ())
+    pub fn add_user(&self, name: &str, password: &str, prefix: &str) -> Result<(), String> {
+        self.call("auth/user/add", &json!({"name": name, "password": password}))?;
+        self.call("auth/role/add", &json!({"name": name}))?;
+        self.grant(name, prefix)?;
+        self.call("auth/user/grant", &json!({"user": name, "role": name})).map(|_| ())
     }
 
-    /// The end of its log, for messages.
-    #[must_use]
-    pub fn log(&self) -> String {
-        crate::process::tail(&self.log, 40)
+    /// From now on a role may read and write the keys that begin with `prefix`.
+    ///
+    /// # Errors
+    /// What came instead of an answer.
+    pub fn grant(&self, role: &str, prefix: &str) -> Result<(), String> {
+        let (key, end) = (BASE64.encode(prefix), BASE64.encode(end(prefix)));
+        let permission = json!({"permType": "READWRITE", "key": key, "range_end": end});
+        self.call("auth/role/grant", &json!({"name": role, "perm": permission})).map(|_| ())
     }
+
+    /// It may not any more.
+    ///
+    /// # Errors
+    /// What came instead of an answer.
+    pub fn revoke(&self, role: &str, prefix: &str) -> Result<(), String> {
+        let (key, end) = (BASE64.encode(prefix), BASE64.encode(end(prefix)));
+        self.call("auth/role/revoke", &json!({"role": role, "key": key, "range_end": end})).map(|_| ())
+    }
+}
+
+/// The end of the range of keys that begin with `prefix`: the first key behind it.
+fn end(prefix: &str) -> Vec<u8> {
+    let mut end = prefix.as_bytes().to_vec();
+    if let Some(last) = end.last_mut() {
+        *last = last.saturating_add(1);
+    }
+    end
 }
 
 fn revision(answer: &Value) -> Result<u64, String> {

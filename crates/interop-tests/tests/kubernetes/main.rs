@@ -3,6 +3,8 @@
 //! `scripts/kubernetes` builds them. Cases that take nothing down share a cluster.
 
 mod access;
+mod bare_metal;
+mod contract;
 mod deploy;
 mod golden;
 mod identity;
@@ -13,6 +15,9 @@ mod restarts;
 mod scale;
 mod site;
 mod store;
+mod stores;
+#[path = "../../../datastore/tests/suite/mod.rs"]
+mod suite;
 mod wire;
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -20,6 +25,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use heddle_interop_tests::kubernetes::{CalicoApi, Cluster, Options};
 use heddle_interop_tests::require::Need;
 use heddle_interop_tests::trials::{Missing, arguments, trial};
+use stores::{BareMetal, Store};
 
 /// A case that shares a cluster with others.
 type Shared = fn(&Cluster);
@@ -43,12 +49,7 @@ const SHARED: [(&str, &[Need], Shared); 10] = [
 const NODES: &[Need] = &[Need::Kubernetes, Need::Namespaces, Need::Bird];
 
 /// Cases with a real node, one after the other in a cluster of theirs.
-const WIRE: [(&str, Shared); 13] = [
-    ("kubernetes::wire::peers", wire::peers),
-    ("kubernetes::wire::nodes", wire::nodes),
-    ("kubernetes::wire::configuration", wire::configuration),
-    ("kubernetes::wire::blocks", wire::blocks),
-    ("kubernetes::wire::filters", wire::filters),
+const WIRE: [(&str, Shared); 8] = [
     ("kubernetes::wire::secrets", wire::secrets),
     ("kubernetes::wire::services", wire::services),
     ("kubernetes::identity::adopted", identity::adopted),
@@ -59,19 +60,54 @@ const WIRE: [(&str, Shared); 13] = [
     ("kubernetes::identity::not_permitted", identity::not_permitted),
 ];
 
-const OUTAGES: [(&str, fn()); 9] = [
-    ("kubernetes::outages::killed_and_compacted", outages::killed_and_compacted),
-    ("kubernetes::outages::frozen", outages::frozen),
+/// A case that is the same wherever a node's objects are, and shares the place with others.
+type Anywhere = fn(&dyn Store);
+
+/// Cases with a real node, one after the other in a cluster of theirs and in an etcd of theirs.
+const WIRE_ANYWHERE: [([&str; 2], Anywhere); 5] = [
+    (["kubernetes::wire::peers", "etcd::wire::peers"], wire::peers),
+    (["kubernetes::wire::nodes", "etcd::wire::nodes"], wire::nodes),
+    (["kubernetes::wire::configuration", "etcd::wire::configuration"], wire::configuration),
+    (["kubernetes::wire::blocks", "etcd::wire::blocks"], wire::blocks),
+    (["kubernetes::wire::filters", "etcd::wire::filters"], wire::filters),
+];
+
+/// A case that takes down what it is about.
+type Outage = fn(outages::Start);
+
+/// Cases with a real node that take down what they are about, for both.
+const OUTAGES_ANYWHERE: [([&str; 2], Outage); 5] = [
+    (
+        ["kubernetes::outages::killed_and_compacted", "etcd::outages::killed_and_compacted"],
+        outages::killed_and_compacted,
+    ),
+    (["kubernetes::outages::frozen", "etcd::outages::frozen"], outages::frozen),
+    (["kubernetes::outages::slow", "etcd::outages::slow"], outages::slow),
+    (
+        ["kubernetes::outages::restored_from_a_backup", "etcd::outages::restored_from_a_backup"],
+        outages::restored_from_a_backup,
+    ),
+    (["kubernetes::outages::forbidden", "etcd::outages::forbidden"], outages::forbidden),
+];
+
+const OUTAGES: [(&str, fn()); 7] = [
+    ("etcd::members", bare_metal::members),
+    ("etcd::strangers", bare_metal::strangers),
+    ("etcd::least_rights", bare_metal::least_rights),
     ("kubernetes::outages::throttled", outages::throttled),
-    ("kubernetes::outages::slow", outages::slow),
-    ("kubernetes::outages::restored_from_a_backup", outages::restored_from_a_backup),
-    ("kubernetes::outages::forbidden", outages::forbidden),
     ("kubernetes::outages::migrated", outages::migrated),
     ("kubernetes::outages::renewed", outages::renewed),
     ("kubernetes::scale::a_start_in_a_large_cluster", scale::a_start_in_a_large_cluster),
 ];
 
-const ALONE: [(&str, fn()); 5] = [
+const ALONE: [(&str, fn()); 12] = [
+    ("etcd::contract::away_and_back", contract::away_and_back),
+    ("etcd::contract::one_wrong_object", contract::one_wrong_object),
+    ("etcd::contract::waiting_is_cancelled", contract::waiting_is_cancelled),
+    ("etcd::contract::whatever_happens", contract::whatever_happens),
+    ("etcd::contract::most_are_gone", contract::most_are_gone),
+    ("etcd::contract::many_pages", contract::many_pages),
+    ("etcd::readback::inputs_are_followed", readback::inputs_are_followed_in_etcd),
     ("kubernetes::golden::inputs_come_back", golden::inputs_come_back),
     ("kubernetes::readback::inputs_are_followed", readback::inputs_are_followed),
     ("kubernetes::restarts::killed_paused_compacted", restarts::killed_paused_compacted),
@@ -94,13 +130,32 @@ fn main() {
         let run = move || run(&wired.get_or_init(wire_cluster).lock().unwrap_or_else(PoisonError::into_inner));
         trial(name, missing(NODES), run)
     });
+    let in_cluster = WIRE_ANYWHERE.into_iter().map(|([name, _], run)| {
+        let wired = Arc::clone(&wired);
+        let run = move || run(&*wired.get_or_init(wire_cluster).lock().unwrap_or_else(PoisonError::into_inner));
+        trial(name, missing(NODES), run)
+    });
+    let etcd: Arc<OnceLock<Mutex<BareMetal>>> = Arc::default();
+    let in_etcd = WIRE_ANYWHERE.into_iter().map(|([_, name], run)| {
+        let etcd = Arc::clone(&etcd);
+        let start = || Mutex::new(BareMetal::start());
+        let run = move || run(&*etcd.get_or_init(start).lock().unwrap_or_else(PoisonError::into_inner));
+        trial(name, missing(NODES), run)
+    });
+    let anywhere = OUTAGES_ANYWHERE.into_iter().flat_map(|(names, run)| {
+        let starts = [stores::cluster as outages::Start, stores::bare_metal];
+        let trials = names.into_iter().zip(starts);
+        trials.map(|(name, start)| trial(name, missing(NODES), move || run(start))).collect::<Vec<_>>()
+    });
     let alone = ALONE.into_iter().map(|(name, run)| trial(name, missing(SERVERS), run));
     let outages = OUTAGES.into_iter().map(|(name, run)| trial(name, missing(NODES), run));
-    let trials = shared.chain(wire).chain(alone).chain(outages).collect();
+    let trials =
+        shared.chain(wire).chain(in_cluster).chain(in_etcd).chain(alone).chain(outages).chain(anywhere).collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
     // Ends the servers, which the end of the process alone would leave to the kernel, and their data to the next run.
     drop(Arc::into_inner(cluster));
     drop(Arc::into_inner(wired));
+    drop(Arc::into_inner(etcd));
     conclusion.exit();
 }
 

@@ -1,9 +1,7 @@
-//! What a node does while the API server is gone, slow, frozen, busy, forgetful, set back, or refuses: what was known stays in force, and
+//! What a node does while its datastore is gone, slow, frozen, busy, forgetful, set back, or refuses: what was known stays in force, and
 //! what changed meanwhile is caught up with.
 
-use std::fs;
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use heddle_interop_tests::kubernetes::client::parse;
@@ -14,11 +12,15 @@ use heddle_interop_tests::wait::{PATIENCE, ensure, wait_for};
 use serde_json::{Value, json};
 
 use crate::site::{ACCOUNT, ADDRESS, BLOCK, NODE, OBJECTS, Site, count};
+use crate::stores::{Store, copy, put_back};
 
 /// A cluster with Calico's definitions as most have them.
 fn cluster() -> Cluster {
     Cluster::start(&Options { calico: vec![CalicoApi::Crd], ..Options::default() })
 }
+
+/// Starts what a case is about.
+pub(crate) type Start = fn() -> Box<dyn Store>;
 
 /// A block of the node: `10.20.THIRD.0/26`.
 fn block(third: u8) -> String {
@@ -52,22 +54,22 @@ fn assert_session(site: &Site, incarnation: &str) {
 }
 
 /// Killed while objects change, then with its history forgotten (410): sessions and routes stay, then come the changes.
-pub(crate) fn killed_and_compacted() {
-    let mut cluster = cluster();
-    let site = Site::start("kubernetes::outages::killed_and_compacted", &cluster);
+pub(crate) fn killed_and_compacted(start: Start) {
+    let mut store = start();
+    let site = Site::start("kubernetes::outages::killed_and_compacted", &*store);
     site.apply(&block(1));
     let before = site.tor().wait_established(ADDRESS).incarnation;
     site.tor().wait_route(&route(1));
-    cluster.stop(Signal::Kill);
+    store.stop(Signal::Kill);
     site.await_report("is lost", lost);
     assert_session(&site, &before);
     site.tor().wait_route(BLOCK);
     // What happens meanwhile the node learns from a server that has forgotten how it came about.
-    cluster.start_again();
+    store.start_again();
     site.door().shut();
     site.apply(&block(2));
     delete_block(&site, 1);
-    cluster.forget_history();
+    store.forget_history();
     site.tor().wait_route(&route(1));
     site.door().reopen();
     site.tor().wait_route(&route(2));
@@ -76,28 +78,28 @@ pub(crate) fn killed_and_compacted() {
     assert_session(&site, &before);
     // A start while nobody answers says why it waits, in the log too.
     drop(site);
-    let mut site = Site::prepare("kubernetes::outages::killed_and_compacted, a start", &cluster);
+    let mut site = Site::prepare("kubernetes::outages::killed_and_compacted, a start", &*store);
     site.apply(OBJECTS);
-    cluster.stop(Signal::Kill);
+    store.stop(Signal::Kill);
     site.run();
     site.await_report("waits", |report| report["datastore"]["last_error"].to_string().contains("no answer"));
-    assert!(site.log().contains("no answer of the API server"), "{}", site.log());
-    cluster.start_again();
+    assert!(site.log().contains("no answer"), "{}", site.log());
+    store.start_again();
     site.tor().wait_route(BLOCK);
 }
 
 /// Frozen: its kernel keeps the connections, and nothing comes. That is noticed, changes nothing, and passes.
-pub(crate) fn frozen() {
-    let cluster = cluster();
-    let site = Site::start("kubernetes::outages::frozen", &cluster);
+pub(crate) fn frozen(start: Start) {
+    let store = start();
+    let site = Site::start("kubernetes::outages::frozen", &*store);
     let before = site.tor().wait_established(ADDRESS).incarnation;
     site.await_report("is in sync", in_sync);
-    cluster.pause();
+    store.pause();
     site.await_report("is lost", lost);
     site.tor().wait_route(BLOCK);
-    cluster.resume();
+    store.resume();
     site.await_report("is in sync", in_sync);
-    wait_for("the server answers", PATIENCE, || site.admin().get("/readyz"));
+    wait_for("the server answers", PATIENCE, || site.hand().is_ready());
     site.apply(&block(1));
     site.tor().wait_route(&route(1));
     assert_session(&site, &before);
@@ -110,7 +112,7 @@ pub(crate) fn throttled() {
     let before = site.tor().wait_established(ADDRESS).incarnation;
     site.tor().wait_route(BLOCK);
     site.await_report("is in sync", in_sync);
-    let lists = site.requests("bgppeers", "LIST");
+    let lists = Site::requests(&cluster, "bgppeers", "LIST");
     assert!(lists > 0, "the server counts lists");
     let throttle = cluster.throttle(ACCOUNT.0, ACCOUNT.1);
     site.door().cut();
@@ -122,15 +124,15 @@ pub(crate) fn throttled() {
     site.tor().wait_route(&route(1));
     site.await_report("is in sync", in_sync);
     assert_session(&site, &before);
-    let after = site.requests("bgppeers", "LIST");
+    let after = Site::requests(&cluster, "bgppeers", "LIST");
     // One of a single object says whether the server still has the version that the watch goes on from.
     assert!(after <= lists + 1, "{after} lists after {lists}");
 }
 
 /// Slow: each piece of an answer comes late; what is asked for comes all the same.
-pub(crate) fn slow() {
-    let cluster = cluster();
-    let mut site = Site::prepare("kubernetes::outages::slow", &cluster);
+pub(crate) fn slow(start: Start) {
+    let store = start();
+    let mut site = Site::prepare("kubernetes::outages::slow", &*store);
     site.apply(OBJECTS);
     site.door().slow_down(Duration::from_millis(300));
     site.run();
@@ -142,23 +144,18 @@ pub(crate) fn slow() {
 }
 
 /// Set back to a backup: its versions are smaller than those that the node has seen, and a watch from those would say nothing.
-pub(crate) fn restored_from_a_backup() {
-    let mut cluster = cluster();
-    let site = Site::start("kubernetes::outages::restored_from_a_backup", &cluster);
+pub(crate) fn restored_from_a_backup(start: Start) {
+    let mut store = start();
+    let site = Site::start("kubernetes::outages::restored_from_a_backup", &*store);
     let before = site.tor().wait_established(ADDRESS).incarnation;
     site.tor().wait_route(BLOCK);
-    let (data, backup) = (cluster.directory().join("etcd"), cluster.directory().join("backup"));
-    servers(&mut cluster, || copy(&data, &backup));
-    // Much happens that will not have happened: more than a server writes when it starts.
-    for n in 0..2000 {
-        cluster.etcd().put("/heddle-tests/much", &n.to_string()).unwrap_or_else(|error| panic!("{error}"));
-    }
+    let backup = |data: &Path| data.with_file_name("backup");
+    store.with_data(&mut |data| copy(data, &backup(data)));
+    // Much happens that will not have happened.
+    store.much();
     site.apply(&block(1));
     site.tor().wait_route(&route(1));
-    servers(&mut cluster, || {
-        fs::remove_dir_all(&data).unwrap_or_else(|error| panic!("{error}"));
-        copy(&backup, &data);
-    });
+    store.with_data(&mut |data| put_back(&backup(data), data));
     site.tor().wait_no_route(&route(1));
     site.await_report("is in sync", in_sync);
     site.tor().wait_route(BLOCK);
@@ -167,39 +164,24 @@ pub(crate) fn restored_from_a_backup() {
     site.tor().wait_route(&route(1));
 }
 
-/// Ends both servers, does something with their data, and starts them again.
-fn servers(cluster: &mut Cluster, between: impl FnOnce()) {
-    cluster.stop(Signal::Kill);
-    cluster.etcd_mut().stop(Signal::Term);
-    between();
-    cluster.etcd_mut().start_again();
-    cluster.start_again();
-}
-
-fn copy(from: &Path, to: &Path) {
-    let status = Command::new("cp").arg("-a").arg(from).arg(to).status();
-    assert!(status.as_ref().is_ok_and(std::process::ExitStatus::success), "{status:?}");
-}
-
 /// Rights that are taken away cost nothing but news; given back, nothing needs to be restarted. A start without them waits, and says for what.
-pub(crate) fn forbidden() {
-    let cluster = cluster();
-    let mut site = Site::start("kubernetes::outages::forbidden", &cluster);
+pub(crate) fn forbidden(start: Start) {
+    let store = start();
+    let mut site = Site::start("kubernetes::outages::forbidden", &*store);
     let before = site.tor().wait_established(ADDRESS).incarnation;
     site.tor().wait_route(BLOCK);
-    let binding = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/heddle-node";
-    site.admin().delete(binding).unwrap_or_else(|error| panic!("{error}"));
+    store.forbid();
     site.door().cut();
-    let says = |report: &Value| report["datastore"]["invalid"].to_string().contains("not permitted");
+    let says = |report: &Value| report["datastore"].to_string().contains("not permitted");
     site.await_report("says what is missing", |report| lost(report) && says(report));
     assert_session(&site, &before);
     site.tor().wait_route(BLOCK);
-    crate::site::permit(&cluster);
-    site.await_report("is in sync", |report| in_sync(report) && !says(report));
-    site.admin().delete(binding).unwrap_or_else(|error| panic!("{error}"));
+    store.permit();
+    site.await_report("is in sync", in_sync);
+    store.forbid();
     site.restart();
     site.await_report("waits", says);
-    crate::site::permit(&cluster);
+    store.permit();
     site.tor().wait_route(BLOCK);
 }
 
@@ -210,7 +192,7 @@ pub(crate) fn renewed() {
     let before = site.tor().wait_established(ADDRESS).incarnation;
     site.tor().wait_route(BLOCK);
     let account = format!("/api/v1/namespaces/{}/serviceaccounts/{}", ACCOUNT.0, ACCOUNT.1);
-    site.admin().delete(&account).unwrap_or_else(|error| panic!("{error}"));
+    cluster.admin().delete(&account).unwrap_or_else(|error| panic!("{error}"));
     // The server knows its tokens for some seconds, so that it is asked again and again.
     wait_for("the node is told 401", PATIENCE, || {
         site.door().cut();
@@ -234,7 +216,7 @@ pub(crate) fn migrated() {
         let object = json!({
             "apiVersion": api.api_version(), "kind": "ClusterInformation", "metadata": {"name": "default"},
             "spec": {"datastoreReady": ready}});
-        site.admin().apply_object(&object).unwrap_or_else(|error| panic!("{error}"));
+        cluster.admin().apply_object(&object).unwrap_or_else(|error| panic!("{error}"));
     };
     ready(CalicoApi::Crd, true);
     let before = site.tor().wait_established(ADDRESS).incarnation;
@@ -245,20 +227,20 @@ pub(crate) fn migrated() {
     ready(CalicoApi::Native, false);
     for object in parse(OBJECTS).iter().filter(|object| object["kind"] != "Node") {
         let object = CalicoApi::Native.stored(object);
-        site.admin().apply_object(&object).unwrap_or_else(|error| panic!("{error}"));
+        cluster.admin().apply_object(&object).unwrap_or_else(|error| panic!("{error}"));
     }
     ready(CalicoApi::Native, true);
     for definition in parse(CalicoApi::Crd.definitions()) {
-        site.admin().delete_object(&definition).unwrap_or_else(|error| panic!("{error}"));
+        cluster.admin().delete_object(&definition).unwrap_or_else(|error| panic!("{error}"));
     }
     wait_for("the old group is gone", PATIENCE, || {
-        let groups = site.admin().get("/apis")?.to_string();
+        let groups = cluster.admin().get("/apis")?.to_string();
         ensure(!groups.contains("crd.projectcalico.org/v1"), || groups)
     });
     // The new objects are followed.
     let text = block(1);
     let new = parse(&text).first().map(|object| CalicoApi::Native.stored(object)).expect("an object");
-    site.admin().apply_object(&new).unwrap_or_else(|error| panic!("{error}"));
+    cluster.admin().apply_object(&new).unwrap_or_else(|error| panic!("{error}"));
     site.tor().wait_route(&route(1));
     site.tor().wait_route(BLOCK);
     assert_session(&site, &before);

@@ -1,4 +1,4 @@
-//! The inputs of Calico's own conformance set, applied to a real API server and read back through the watch: a node makes the same of them
+//! The inputs of Calico's own conformance set, put into a real API server and a real etcd, and read back through the watch: a node makes the same of them
 //! as of the same objects in a folder.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -6,14 +6,19 @@ use std::fs;
 use std::time::Duration;
 
 use heddle_config_gen::{NodeContext, generate};
-use heddle_datastore::{Datastore, FolderContent, KubernetesOptions, KubernetesSource, ServiceUse, kubernetes_config};
+use heddle_datastore::{
+    Datastore, EtcdSource, FolderContent, KubernetesOptions, KubernetesSource, ServiceUse, kubernetes_config,
+};
+use heddle_interop_tests::etcd::{EtcdClient, calico};
 use heddle_interop_tests::kubernetes::client::parse;
 use heddle_interop_tests::kubernetes::{CalicoApi, Cluster, Options};
 use heddle_interop_tests::wait::{PATIENCE, ensure, wait_for};
 use heddle_resources::{Kind, Snapshot};
 use serde_json::{Value, json};
+use tokio::runtime::Runtime;
 
 use crate::golden::inputs;
+use crate::stores::{BareMetal, Hand};
 
 /// The node that the set is about.
 const NODE: &str = "kube-master";
@@ -49,10 +54,57 @@ fn made(snapshot: &Snapshot, own: &BTreeSet<String>) -> Made {
     }
 }
 
+/// Where inputs are put, and taken away again.
+trait Place {
+    /// Objects of this kind can be there.
+    fn takes(&self, object: &Value) -> bool;
+
+    fn put(&self, object: &Value) -> Result<(), String>;
+
+    fn remove(&self, object: &Value) -> Result<(), String>;
+}
+
+/// A cluster, with one of Calico's APIs.
+struct InCluster<'c>(&'c Cluster, CalicoApi);
+
+impl Place for InCluster<'_> {
+    fn takes(&self, _: &Value) -> bool {
+        true
+    }
+
+    fn put(&self, object: &Value) -> Result<(), String> {
+        self.0.admin().apply_object(&self.1.stored(object)).map(|_| ())
+    }
+
+    fn remove(&self, object: &Value) -> Result<(), String> {
+        let path = self.0.admin().path(&self.1.stored(object))?;
+        self.0.admin().delete(&format!("{path}?gracePeriodSeconds=0")).map(|_| ())
+    }
+}
+
+/// Bare metal: what is Calico's, and nothing of a cluster.
+impl Place for EtcdClient {
+    fn takes(&self, object: &Value) -> bool {
+        calico::stored(object).is_some()
+    }
+
+    fn put(&self, object: &Value) -> Result<(), String> {
+        self.apply(object)
+    }
+
+    fn remove(&self, object: &Value) -> Result<(), String> {
+        Hand::delete(self, object)
+    }
+}
+
+fn runtime() -> Runtime {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.expect("a runtime")
+}
+
 /// Each input in both of Calico's APIs, one after the other under one watch.
 pub(crate) fn inputs_are_followed() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    let runtime = runtime.expect("a runtime");
+    let runtime = runtime();
     for api in [CalicoApi::Crd, CalicoApi::Native] {
         let cluster = Cluster::start(&Options { calico: vec![api], ..Options::default() });
         let datastore = runtime.block_on(async {
@@ -60,22 +112,30 @@ pub(crate) fn inputs_are_followed() {
             let options = KubernetesOptions { services: ServiceUse::Always, ..KubernetesOptions::of(NODE) };
             Datastore::start(KubernetesSource::connect(&config, options).expect("a client"))
         });
-        let snapshot = || datastore.snapshot().ok_or_else(|| datastore.status().state.to_string());
-        let own: BTreeSet<String> =
-            wait_for("the first snapshot", PATIENCE, snapshot).iter().map(|object| object.key().to_string()).collect();
-        let mut count = 0;
-        for input in inputs() {
-            follow(&cluster, api, &input, &own, &snapshot);
-            count += 1;
-        }
-        println!(
-            "{count} inputs in {}: {} changes, {:?}",
-            api.api_version(),
-            datastore.status().version,
-            lag(&datastore)
-        );
-        assert_eq!(datastore.counters().losses, 0);
+        follow_all(&InCluster(&cluster, api), &datastore, api.api_version());
     }
+}
+
+/// Each input in etcd, likewise.
+pub(crate) fn inputs_are_followed_in_etcd() {
+    let store = BareMetal::start();
+    let options = store.options(NODE, store.etcd().url());
+    let runtime = runtime();
+    let datastore = runtime.block_on(async { Datastore::start(EtcdSource::new(options)) });
+    follow_all(&store.etcd().client(), &datastore, "etcd");
+}
+
+fn follow_all(place: &dyn Place, datastore: &Datastore, called: &str) {
+    let snapshot = || datastore.snapshot().ok_or_else(|| datastore.status().state.to_string());
+    let own: BTreeSet<String> =
+        wait_for("the first snapshot", PATIENCE, snapshot).iter().map(|object| object.key().to_string()).collect();
+    let mut count = 0;
+    for input in inputs() {
+        follow(place, &input, &own, &snapshot);
+        count += 1;
+    }
+    println!("{count} inputs in {called}: {} changes, {:?}", datastore.status().version, lag(datastore));
+    assert_eq!(datastore.counters().losses, 0);
 }
 
 /// From the first octet of a change until consumers could read it: all and the longest.
@@ -85,8 +145,7 @@ fn lag(datastore: &Datastore) -> (u64, Duration, Duration) {
 }
 
 fn follow(
-    cluster: &Cluster,
-    api: CalicoApi,
+    place: &dyn Place,
     input: &std::path::Path,
     own: &BTreeSet<String>,
     snapshot: &impl Fn() -> Result<std::sync::Arc<Snapshot>, String>,
@@ -94,16 +153,15 @@ fn follow(
     let text = fs::read_to_string(input).unwrap_or_else(|error| panic!("{}: {error}", input.display()));
     // Whatever is given twice counts as it is given last.
     let mut objects: BTreeMap<String, Value> = BTreeMap::new();
-    for (place, mut object) in parse(&text).into_iter().enumerate() {
+    for mut object in parse(&text).into_iter().filter(|object| place.takes(object)) {
         if object["kind"] == "Service"
             && let Some(fields) = object.as_object_mut()
         {
             // kubectl, with which these inputs are meant to be applied, does not write it.
             fields.remove("status");
         }
-        let stored = api.stored(&object);
-        let path = cluster.admin().path(&stored).unwrap_or_else(|error| panic!("{place}: {error}"));
-        objects.insert(path, object);
+        let metadata = &object["metadata"];
+        objects.insert(format!("{} {} {}", object["kind"], metadata["namespace"], metadata["name"]), object);
     }
     let folder = tempfile::tempdir().expect("a folder");
     let list = json!({"apiVersion": "v1", "kind": "List", "items": objects.values().collect::<Vec<_>>()});
@@ -111,14 +169,14 @@ fn follow(
     let in_folder = FolderContent::read(folder.path()).unwrap_or_else(|error| panic!("{error}"));
     let wanted = made(&in_folder.snapshot, &BTreeSet::new());
     for object in objects.values() {
-        cluster.admin().apply_object(&api.stored(object)).unwrap_or_else(|error| panic!("{error}"));
+        place.put(object).unwrap_or_else(|error| panic!("{error}"));
     }
     wait_for(&format!("{}: the same as in a folder", input.display()), PATIENCE, || {
         let made = made(&*snapshot()?, own);
         ensure(made == wanted, || difference(&made, &wanted))
     });
-    for path in objects.keys() {
-        cluster.admin().delete(&format!("{path}?gracePeriodSeconds=0")).unwrap_or_else(|error| panic!("{error}"));
+    for object in objects.values() {
+        place.remove(object).unwrap_or_else(|error| panic!("{error}"));
     }
     wait_for(&format!("{}: all is gone", input.display()), PATIENCE, || {
         let made = made(&*snapshot()?, own);

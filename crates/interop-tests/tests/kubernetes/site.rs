@@ -1,4 +1,4 @@
-//! `heddle node-peer` on a host of its own whose datastore is the real API server, and a BIRD beside it that hears what it says.
+//! `heddle node-peer` on a host of its own whose datastore is a real API server or a real etcd, and a BIRD beside it that hears what it says.
 
 use std::cell::RefCell;
 use std::fs::{self, File};
@@ -8,9 +8,9 @@ use std::process::Command;
 use std::sync::Arc;
 use std::thread;
 
-use heddle_interop_tests::kubernetes::client::{Client, parse};
+use heddle_interop_tests::kubernetes::Cluster;
+use heddle_interop_tests::kubernetes::client::parse;
 use heddle_interop_tests::kubernetes::door::Door;
-use heddle_interop_tests::kubernetes::{CalicoApi, Cluster};
 use heddle_interop_tests::lab::{Host, Lab};
 use heddle_interop_tests::netns::Netns;
 use heddle_interop_tests::peers::bird::Bird;
@@ -19,6 +19,8 @@ use heddle_interop_tests::process::{Process, Signal};
 use heddle_interop_tests::wait::{PATIENCE, ensure, wait_for};
 use nix::sched::{CloneFlags, setns};
 use serde_json::{Value, json};
+
+use crate::stores::{Access, Hand, Store};
 
 /// The node's name.
 pub(crate) const NODE: &str = "worker-1";
@@ -47,39 +49,46 @@ pub(crate) const ADDRESS: &str = "10.0.0.1";
 /// The node's block.
 pub(crate) const BLOCK: &str = "10.20.0.0/26";
 
-/// A node, its peer, and the way between the node and the API server.
+/// A node, its peer, and the way between the node and its datastore.
 pub(crate) struct Site {
     // The node ends before what it stands on, and the LAN goes last.
     node: Option<Process>,
     tor: Bird,
     door: Door,
     host: Arc<Host>,
-    admin: Client,
-    kubeconfig: PathBuf,
+    hand: Box<dyn Hand>,
+    access: Access,
     applied: RefCell<Vec<Value>>,
     _lab: Lab,
 }
 
 impl Site {
     /// A node that is not started yet.
-    pub(crate) fn prepare(case: &str, cluster: &Cluster) -> Self {
+    pub(crate) fn prepare(case: &str, store: &dyn Store) -> Self {
         let lab = Lab::new(case);
         let (host, peer) = (lab.host(1, "node"), lab.host(2, "tor"));
         let tor = Bird::start(&peer, &bird(""));
-        let door = Door::open(listener(host.netns()), cluster.port());
-        permit(cluster);
-        let token = cluster.service_account(ACCOUNT.0, ACCOUNT.1);
-        let kubeconfig = cluster.kubeconfig(Some(&token), Some(&door.url()));
-        let admin = cluster.impatient(PATIENCE);
-        Self { node: None, tor, door, host, admin, kubeconfig, applied: RefCell::default(), _lab: lab }
+        let door = Door::open(listener(host.netns()), store.port());
+        let (hand, access) = (store.hand(), store.access(&door));
+        Self { node: None, tor, door, host, hand, access, applied: RefCell::default(), _lab: lab }
     }
 
-    /// A node that runs, with [`OBJECTS`] in the cluster.
-    pub(crate) fn start(case: &str, cluster: &Cluster) -> Self {
-        let mut site = Self::prepare(case, cluster);
+    /// A node that runs, with [`OBJECTS`] in its datastore.
+    pub(crate) fn start(case: &str, store: &dyn Store) -> Self {
+        let mut site = Self::prepare(case, store);
         site.apply(OBJECTS);
         site.run();
         site
+    }
+
+    /// The node goes another way to its datastore.
+    pub(crate) fn set_access(&mut self, access: Access) {
+        self.access = access;
+    }
+
+    /// One more way to the datastore, from where the node is.
+    pub(crate) fn second_door(&self, store: &dyn Store) -> Door {
+        Door::open(listener(self.host.netns()), store.port())
     }
 
     /// Starts the node.
@@ -90,9 +99,10 @@ impl Site {
     /// Starts the node with variables of Calico's node.
     pub(crate) fn run_with(&mut self, environment: &[(&str, &str)]) {
         let mut command = self.host.netns().command(&program().to_string_lossy());
-        command.args(["node-peer", "--node", NODE, "--datastore", "kubernetes", "--kubeconfig"]).arg(&self.kubeconfig);
+        command.args(["node-peer", "--node", NODE]).args(&self.access.arguments);
         command.arg("--socket").arg(self.socket()).arg("--endpoint-status").arg(self.host.path("endpoints"));
-        command.env("NO_COLOR", "1").envs(environment.iter().copied());
+        command.env("NO_COLOR", "1").envs(self.access.environment.iter().cloned());
+        command.envs(environment.iter().copied());
         self.node = Some(Process::spawn("node-peer", command, &self.host.log("node-peer")));
     }
 
@@ -123,16 +133,17 @@ impl Site {
     pub(crate) fn renew_token(&self, cluster: &Cluster) {
         let token = cluster.service_account(ACCOUNT.0, ACCOUNT.1);
         let other = cluster.kubeconfig(Some(&token), Some(&self.door.url()));
-        fs::rename(&other, &self.kubeconfig).unwrap_or_else(|error| panic!("{error}"));
+        let kubeconfig = self.access.kubeconfig.as_ref().expect("the node is one of a cluster");
+        fs::rename(&other, kubeconfig).unwrap_or_else(|error| panic!("{error}"));
     }
 
     fn socket(&self) -> PathBuf {
         self.host.path("node-peer.sock")
     }
 
-    /// Who may do everything in the cluster.
-    pub(crate) fn admin(&self) -> &Client {
-        &self.admin
+    /// Who makes the objects.
+    pub(crate) fn hand(&self) -> &dyn Hand {
+        &*self.hand
     }
 
     /// The peer that hears what the node says.
@@ -140,7 +151,7 @@ impl Site {
         &self.tor
     }
 
-    /// The node's way to the API server.
+    /// The node's way to its datastore.
     pub(crate) fn door(&self) -> &Door {
         &self.door
     }
@@ -150,12 +161,11 @@ impl Site {
         self.tor.configure(&bird(&format!("password \"{password}\";")));
     }
 
-    /// Applies manifests as people write them, in the API that most clusters have; they are deleted at the end.
+    /// Applies manifests as people write them; they are deleted at the end.
     #[track_caller]
     pub(crate) fn apply(&self, manifests: &str) {
         for object in parse(manifests) {
-            let object = CalicoApi::Crd.stored(&object);
-            self.admin.apply_object(&object).unwrap_or_else(|error| panic!("{error}"));
+            self.hand.apply(&object).unwrap_or_else(|error| panic!("{error}"));
             let mut applied = self.applied.borrow_mut();
             let key = |object: &Value| [object["kind"].clone(), object["metadata"]["name"].clone()];
             if !applied.iter().any(|known| key(known) == key(&object)) {
@@ -171,7 +181,7 @@ impl Site {
         let of = |object: &Value| object["kind"] == kind && object["metadata"]["name"] == name;
         let at = applied.iter().position(of).unwrap_or_else(|| panic!("{kind} {name} was not applied"));
         let object = applied.remove(at);
-        self.admin.delete_object(&object).unwrap_or_else(|error| panic!("{error}"));
+        self.hand.delete(&object).unwrap_or_else(|error| panic!("{error}"));
     }
 
     /// What was applied is gone already.
@@ -200,8 +210,8 @@ impl Site {
     }
 
     /// How often the API server gave lists of a kind, or let it be watched; without a kind, of all.
-    pub(crate) fn requests(&self, resource: &str, verb: &str) -> u64 {
-        let answer = self.admin.call("GET", "/metrics", None).unwrap_or_else(|error| panic!("{error}"));
+    pub(crate) fn requests(cluster: &Cluster, resource: &str, verb: &str) -> u64 {
+        let answer = cluster.admin().call("GET", "/metrics", None).unwrap_or_else(|error| panic!("{error}"));
         let wanted = |line: &&str| {
             line.starts_with("apiserver_request_total{")
                 && (resource.is_empty() || line.contains(&format!("resource=\"{resource}\"")))
@@ -227,7 +237,7 @@ impl Site {
 impl Drop for Site {
     fn drop(&mut self) {
         for object in self.applied.borrow().iter().rev() {
-            if let Err(error) = self.admin.delete_object(object) {
+            if let Err(error) = self.hand.delete(object) {
                 eprintln!("{error}");
             }
         }

@@ -36,7 +36,7 @@ pub(crate) fn tls_and_users() {
     let etcd = Etcd::start(directory.path(), &Options { tls: Some(&authority), ..Options::default() });
     assert!(etcd.url().starts_with("https://"));
     etcd.put("/calico/a", "1").unwrap_or_else(|error| panic!("{error}"));
-    etcd.add_user(None, "calico", "password", "/calico/").unwrap_or_else(|error| panic!("{error}"));
+    etcd.add_user("calico", "password", "/calico/").unwrap_or_else(|error| panic!("{error}"));
     etcd.require_users("root-password").unwrap_or_else(|error| panic!("{error}"));
     let token = etcd.log_in("calico", "password").unwrap_or_else(|error| panic!("{error}"));
     let read = |token: Option<&str>, key: &str| etcd.call_as(token, "kv/range", &json!({"key": key}));

@@ -1,4 +1,4 @@
-//! From an object in the API server to a route on the wire, for each kind that a node follows.
+//! From an object in the datastore to a route on the wire, for each kind that a node follows.
 
 use heddle_interop_tests::kubernetes::Cluster;
 use heddle_interop_tests::peers::Daemon as _;
@@ -6,10 +6,11 @@ use heddle_interop_tests::wait::{PATIENCE, ensure, wait_for};
 use serde_json::json;
 
 use crate::site::{ADDRESS, BLOCK, NODE, OBJECTS, Site, count};
+use crate::stores::Store;
 
 /// The node's objects make a session, and its block is on the wire; without its peer there is none.
-pub(crate) fn peers(cluster: &Cluster) {
-    let site = Site::start("kubernetes::wire::peers", cluster);
+pub(crate) fn peers(store: &dyn Store) {
+    let site = Site::start("kubernetes::wire::peers", store);
     site.tor().wait_established(ADDRESS);
     assert_eq!(site.tor().wait_route(BLOCK).attributes.as_path, "65001");
     let report = site.await_report("is in sync", |report| report["datastore"]["state"] == "in_sync");
@@ -23,24 +24,25 @@ pub(crate) fn peers(cluster: &Cluster) {
 }
 
 /// A node's labels choose its peers.
-pub(crate) fn nodes(cluster: &Cluster) {
-    let site = Site::start("kubernetes::wire::nodes", cluster);
+pub(crate) fn nodes(store: &dyn Store) {
+    let site = Site::start("kubernetes::wire::nodes", store);
     site.tor().wait_established(ADDRESS);
     site.apply(
         "{apiVersion: projectcalico.org/v3, kind: BGPPeer, metadata: {name: tor}, spec: {
           peerIP: 10.0.0.2, asNumber: 65002, nodeSelector: rack == 'b'}}",
     );
     site.tor().wait_down(ADDRESS);
-    let path = format!("/api/v1/nodes/{NODE}");
-    let relabel = json!({"metadata": {"labels": {"rack": "b"}}});
-    cluster.admin().merge(&path, &relabel).unwrap_or_else(|error| panic!("{error}"));
+    site.apply(&format!(
+        "{{apiVersion: projectcalico.org/v3, kind: Node, metadata: {{name: {NODE}, labels: {{rack: b}}}}, spec: {{bgp: {{
+          ipv4Address: 10.0.0.1/24, asNumber: 65001}}}}}}"
+    ));
     site.tor().wait_established(ADDRESS);
     site.tor().wait_route(BLOCK);
 }
 
 /// Communities of the BGPConfiguration reach the wire without a reset of the session.
-pub(crate) fn configuration(cluster: &Cluster) {
-    let site = Site::start("kubernetes::wire::configuration", cluster);
+pub(crate) fn configuration(store: &dyn Store) {
+    let site = Site::start("kubernetes::wire::configuration", store);
     let before = site.tor().wait_established(ADDRESS).incarnation;
     assert!(site.tor().wait_route(BLOCK).attributes.communities.is_empty());
     site.apply(
@@ -55,8 +57,8 @@ pub(crate) fn configuration(cluster: &Cluster) {
 }
 
 /// Blocks that come and go are advertised and withdrawn; those of other nodes are not.
-pub(crate) fn blocks(cluster: &Cluster) {
-    let site = Site::start("kubernetes::wire::blocks", cluster);
+pub(crate) fn blocks(store: &dyn Store) {
+    let site = Site::start("kubernetes::wire::blocks", store);
     site.tor().wait_route(BLOCK);
     let block = |node: &str, third: &str| {
         format!(
@@ -74,8 +76,8 @@ pub(crate) fn blocks(cluster: &Cluster) {
 }
 
 /// A filter that a peer names, made, changed and deleted.
-pub(crate) fn filters(cluster: &Cluster) {
-    let site = Site::start("kubernetes::wire::filters", cluster);
+pub(crate) fn filters(store: &dyn Store) {
+    let site = Site::start("kubernetes::wire::filters", store);
     site.tor().wait_route(BLOCK);
     let filter = |rules: &str| {
         format!(

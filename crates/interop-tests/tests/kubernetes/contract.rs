@@ -1,0 +1,182 @@
+//! What consumers may rely on, whatever the source, with a real etcd: the same cases that the library's own tests run with the others.
+
+use std::net::TcpListener;
+
+use heddle_datastore::{Datastore, EtcdSource, Guard};
+use heddle_interop_tests::kubernetes::door::Door;
+use heddle_interop_tests::wait::{PATIENCE, ensure, wait_for};
+use heddle_resources::{Kind, Node};
+use serde_json::{Value, json};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::stores::{BareMetal, Hand as _};
+use crate::suite::{self, Happens, Place, Pools, Reader};
+
+const NODE: &str = "n1";
+
+/// An etcd behind a door.
+struct Behind {
+    // Connections end before what they lead to.
+    door: Door,
+    store: BareMetal,
+}
+
+impl Behind {
+    fn object(kind: &str, name: &str, spec: &Value) -> Value {
+        json!({"apiVersion": "projectcalico.org/v3", "kind": kind, "metadata": {"name": name}, "spec": spec})
+    }
+}
+
+impl Place for Behind {
+    type Source = EtcdSource;
+
+    async fn new() -> Self {
+        let store = BareMetal::start();
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback interface");
+        Self { door: Door::open(listener, store.etcd().port()), store }
+    }
+
+    fn source(&self) -> EtcdSource {
+        EtcdSource::new(self.store.options(NODE, &self.door.url()))
+    }
+
+    fn set(&self, kind: &str, name: &str, spec: Value) {
+        let object = Self::object(kind, name, &spec);
+        self.store.etcd().client().apply(&object).unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    fn delete(&self, kind: &str, name: &str) {
+        let object = Self::object(kind, name, &Value::Null);
+        let etcd = self.store.etcd().client();
+        heddle_interop_tests::etcd::EtcdClient::delete(&etcd, &key(&object)).unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    fn lose(&self) {
+        self.door.shut();
+    }
+
+    fn regain(&self) {
+        self.door.reopen();
+    }
+
+    fn forget(&self) {
+        // What the watches would go on with is among what is forgotten.
+        for _ in 0..2 {
+            self.store.etcd().put("/heddle-tests/other", "").unwrap_or_else(|error| panic!("{error}"));
+        }
+        self.store.etcd().compact().unwrap_or_else(|error| panic!("{error}"));
+        self.door.cut();
+    }
+}
+
+fn key(object: &Value) -> String {
+    heddle_interop_tests::etcd::calico::stored(object).expect("a kind of Calico's").0
+}
+
+/// The servers are asked from one thread while others follow them.
+fn runtime() -> Runtime {
+    Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
+}
+
+pub(crate) fn away_and_back() {
+    runtime().block_on(suite::away_and_back::<Behind>());
+}
+
+pub(crate) fn one_wrong_object() {
+    runtime().block_on(suite::one_wrong_object::<Behind>());
+}
+
+pub(crate) fn waiting_is_cancelled() {
+    runtime().block_on(suite::a_reader_that_waits_can_be_cancelled::<Behind>());
+}
+
+/// Sequences of everything that can happen, each by its number.
+pub(crate) fn whatever_happens() {
+    for seed in 1..=4_u64 {
+        println!("sequence {seed}");
+        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mut below = |bound: u64| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            usize::try_from(state % bound).expect("small")
+        };
+        let pool = |below: &mut dyn FnMut(u64) -> usize| (below(6), u8::try_from(24 + below(4)).expect("small"));
+        let mut events = Vec::new();
+        for _ in 0..40 {
+            events.push(match below(17) {
+                0..=5 => {
+                    let (n, size) = pool(&mut below);
+                    Happens::Set(n, size)
+                }
+                6..=8 => Happens::Delete(below(6)),
+                9 => Happens::Forget,
+                10 => {
+                    let count = below(4);
+                    Happens::Away((0..count).map(|_| pool(&mut below)).collect())
+                }
+                11..=14 => Happens::Read(below(3)),
+                _ => Happens::Wait,
+            });
+        }
+        runtime().block_on(suite::every_reader_ends_up_with_what_is_there::<Behind>(events));
+    }
+}
+
+/// A list that lacks most is not believed before a second one agrees; deletions that are told are.
+pub(crate) fn most_are_gone() {
+    runtime().block_on(async {
+        let place = Behind::new().await;
+        (0..12).for_each(|n| suite::put(&place, n, 26));
+        let all: Pools = (0..12).map(|n| (format!("p{n}"), 26)).collect();
+        let datastore = Datastore::start(place.source());
+        let mut reader = Reader::new(&datastore);
+        reader.until(&all).await;
+        place.lose();
+        (0..8).for_each(|n| place.delete("IPPool", &format!("p{n}")));
+        place.forget();
+        place.regain();
+        wait_for("the list is not believed", PATIENCE, || {
+            let held = datastore.status().held;
+            ensure(held.get(&Kind::IpPool) == Some(&8), || format!("{held:?}"))
+        });
+        assert_eq!(datastore.snapshot().map(|snapshot| suite::pools(&snapshot)), Some(all.clone()));
+        // Other kinds and what comes in go on meanwhile.
+        place.set("Node", "n2", json!({"bgp": {"ipv4Address": "10.0.0.2/24"}}));
+        wait_for("a node", PATIENCE, || {
+            let known = datastore.snapshot().is_some_and(|snapshot| snapshot.named::<Node>("n2").is_some());
+            ensure(known, || datastore.status().state.to_string())
+        });
+        assert_eq!(datastore.status().held.get(&Kind::IpPool), Some(&8), "less than {:?} passed", Guard::PAUSE);
+        let left: Pools = all.into_iter().filter(|(name, _)| matches!(&**name, "p8" | "p9" | "p10" | "p11")).collect();
+        reader.until(&left).await;
+        assert!(datastore.status().held.is_empty());
+        (0..12).for_each(|n| suite::put(&place, n, 26));
+        reader.until(&(0..12).map(|n| (format!("p{n}"), 26)).collect()).await;
+        (0..8).for_each(|n| place.delete("IPPool", &format!("p{n}")));
+        reader.until(&left).await;
+        assert!(datastore.status().held.is_empty(), "deletions that are told are believed");
+    });
+}
+
+/// More objects than a page of a list has; all of them are one change.
+pub(crate) fn many_pages() {
+    runtime().block_on(async {
+        let place = Behind::new().await;
+        (0..1201).for_each(|n| {
+            let bgp = json!({"bgp": {"ipv4Address": format!("10.{}.{}.1/24", n / 250, n % 250)}});
+            place.set("Node", &format!("node-{n}"), bgp);
+        });
+        let datastore = Datastore::start(place.source());
+        let snapshot = wait_for("the first snapshot", PATIENCE, || {
+            datastore.snapshot().ok_or_else(|| datastore.status().state.to_string())
+        });
+        assert_eq!(snapshot.all::<Node>().count(), 1201);
+        place.set("Node", "one-more", json!({"bgp": {"ipv4Address": "10.99.0.1/24"}}));
+        wait_for("one more", PATIENCE, || {
+            let known = datastore.snapshot().is_some_and(|snapshot| snapshot.named::<Node>("one-more").is_some());
+            ensure(known, || datastore.status().state.to_string())
+        });
+        assert_eq!(datastore.status().version, 2, "the first snapshot and one change");
+    });
+}
