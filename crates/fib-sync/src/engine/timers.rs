@@ -84,7 +84,8 @@ impl FibSync {
 
     /// Tells once that what was swept is gone.
     pub(super) fn tell_swept(&mut self) {
-        let done = self.stale == Stale::Swept && self.dumps.is_ready() && self.is_quiet() && self.unsure.is_empty();
+        let waits = !self.unsure.is_empty() || self.flaps.len() > 0;
+        let done = self.stale == Stale::Swept && self.dumps.is_ready() && self.is_quiet() && !waits;
         if done && !self.swept_told {
             self.swept_told = true;
             self.outputs.push_back(Output::Swept(self.swept));
@@ -111,19 +112,25 @@ mod tests {
     use crate::route::{Dead, KernelEvent, KernelRoute, MAIN_TABLE, Placed, Target};
     use crate::settings::Settings;
 
-    /// What is told of the sweep after a start that found so many routes of ours.
-    fn swept(found: u8) -> Vec<Output> {
+    fn route(number: u8) -> KernelRoute {
+        let prefix = Prefix::new([10, number, 0, 0].into(), 16).expect("a prefix");
+        let target = Target::Dead(Dead::Blackhole);
+        KernelRoute { table: MAIN_TABLE, prefix, tos: 0, metric: 1024, protocol: 158, target, source: None }
+    }
+
+    /// After a start that found so many routes of ours.
+    fn started(now: Timestamp, found: u8) -> FibSync {
         let mut fib = FibSync::new(Settings::default());
-        let now = Timestamp::from_secs(1);
         fib.begin_dump(now);
         for number in 0..found {
-            let prefix = Prefix::new([10, number, 0, 0].into(), 16).expect("a prefix");
-            let target = Target::Dead(Dead::Blackhole);
-            let route =
-                KernelRoute { table: MAIN_TABLE, prefix, tos: 0, metric: 1024, protocol: 158, target, source: None };
-            fib.handle_dumped(KernelEvent::Route(route, Placed::Added));
+            fib.handle_dumped(KernelEvent::Route(route(number), Placed::Added));
         }
         fib.end_dump(now, DumpEnd::Complete);
+        fib
+    }
+
+    /// What is told of the sweep.
+    fn swept(fib: &mut FibSync, now: Timestamp) -> Vec<Output> {
         fib.sweep(now);
         for _ in 0..10 {
             let mut writes = Vec::new();
@@ -137,7 +144,23 @@ mod tests {
 
     #[test]
     fn it_is_told_how_many_routes_were_swept() {
-        assert_eq!(swept(0), [Output::Swept(0)]);
-        assert_eq!(swept(3), [Output::Swept(3)]);
+        let now = Timestamp::from_secs(1);
+        assert_eq!(swept(&mut started(now, 0), now), [Output::Swept(0)]);
+        assert_eq!(swept(&mut started(now, 3), now), [Output::Swept(3)]);
+    }
+
+    /// A route that somebody deletes and makes again waits until it may be taken away: until then not all is swept.
+    #[test]
+    fn it_is_not_told_while_a_deletion_waits() {
+        let now = Timestamp::from_secs(1);
+        let mut fib = started(now, 2);
+        for _ in 0..10 {
+            fib.handle_kernel(now, KernelEvent::RouteGone(route(0)));
+            fib.handle_kernel(now, KernelEvent::Route(route(0), Placed::Added));
+        }
+        assert_eq!((swept(&mut fib, now), fib.counters().installed), (vec![], 1));
+        let later = Timestamp::from_secs(2);
+        fib.handle_timeout(later);
+        assert_eq!((swept(&mut fib, later), fib.counters().installed), (vec![Output::Swept(1)], 0));
     }
 }
