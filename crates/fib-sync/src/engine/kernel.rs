@@ -68,6 +68,7 @@ impl FibSync {
         if let Some(slot) = self.table.find(route.prefix).filter(|_| ours) {
             // It may have taken the place of ours or have come beside it; only a dump tells.
             if self.drop_actual(slot, |known| known.metric == route.metric && known.tos == route.tos) {
+                self.flaps.note(route.prefix, self.now);
                 self.counters.repairs += 1;
                 self.dumps.want();
             }
