@@ -22,7 +22,9 @@
 //!   replaced in place; where the metric changes the new route is there before the old one goes; deletions come last.
 //! - The kernel replaces whichever route has the key, a stranger's too. So all that it has reported is read before anything is
 //!   replaced, and after lost reports a dump. A stranger who comes between that and the write, which takes microseconds,
-//!   cannot be told from ours: the kernel knows no "replace if".
+//!   cannot be told from ours: the kernel knows no "replace if". Where reports are lost after each dump, ours is deleted by
+//!   its full description and the new one made where nobody has the key: that touches no stranger, but for a moment there
+//!   is no route.
 //! - A destination whose route has changed four times in a tenth of a second waits until that is over: the last state counts.
 //! - The kernel is read at the start, after lost events or answers, and where it changes routes without saying so: at most
 //!   one dump at a time, 100 ms apart.

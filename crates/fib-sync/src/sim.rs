@@ -162,6 +162,39 @@ fn a_stranger_of_whom_the_report_was_lost_is_left_alone() {
     }
 }
 
+/// Where each dump is followed by a loss no dump says whose is what. What is to be changed or to go does so all the same after
+/// a few of them, and no stranger is touched.
+#[test]
+fn changes_arrive_also_where_each_dump_is_followed_by_a_loss() {
+    let mut world = World::new(settings(NexthopObjects::Never), 1);
+    for prefix in ["10.1.0.0/16", "10.2.0.0/16", "10.3.0.0/16"] {
+        world.learn(prefix, &["192.0.2.2"]);
+    }
+    world.run_until_quiet();
+    world.dump_again();
+    world.react();
+    world.learn("10.1.0.0/16", &["198.51.100.2"]);
+    world.learn("10.2.0.0/16", &[]);
+    world.react();
+    let before = world.ours();
+    assert_eq!(before.len(), 3);
+    for _ in 0..3 {
+        world.dump_again();
+        world.later(std::time::Duration::from_millis(200));
+        world.react_with_dump();
+    }
+    let (moved, left) = ("10.1.0.0/16 1024 198.51.100.2@2", "10.3.0.0/16 1024 192.0.2.2@1");
+    assert_eq!(world.ours(), [moved, left]);
+    world.stranger_takes("10.3.0.0/16");
+    world.lose_reports();
+    world.learn("10.3.0.0/16", &["198.51.100.2"]);
+    world.react();
+    assert_eq!(world.ours(), [moved]);
+    world.run_until_quiet();
+    assert_eq!((world.ours(), world.conflicts()), (vec![moved.to_owned()], 1));
+    world.check("in the end");
+}
+
 /// The same where the report has only not been read yet.
 #[test]
 fn a_stranger_of_whom_nobody_has_heard_yet_is_left_alone() {
@@ -252,6 +285,25 @@ fn who_deletes_a_route_again_and_again_is_not_answered_each_time() {
     for _ in 0..1000 {
         world.later(std::time::Duration::from_micros(20));
         world.delete("10.1.0.0/16");
+        world.react();
+    }
+    assert_eq!((world.ours(), world.written()), (Vec::new(), 4));
+    world.run_until_quiet();
+    assert_eq!((world.ours(), world.written()), (vec!["10.1.0.0/16 1024 192.0.2.2@1".to_owned()], 5));
+}
+
+/// The same where he takes its place and goes again.
+#[test]
+fn who_takes_the_place_of_a_route_again_and_again_is_not_answered_each_time() {
+    let mut world = World::new(settings(NexthopObjects::Never), 1);
+    world.learn("10.1.0.0/16", &["192.0.2.2"]);
+    world.run_until_quiet();
+    for _ in 0..1000 {
+        world.later(std::time::Duration::from_micros(20));
+        if !world.ours().is_empty() {
+            world.stranger_takes("10.1.0.0/16");
+            world.stranger_goes("10.1.0.0/16");
+        }
         world.react();
     }
     assert_eq!((world.ours(), world.written()), (Vec::new(), 4));

@@ -20,6 +20,9 @@ const AUDIT: Duration = Duration::from_secs(60);
 /// Of a large one it is so many times as long as the dump takes: one part in 500 of the time of a processor.
 const AUDIT_SHARE: u32 = 500;
 
+/// After so many dumps that did not end the blindness nothing waits for the next one.
+const IN_VAIN: u8 = 3;
+
 /// Whether a dump says everything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DumpEnd {
@@ -36,6 +39,10 @@ pub(super) struct Dumps {
     complete: bool,
     /// Reports were lost since the last whole dump: what we take to be ours may be a stranger's by now.
     blind: bool,
+    /// How many dumps have ended since something could last be written with open eyes, and reports were lost.
+    in_vain: u8,
+    /// It is not over yet: reports were lost since something could last be written with open eyes.
+    losing: bool,
     begun: Option<Timestamp>,
     /// When the next one is read if nothing asks for one.
     audit_at: Option<Timestamp>,
@@ -51,7 +58,25 @@ impl Dumps {
     /// Reports were lost.
     pub(super) fn lost(&mut self) {
         self.blind = true;
+        self.losing = true;
         self.wanted = true;
+    }
+
+    /// Writes were planned, and nothing had to wait for a dump.
+    pub(super) fn seen(&mut self) {
+        if !self.blind {
+            self.losing = false;
+            self.in_vain = 0;
+        }
+    }
+
+    /// Reports are lost faster than dumps can make up for it: what is to be changed is changed without them.
+    pub(super) fn is_in_vain(&self) -> bool {
+        self.in_vain >= IN_VAIN
+    }
+
+    fn ended(&mut self) {
+        self.in_vain = if self.losing { self.in_vain.saturating_add(1) } else { 0 };
     }
 
     pub(super) fn is_blind(&self) -> bool {
@@ -166,9 +191,13 @@ impl FibSync {
         self.advance(now);
         self.dumps.running = false;
         self.counters.dumps += 1;
+        self.dumps.ended();
         match end {
             DumpEnd::Interrupted => {
                 self.dumps.wanted = true;
+                if self.dumps.is_in_vain() && self.dumps.complete {
+                    self.mark_unsure();
+                }
                 return;
             }
             DumpEnd::Complete => {
@@ -193,17 +222,22 @@ impl FibSync {
         for slot in touched {
             self.mark(slot);
         }
-        let unsure = std::mem::take(&mut self.unsure);
-        let unsure = unsure.into_iter().chain(self.conflicts.keys().copied()).chain(self.refused.prefixes());
-        let unsure: Vec<Slot> = unsure.filter_map(|prefix| self.table.find(prefix)).collect();
-        for slot in unsure {
-            self.mark(slot);
-        }
+        self.mark_unsure();
         if !self.dumps.complete {
             self.dumps.complete = true;
             self.start_stale_time();
             self.settle();
             self.outputs.push_back(Output::Ready);
+        }
+    }
+
+    /// What waited for a dump, and what a dump may have made possible, is planned again.
+    fn mark_unsure(&mut self) {
+        let unsure = std::mem::take(&mut self.unsure);
+        let unsure = unsure.into_iter().chain(self.conflicts.keys().copied()).chain(self.refused.prefixes());
+        let unsure: Vec<Slot> = unsure.filter_map(|prefix| self.table.find(prefix)).collect();
+        for slot in unsure {
+            self.mark(slot);
         }
     }
 }
@@ -269,7 +303,7 @@ mod tests {
         kinds
     }
 
-    /// Only a whole dump that began after the last loss says whose is what.
+    /// Only a whole dump that began after the last loss says whose is what; a few dumps later it is done without.
     #[test]
     fn nothing_is_replaced_before_a_whole_dump_has_followed_the_loss() {
         let now = Timestamp::from_secs(1);
@@ -283,8 +317,14 @@ mod tests {
         assert_eq!(moved(&mut fib, now, 5), []);
         dump(&mut fib, now, Some(KernelEvent::Overrun), DumpEnd::Complete);
         assert_eq!(moved(&mut fib, now, 6), []);
+        dump(&mut fib, now, Some(KernelEvent::Overrun), DumpEnd::Complete);
+        assert_eq!(moved(&mut fib, now, 7), [WriteKind::Delete, WriteKind::Create]);
         dump(&mut fib, now, None, DumpEnd::Complete);
-        assert_eq!(moved(&mut fib, now, 7), [WriteKind::Replace]);
+        assert_eq!(moved(&mut fib, now, 8), [WriteKind::Replace]);
+        fib.handle_kernel(now, KernelEvent::Overrun);
+        assert_eq!(moved(&mut fib, now, 9), [], "the losses of before do not count any more");
+        dump(&mut fib, now, None, DumpEnd::Complete);
+        assert_eq!(moved(&mut fib, now, 10), [WriteKind::Replace]);
         assert_eq!((fib.counters().pending, fib.wants_dump(Timestamp::from_secs(2))), (0, false));
     }
 }

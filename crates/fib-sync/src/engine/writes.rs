@@ -134,7 +134,8 @@ impl FibSync {
     ///
     /// The kernel puts a route in the place of whichever has the key, also of a stranger's. So nothing is replaced unless
     /// all was [`Heard`]; until then [`FibSync::wants_to_hear`] says so. After reports were lost, nothing is replaced before
-    /// a dump has told whose is what.
+    /// a dump has told whose is what; where reports are lost after each dump, a route of ours goes by its full description
+    /// and the new one is made where nobody has the key.
     pub fn poll_writes(&mut self, most: usize, heard: Heard, writes: &mut Vec<Write>) {
         if !self.dumps.is_ready() || !self.in_flight.is_empty() {
             return;
@@ -154,10 +155,13 @@ impl FibSync {
         }
         while self.in_flight.len() < most
             && self.dirty.is_empty()
-            && !self.dumps.is_wanted()
+            && !self.deletions_wait_for_dump()
             && let Some(slot) = self.deletions.pop_front()
         {
             self.plan_slot(slot, Deletions::Now, heard, writes);
+        }
+        if !self.to_hear {
+            self.dumps.seen();
         }
         if self.in_flight.is_empty() && !self.to_hear {
             self.poll_object_deletions(most, writes);
@@ -176,7 +180,7 @@ impl FibSync {
     #[must_use]
     pub fn is_settled(&self) -> bool {
         let told = self.swept_told || self.stale == Stale::Kept;
-        let waits = self.dumps.is_wanted() && !self.deletions.is_empty();
+        let waits = self.deletions_wait_for_dump() && !self.deletions.is_empty();
         let quiet = self.is_quiet() || (waits && self.dirty.is_empty() && self.in_flight.is_empty());
         quiet && !self.unsettled && self.dirty_groups.is_empty() && self.objects.is_empty() && (told || waits)
     }
@@ -184,7 +188,11 @@ impl FibSync {
     /// What is only to be taken away waits for what is to be made, and for a dump that may show that what we take to be
     /// there in its place is not.
     fn deletions_wait(&self) -> bool {
-        !self.dirty.is_empty() || !self.in_flight.is_empty() || self.dumps.is_wanted()
+        !self.dirty.is_empty() || !self.in_flight.is_empty() || self.deletions_wait_for_dump()
+    }
+
+    fn deletions_wait_for_dump(&self) -> bool {
+        self.dumps.is_wanted() && !self.dumps.is_in_vain()
     }
 
     /// Whether nothing is to be written.
@@ -217,6 +225,9 @@ impl FibSync {
             return;
         }
         match plan.write {
+            Some(Step::Replace { metric, target }) if self.dumps.is_blind() && self.dumps.is_in_vain() => {
+                self.change(slot, metric, target, writes);
+            }
             Some(Step::Replace { .. }) if self.dumps.is_blind() => {
                 self.table.entry_mut(slot).dirty = false;
                 self.unsure.insert(prefix);
@@ -244,6 +255,18 @@ impl FibSync {
         for step in plan.deletions {
             self.send(slot, prefix, step, writes);
         }
+    }
+
+    /// Puts a route in place of ours where it is not known whether ours is still there: the kernel deletes only what is
+    /// described in full, and creates only where nobody has the key. In between there is none.
+    fn change(&mut self, slot: Slot, metric: u32, target: Arc<crate::route::Target>, writes: &mut Vec<Write>) {
+        let entry = self.table.entry(slot);
+        let prefix = entry.prefix;
+        let ours = entry.actual.iter().find(|known| known.tos == 0 && known.metric == metric).cloned();
+        if let Some(ours) = ours {
+            self.send(slot, prefix, Step::Delete(ours), writes);
+        }
+        self.send(slot, prefix, Step::Create { metric, target }, writes);
     }
 
     fn note_conflict(&mut self, prefix: Prefix, conflict: Option<u8>) {
