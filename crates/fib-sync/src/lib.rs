@@ -20,11 +20,12 @@
 //!   dump finds them. A stranger's route under our key is left, reported, and followed when it goes.
 //! - What is there is not written again. A key that is not known as ours is made with `CREATE | EXCL`, one that is ours is
 //!   replaced in place; where the metric changes the new route is there before the old one goes; deletions come last.
-//! - The kernel replaces whichever route has the key, a stranger's too. So all that it has reported is read before anything is
-//!   replaced, and after lost reports a dump. A stranger who comes between that and the write, which takes microseconds,
+//! - The kernel replaces whichever route has the key, a stranger's too. So all that it has reported is read before any route
+//!   is replaced, and after lost reports a dump. A stranger who comes between that and the write, which takes microseconds,
 //!   cannot be told from ours: the kernel knows no "replace if". Where reports are lost after each dump, ours is deleted by
 //!   its full description and the new one made where nobody has the key: that touches no stranger, but for a moment there
-//!   is no route.
+//!   is no route. Nexthop objects are replaced without waiting: whoever takes the number of one of ours, and is not known
+//!   yet to have done so, may lose it.
 //! - A destination whose route has changed four times in a tenth of a second waits until that is over: the last state counts.
 //! - The kernel is read at the start, after lost events or answers, and where it changes routes without saying so: at most
 //!   one dump at a time, 100 ms apart.
