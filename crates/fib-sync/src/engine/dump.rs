@@ -75,6 +75,11 @@ impl Dumps {
         self.in_vain >= IN_VAIN
     }
 
+    /// No other dump is read.
+    pub(super) fn give_up(&mut self) {
+        self.in_vain = IN_VAIN;
+    }
+
     fn ended(&mut self) {
         self.in_vain = if self.losing { self.in_vain.saturating_add(1) } else { 0 };
     }
@@ -232,7 +237,7 @@ impl FibSync {
     }
 
     /// What waited for a dump, and what a dump may have made possible, is planned again.
-    fn mark_unsure(&mut self) {
+    pub(super) fn mark_unsure(&mut self) {
         let unsure = std::mem::take(&mut self.unsure);
         let unsure = unsure.into_iter().chain(self.conflicts.keys().copied()).chain(self.refused.prefixes());
         let unsure: Vec<Slot> = unsure.filter_map(|prefix| self.table.find(prefix)).collect();
@@ -325,6 +330,43 @@ mod tests {
         assert_eq!(moved(&mut fib, now, 9), [], "the losses of before do not count any more");
         dump(&mut fib, now, None, DumpEnd::Complete);
         assert_eq!(moved(&mut fib, now, 10), [WriteKind::Replace]);
+    }
+
+    /// There is no other dump when the program ends.
+    #[test]
+    fn what_waits_for_a_dump_is_written_at_the_end() {
+        let now = Timestamp::from_secs(1);
+        let mut fib = FibSync::new(Settings::default());
+        dump(&mut fib, now, None, DumpEnd::Complete);
+        fib.handle_kernel(now, KernelEvent::Overrun);
+        assert_eq!((moved(&mut fib, now, 3), fib.counters().pending), (vec![], 1));
+        fib.hurry(now);
+        let mut writes = Vec::new();
+        fib.poll_writes(10, Heard::Some, &mut writes);
+        let kinds = writes.iter().map(|write| match write {
+            Write::Route(kind, _) | Write::Object(kind, _) => *kind,
+        });
+        assert_eq!(kinds.collect::<Vec<_>>(), [WriteKind::Delete, WriteKind::Create]);
+        fib.handle_results(now, &[]);
+        assert_eq!(fib.counters().pending, 0);
+    }
+
+    /// Nor is there another time for a destination that changes too fast.
+    #[test]
+    fn what_flaps_is_written_at_the_end() {
+        let now = Timestamp::from_secs(1);
+        let mut fib = FibSync::new(Settings::default());
+        dump(&mut fib, now, None, DumpEnd::Complete);
+        for last in [3, 4, 5, 6] {
+            assert_eq!(moved(&mut fib, now, last), [WriteKind::Replace]);
+        }
+        assert_eq!((moved(&mut fib, now, 7), fib.counters().pending), (vec![], 1));
+        fib.hurry(now);
+        let mut writes = Vec::new();
+        fib.poll_writes(10, Heard::All, &mut writes);
+        assert!(matches!(writes.as_slice(), [Write::Route(WriteKind::Replace, _)]), "{writes:?}");
+        fib.handle_results(now, &[]);
+        assert_eq!(fib.counters().pending, 0);
         assert_eq!((fib.counters().pending, fib.wants_dump(Timestamp::from_secs(2))), (0, false));
     }
 }

@@ -66,6 +66,13 @@ impl Flaps {
         self.due
     }
 
+    /// All that wait, whatever the time; changes are counted anew.
+    pub(super) fn take_all(&mut self) -> BTreeSet<Prefix> {
+        self.changes.clear();
+        self.due = None;
+        std::mem::take(&mut self.waiting)
+    }
+
     /// Those that have waited long enough.
     pub(super) fn take_due(&mut self, now: Timestamp) -> BTreeSet<Prefix> {
         if self.due.is_none_or(|due| due > now) {

@@ -49,6 +49,20 @@ impl FibSync {
         }
     }
 
+    /// The program ends: what waits for its time, or for a dump, is written as well as it can be now. To be called once.
+    pub fn hurry(&mut self, now: Timestamp) {
+        self.advance(now);
+        self.dumps.give_up();
+        for prefix in self.flaps.take_all() {
+            if let Some(slot) = self.table.find(prefix) {
+                self.mark(slot);
+            }
+        }
+        if self.dumps.is_ready() {
+            self.mark_unsure();
+        }
+    }
+
     /// The time of a group that cannot be resolved is over.
     fn give_up(&mut self, id: GroupId) {
         let hold = self.settings.unresolved_time;

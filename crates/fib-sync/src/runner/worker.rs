@@ -69,11 +69,13 @@ pub(super) struct Worker {
     /// Until when the thread sleeps, if nobody wakes it.
     asleep_until: Option<Timestamp>,
     reopened: Option<Instant>,
+    /// It was told to stop: what waits was hurried, once.
+    hurried: bool,
 }
 
 impl Worker {
     pub(super) fn new(parts: Parts) -> Self {
-        Self { parts, news: News::default(), outputs: Vec::new(), asleep_until: None, reopened: None }
+        Self { parts, news: News::default(), outputs: Vec::new(), asleep_until: None, reopened: None, hurried: false }
     }
 
     fn now(&self) -> Timestamp {
@@ -159,7 +161,7 @@ impl Worker {
     }
 
     fn take_commands(&mut self, now: Timestamp) -> Life {
-        let Parts { fib, shared, .. } = &mut self.parts;
+        let Self { parts: Parts { fib, shared, .. }, hurried, .. } = self;
         let commands = {
             let mut queue = shared.lock();
             if queue.paths > 0 {
@@ -179,6 +181,9 @@ impl Worker {
                 Command::Query(query) => query(fib),
                 Command::Stop => life = Life::Stop,
             }
+        }
+        if life == Life::Stop && !mem::replace(hurried, true) {
+            fib.hurry(now);
         }
         life
     }
