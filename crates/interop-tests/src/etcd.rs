@@ -193,7 +193,7 @@ impl EtcdClient {
         self.call_as(token.as_deref(), method, body)
     }
 
-    /// [`Etcd::call`] with a token of [`Etcd::log_in`].
+    /// A call with a token that a login gave.
     ///
     /// # Errors
     /// What came instead of an answer.

@@ -1,7 +1,7 @@
 //! The route reflector: a configuration file in, a running speaker out; or a datastore in, from which it takes its peers.
 //!
 //! With a file, SIGHUP reads it anew and applies the difference; a file that is not valid leaves the running configuration as
-//! it is. With a datastore every change of it is applied ([`followed`]). SIGTERM and SIGINT end it: where graceful restart was
+//! it is. With a datastore every change of it is applied (`followed`). SIGTERM and SIGINT end it: where graceful restart was
 //! negotiated, so that peers keep its routes.
 
 mod args;
