@@ -26,6 +26,8 @@ use self::attempts::Attempts;
 
 /// What was written is not written again sooner, whatever the Node says meanwhile.
 const WRITTEN: Duration = Duration::from_secs(60);
+/// How often the condition is looked at: somebody else may write it, or make the Node anew.
+const CONDITION: Duration = Duration::from_secs(60);
 /// How long the end of the process waits until its condition is written.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -84,9 +86,8 @@ type Annotations = Vec<(&'static str, String)>;
 enum Condition {
     /// It is not for us to say yet.
     Open,
-    /// It is to be written then.
+    /// It is to be looked at then, and written where it is other.
     Due(Instant),
-    Written,
 }
 
 /// What the steward is given by those whom it works with.
@@ -128,7 +129,7 @@ impl Steward {
         loop {
             let due = match self.condition {
                 Condition::Due(at) => Some(at),
-                Condition::Open | Condition::Written => None,
+                Condition::Open => None,
             };
             let (look_at, due) = (self.look_at, due);
             tokio::select! {
@@ -271,7 +272,7 @@ impl Steward {
     async fn clear_condition(&mut self) {
         match self.writer.set_network(Reachable::Yes).await {
             Ok(()) => {
-                self.condition = Condition::Written;
+                self.condition = Condition::Due(Instant::now() + CONDITION);
                 self.condition_attempts.succeeded();
                 self.note_condition(None);
             }
@@ -322,7 +323,7 @@ impl Steward {
 /// Says to the cluster that the node's workloads cannot be relied on any more. Waits a moment at most.
 pub(crate) async fn farewell(writer: &KubernetesWriter) {
     match timeout(FAREWELL, writer.set_network(Reachable::No)).await {
-        Ok(Ok(())) => info!("the condition NetworkUnavailable of the Node is True"),
+        Ok(Ok(())) => info!("the condition NetworkUnavailable of the Node is True, or is somebody else's"),
         Ok(Err(error)) => warn!("{error}"),
         Err(_) => warn!("the API server did not take the condition NetworkUnavailable in time"),
     }

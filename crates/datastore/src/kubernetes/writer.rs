@@ -20,6 +20,8 @@ use super::source::KubernetesOptions;
 const ATTEMPTS: u32 = 3;
 /// Who says what events say.
 const COMPONENT: &str = "heddle";
+/// The reason of the condition that Heddle writes while it runs.
+const UP: &str = "HeddleIsUp";
 
 /// Whether packets reach the workloads of a node, as the condition `NetworkUnavailable` of a Node says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,7 +83,7 @@ impl KubernetesWriter {
     }
 
     /// Brings the condition `NetworkUnavailable` of the Kubernetes node to what is. Where it is that already nothing is
-    /// written, whoever wrote it. `nodes`: `get`; `nodes/status`: `patch`.
+    /// written, whoever wrote it; that the network is gone is said only where Heddle said that it is there. `nodes`: `get`; `nodes/status`: `patch`.
     ///
     /// # Errors
     /// It was not done.
@@ -90,16 +92,13 @@ impl KubernetesWriter {
         let node = self.options.kubernetes_node.as_ref().unwrap_or(&self.options.node);
         let path = node_path(node);
         let (status, reason, message) = match reachable {
-            Reachable::Yes => ("False", "HeddleIsUp", "Heddle routes for the workloads of this node"),
+            Reachable::Yes => ("False", UP, "Heddle routes for the workloads of this node"),
             Reachable::No => {
                 ("True", "HeddleIsDown", "Heddle has been stopped on this node; its routes stay as they were")
             }
         };
         let present = self.server.get_json(&what, &path).await?;
-        let conditions = present.get("status").and_then(|s| s.get("conditions")?.as_array());
-        let same = |condition: &Value| condition.get("type") == Some(&json!("NetworkUnavailable"));
-        let present = conditions.into_iter().flatten().find(|c| same(c)).and_then(|c| c.get("status")?.as_str());
-        if present == Some(status) {
+        if !differs(&present, reachable) {
             return Ok(());
         }
         let now = now();
@@ -190,7 +189,44 @@ fn node_path(node: &str) -> String {
     format!("{}/{}/{node}", api_path("v1"), plural(Kind::Node))
 }
 
+/// Whether the condition of a Node is to be written.
+fn differs(node: &Value, reachable: Reachable) -> bool {
+    let conditions = node.get("status").and_then(|s| s.get("conditions")?.as_array());
+    let same = |condition: &Value| condition.get("type") == Some(&json!("NetworkUnavailable"));
+    let present = conditions.into_iter().flatten().find(|c| same(c));
+    let has = |field: &str, value: &str| present.and_then(|c| c.get(field)?.as_str()) == Some(value);
+    match reachable {
+        Reachable::Yes => !has("status", "False"),
+        Reachable::No => has("reason", UP) && !has("status", "True"),
+    }
+}
+
 /// The time as the API server has it: whole seconds, UTC.
 fn now() -> String {
     k8s_openapi::jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What somebody else says of the network stays, unless it says that there is none while there is.
+    #[test]
+    fn a_condition_is_written_where_it_is_other_and_taken_back_where_it_is_ours() {
+        let node = |status: &str, reason: &str| {
+            let network = json!({ "type": "NetworkUnavailable", "status": status, "reason": reason });
+            json!({ "status": { "conditions": [{ "type": "Ready", "status": "True", "reason": UP }, network] } })
+        };
+        for (present, on_start, at_the_end) in [
+            (json!({}), true, false),
+            (node("True", "NoRouteCreated"), true, false),
+            (node("Unknown", "Whoever"), true, false),
+            (node("False", "CalicoIsUp"), false, false),
+            (node("False", "HeddleIsUp"), false, true),
+            (node("True", "HeddleIsDown"), true, false),
+        ] {
+            let found = (differs(&present, Reachable::Yes), differs(&present, Reachable::No));
+            assert_eq!(found, (on_start, at_the_end), "{present}");
+        }
+    }
 }
