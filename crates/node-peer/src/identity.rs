@@ -7,6 +7,7 @@
 //! is over, whatever changes meanwhile.
 
 mod attempts;
+mod events;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use crate::address::{Listing, Plan, Wishes, plan, read};
 use crate::state::Runs;
 
 use self::attempts::Attempts;
+use self::events::Events;
 
 /// What was written is not written again sooner, whatever the Node says meanwhile.
 const WRITTEN: Duration = Duration::from_secs(60);
@@ -74,8 +76,8 @@ pub(crate) struct Steward {
     condition_failed: Option<String>,
     /// What was seen at the last look.
     seen: Identity,
-    /// Events that were told, and why no more of them are.
-    events: BTreeSet<String>,
+    /// Events, and why no more of them are told.
+    events: Events,
     events_failed: Option<String>,
 }
 
@@ -119,7 +121,7 @@ impl Steward {
             condition: Condition::Open,
             condition_failed: None,
             seen: Identity::default(),
-            events: BTreeSet::new(),
+            events: Events::default(),
             events_failed: None,
         }
     }
@@ -131,7 +133,7 @@ impl Steward {
                 Condition::Due(at) => Some(at),
                 Condition::Open => None,
             };
-            let (look_at, due) = (self.look_at, due);
+            let (look_at, due, tell_at) = (self.look_at, due, self.events.due(Instant::now()));
             tokio::select! {
                 event = self.watch.next() => {
                     let Some(event) = event else { return };
@@ -148,9 +150,11 @@ impl Steward {
                     }
                 }
                 () = until(due) => self.clear_condition().await,
+                () = until(tell_at) => self.tell_events().await,
                 Ok(()) = self.conflicts.changed() => {
                     let conflicts = self.conflicts.borrow_and_update().clone();
-                    self.tell_events("Conflict", conflicts).await;
+                    self.events.are("Conflict", conflicts);
+                    self.tell_events().await;
                 }
             }
         }
@@ -178,7 +182,8 @@ impl Steward {
         let conflicts: BTreeSet<String> = found.conflicts.iter().map(ToString::to_string).collect();
         let problems = conflicts.iter().cloned().chain(found.problems).collect();
         self.say(settled, found.addresses, problems);
-        self.tell_events("AddressConflict", conflicts).await;
+        self.events.are("AddressConflict", conflicts);
+        self.tell_events().await;
     }
 
     fn plan(&self, node: &Node, snapshot: &Snapshot, listing: &Listing) -> Plan {
@@ -292,31 +297,31 @@ impl Steward {
         self.publish();
     }
 
-    /// Tells what was not told yet. Without the right to it all else goes on.
-    async fn tell_events(&mut self, reason: &'static str, conflicts: BTreeSet<String>) {
-        for message in conflicts {
-            if self.events.contains(&message) {
-                continue;
-            }
+    /// Tells what was not told yet, as far as it may be now. Without the right to it all else goes on.
+    async fn tell_events(&mut self) {
+        while let Some((reason, message)) = self.events.next(Instant::now()) {
             let event = NodeEvent { kind: EventType::Warning, reason, message: message.clone() };
             let failed = match self.writer.tell(&event).await {
                 Ok(()) => {
-                    self.events.insert(message);
+                    self.events.were_told((reason, message), Instant::now());
                     None
                 }
-                Err(error @ KubernetesError::Forbidden { .. }) => Some(format!("no events are told: {error}")),
-                // The next conflict, or the next change of the nodes, brings another attempt.
-                Err(error) => Some(format!("an event was not told: {error}")),
+                Err(error) => {
+                    self.events.failed(Instant::now(), error.retry_after());
+                    let forbidden = matches!(error, KubernetesError::Forbidden { .. });
+                    let what = if forbidden { "no events are told" } else { "an event was not told" };
+                    Some(format!("{what}: {error}"))
+                }
             };
             if let Some(text) = failed.as_ref().filter(|_| self.events_failed != failed) {
                 warn!("{text}");
             }
             self.events_failed = failed;
-            self.publish();
-            if self.events_failed.is_some() {
-                return;
-            }
         }
+        if self.events.pending().is_none() {
+            self.events_failed = None;
+        }
+        self.publish();
     }
 }
 

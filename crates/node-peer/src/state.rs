@@ -122,9 +122,23 @@ impl NodeState {
     }
 
     fn publish_conflicts(&self, generated: &Generated) {
-        let of_us = |warning: &&Warning| match warning {
-            Warning::DuplicatePeer { .. } => true,
-            Warning::SharedRouterId { nodes, .. } => nodes.0 == self.node || nodes.1 == self.node,
+        let now: BTreeSet<String> = generated.warnings.iter().filter_map(|warning| self.conflict(warning)).collect();
+        self.conflicts.send_if_modified(|told| {
+            let is_other = *told != now;
+            *told = now;
+            is_other
+        });
+    }
+
+    /// What is told of a warning if it is a conflict of this node's: once for two peerings, however many peers both ask for.
+    fn conflict(&self, warning: &Warning) -> Option<String> {
+        match warning {
+            Warning::DuplicatePeer { used, ignored, .. } => Some(format!(
+                "{used} and {ignored} both ask for sessions with the same peers; those of {used} count (first by name)"
+            )),
+            Warning::SharedRouterId { nodes, .. } => {
+                (nodes.0 == self.node || nodes.1 == self.node).then(|| warning.to_string())
+            }
             // Who looks after the addresses tells of them.
             Warning::SharedAddress { .. }
             | Warning::MissingPassword { .. }
@@ -138,14 +152,8 @@ impl NodeState {
             | Warning::UnknownWorkloadPeer { .. }
             | Warning::OtherReflectorAs { .. }
             | Warning::UnusedReflector { .. }
-            | Warning::ReflectorTakenForNode { .. } => false,
-        };
-        let now: BTreeSet<String> = generated.warnings.iter().filter(of_us).map(ToString::to_string).collect();
-        self.conflicts.send_if_modified(|told| {
-            let is_other = *told != now;
-            *told = now;
-            is_other
-        });
+            | Warning::ReflectorTakenForNode { .. } => None,
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
