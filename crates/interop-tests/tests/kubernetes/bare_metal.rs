@@ -61,8 +61,11 @@ pub(crate) fn strangers() {
         site.await_report(&format!("says: {text}"), |report| {
             report["datastore"]["last_error"].to_string().contains(text)
         });
-        let log = site.log();
-        assert!(log.contains(text), "{text}: {log}");
+        // The report may be read before the line is written.
+        let log = wait_for(&format!("the log says: {text}"), PATIENCE, || {
+            let log = site.log();
+            if log.contains(text) { Ok(log) } else { Err(log) }
+        });
         assert!(!log.contains(USER.1), "no password is in the log: {log}");
     };
     let other = Authority::new();
