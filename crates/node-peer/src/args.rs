@@ -76,7 +76,11 @@ impl Args {
     }
 }
 
-fn confinement_part(text: &str) -> Result<ConfinementPart, String> {
+/// A part of what the process takes away from itself, by its name.
+///
+/// # Errors
+/// The names that there are.
+pub fn confinement_part(text: &str) -> Result<ConfinementPart, String> {
     ConfinementPart::named(text.trim()).ok_or_else(|| "one of dumps, capabilities, seccomp, landlock".to_owned())
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use heddle_confinement::{Needs, Programs, Routes, folder_of_socket, folders};
 use heddle_datastore::{EtcdFiles, KubernetesFiles};
 
-use crate::{Args, ContextArgs, DatastorePlace};
+use crate::{Args, ContextArgs, DatastorePlace, EtcdArgs, KubernetesArgs};
 
 /// The settings of the kernel that `--manage-sysctls` writes.
 const SYSCTLS: &str = "/proc/sys/net";
@@ -15,23 +15,31 @@ const DEEPEST: u32 = 8;
 
 /// What the command line comes to.
 pub(crate) fn needs(args: &Args, context: &ContextArgs) -> Needs {
-    let (mut reads, programs) = match &args.datastore {
-        DatastorePlace::Folder(folder) => (datastore(folder), Programs::Unused),
-        DatastorePlace::Kubernetes => {
-            let KubernetesFiles { files, folders: more, programs } =
-                KubernetesFiles::of(context.kubernetes.kubeconfig.0.as_deref());
-            let reads = files.iter().flat_map(|file| folders(file)).chain(more).collect();
-            (reads, if programs { Programs::Started } else { Programs::Unused })
-        }
-        DatastorePlace::Etcd => {
-            let EtcdFiles { files, folders: more } = EtcdFiles::of(context.etcd.files());
-            (files.iter().flat_map(|file| folders(file)).chain(more).collect(), Programs::Unused)
-        }
-    };
+    let (mut reads, programs) = args.datastore.needs(&context.kubernetes, Some(&context.etcd));
     reads.push(context.endpoint_folder());
     let sysctls = args.manage_sysctls.then(|| PathBuf::from(SYSCTLS));
     let writes = folder_of_socket(&args.socket).into_iter().chain(args.status_dir.clone()).chain(sysctls).collect();
     Needs { routes: Routes::Written, programs, reads, writes }
+}
+
+impl DatastorePlace {
+    /// What is read on the way to it, now and later, and whether that starts programs; nothing of etcd for whoever reads none.
+    #[must_use]
+    pub fn needs(&self, kubernetes: &KubernetesArgs, etcd: Option<&EtcdArgs>) -> (Vec<PathBuf>, Programs) {
+        match self {
+            Self::Folder(folder) => (datastore(folder), Programs::Unused),
+            Self::Kubernetes => {
+                let KubernetesFiles { files, folders: more, programs } =
+                    KubernetesFiles::of(kubernetes.kubeconfig.0.as_deref());
+                let reads = files.iter().flat_map(|file| folders(file)).chain(more).collect();
+                (reads, if programs { Programs::Started } else { Programs::Unused })
+            }
+            Self::Etcd => {
+                let EtcdFiles { files, folders: more } = EtcdFiles::of(etcd.into_iter().flat_map(EtcdArgs::files));
+                (files.iter().flat_map(|file| folders(file)).chain(more).collect(), Programs::Unused)
+            }
+        }
+    }
 }
 
 /// The folder of manifests, which may be moved away and another one, or a link to one, be put in its place: then it is what is in

@@ -32,7 +32,7 @@ use heddle_speaker::daemon;
 use tracing::error;
 
 pub use address::AddressArgs;
-pub use args::{Args, DEFAULT_SOCKET};
+pub use args::{Args, DEFAULT_SOCKET, confinement_part};
 pub use context::{ContextArgs, endpoints};
 pub use place::{DatastorePlace, EtcdArgs, KubernetesArgs, PlaceError};
 

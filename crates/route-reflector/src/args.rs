@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use heddle_bgp_core::{Asn, BgpId, ClusterId};
 use heddle_config::{Confinement, ConfinementPart};
 use heddle_config_gen::{NodeContext, ReflectorContext};
-use heddle_node_peer::{DatastorePlace, KubernetesArgs};
+use heddle_node_peer::{DatastorePlace, KubernetesArgs, confinement_part};
 
 /// What the command line says.
 #[derive(Clone, Debug, clap::Parser)]
@@ -107,10 +107,6 @@ fn bgp_id(text: &str) -> Result<BgpId, String> {
     // RFC 6286 §2.1: any number of four octets but 0.
     let id = text.parse::<std::net::Ipv4Addr>().ok().filter(|ip| !ip.is_unspecified());
     id.map(|ip| BgpId(ip.into())).ok_or_else(|| "four numbers as in 192.0.2.1, not 0.0.0.0".to_owned())
-}
-
-fn confinement_part(text: &str) -> Result<ConfinementPart, String> {
-    ConfinementPart::named(text.trim()).ok_or_else(|| "one of dumps, capabilities, seccomp, landlock".to_owned())
 }
 
 #[cfg(test)]

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use heddle_config::{Config, Log};
 use heddle_config_gen::{Generated, ReflectorContext, generate_reflector};
-use heddle_confinement::{Needs, Programs, Routes, folder_of_socket, folders};
-use heddle_datastore::{Datastore, FileSource, KubernetesError, KubernetesFiles, KubernetesOptions};
+use heddle_confinement::{Needs, Routes, folder_of_socket};
+use heddle_datastore::{Datastore, FileSource, KubernetesError, KubernetesOptions};
 use heddle_node_peer::DatastorePlace;
 use heddle_resources::Snapshot;
 use heddle_speaker::daemon::{self, Asked, Confined, Notice, SetLevel, Signals, notify};
@@ -98,19 +98,7 @@ async fn datastore(
 
 /// What the process goes on to need when it confines itself.
 fn needs(args: &Args, place: &DatastorePlace) -> Needs {
-    let (reads, programs) = match place {
-        // It is refused.
-        DatastorePlace::Etcd => (Vec::new(), Programs::Unused),
-        DatastorePlace::Folder(folder) => {
-            (folders(folder).into_iter().chain([folder.clone()]).collect(), Programs::Unused)
-        }
-        DatastorePlace::Kubernetes => {
-            let KubernetesFiles { files, folders: more, programs } =
-                KubernetesFiles::of(args.followed.kubernetes.kubeconfig.0.as_deref());
-            let reads = files.iter().flat_map(|file| folders(file)).chain(more).collect();
-            (reads, if programs { Programs::Started } else { Programs::Unused })
-        }
-    };
+    let (reads, programs) = place.needs(&args.followed.kubernetes, None);
     let writes = folder_of_socket(&socket(args)).into_iter().collect();
     Needs { routes: Routes::Untouched, programs, reads, writes }
 }
