@@ -5,6 +5,7 @@
 
 mod detect;
 mod listing;
+mod memory;
 mod method;
 mod plan;
 #[cfg(test)]
@@ -12,6 +13,7 @@ mod tests;
 mod wishes;
 
 pub(crate) use listing::{Listing, read};
-pub(crate) use plan::{Plan, plan};
+pub(crate) use memory::Memory;
+pub(crate) use plan::{Plan, interfaces, plan};
 pub use wishes::AddressArgs;
 pub(crate) use wishes::{WishError, Wishes};

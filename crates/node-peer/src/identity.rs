@@ -20,16 +20,18 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{info, warn};
 
-use crate::address::{Listing, Plan, Wishes, plan, read};
+use crate::address::{Listing, Memory, Plan, Wishes, interfaces, plan, read};
 use crate::state::Runs;
 
-use self::attempts::Attempts;
+use self::attempts::{Attempts, cut};
 use self::events::Events;
 
 /// What was written is not written again sooner, whatever the Node says meanwhile.
 const WRITTEN: Duration = Duration::from_secs(60);
 /// How often the condition is looked at: somebody else may write it, or make the Node anew.
 const CONDITION: Duration = Duration::from_secs(60);
+/// A node that does not run for so long cannot be relied on, whatever its condition says.
+const IDLE: Duration = Duration::from_secs(30);
 /// How long the end of the process waits until its condition is written.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -65,6 +67,11 @@ pub(crate) struct Steward {
     conflicts: watch::Receiver<BTreeSet<String>>,
     told: watch::Sender<Identity>,
     snapshot: Option<Arc<Snapshot>>,
+    /// What earlier looks at this machine have found.
+    memory: Memory,
+    /// The interfaces that were written last.
+    interfaces: Option<String>,
+    interfaces_failed: Option<String>,
     /// What was written last, and when.
     written: Option<(Annotations, Instant)>,
     look_at: Option<Instant>,
@@ -81,7 +88,10 @@ pub(crate) struct Steward {
     events_failed: Option<String>,
 }
 
-type Annotations = Vec<(&'static str, String)>;
+type Annotations = Vec<(&'static str, Option<String>)>;
+
+/// Calico's annotation of the machine's interfaces.
+const INTERFACES: &str = "projectcalico.org/Interfaces";
 
 /// Whether the condition of the Node says that packets reach its workloads.
 #[derive(Clone, Copy, Debug)]
@@ -113,6 +123,9 @@ impl Steward {
             conflicts,
             told,
             snapshot: None,
+            memory: Memory::default(),
+            interfaces: None,
+            interfaces_failed: None,
             written: None,
             look_at: None,
             attempts: Attempts::default(),
@@ -145,11 +158,10 @@ impl Steward {
                 }
                 () = until(look_at) => self.look().await,
                 Ok(()) = self.runs.changed() => {
-                    if *self.runs.borrow_and_update() == Runs::Yes && matches!(self.condition, Condition::Open) {
-                        self.condition = Condition::Due(Instant::now());
-                    }
+                    self.runs.borrow_and_update();
+                    self.condition = Condition::Due(Instant::now());
                 }
-                () = until(due) => self.clear_condition().await,
+                () = until(due) => self.bring_condition().await,
                 () = until(tell_at) => self.tell_events().await,
                 Ok(()) = self.conflicts.changed() => {
                     let conflicts = self.conflicts.borrow_and_update().clone();
@@ -169,6 +181,9 @@ impl Steward {
         let Some(snapshot) = self.snapshot.clone() else { return };
         // The node waits for its Node, and says so.
         let Some(node) = snapshot.all::<Node>().find(|node| node.metadata.name == self.node).cloned() else { return };
+        if let Condition::Open = self.condition {
+            self.condition = Condition::Due(Instant::now() + IDLE);
+        }
         let wanted = self.wishes.wanted(&node);
         let listing = match tokio::task::spawn_blocking(move || read(&wanted)).await {
             Ok(Ok(listing)) => listing,
@@ -179,6 +194,9 @@ impl Steward {
         let found = self.plan(&node, &snapshot, &listing);
         self.look_at = found.again(&self.wishes).map(|pause| Instant::now() + pause);
         let settled = self.bring(&found).await;
+        if settled == Settled::Yes {
+            self.bring_interfaces(&listing).await;
+        }
         let conflicts: BTreeSet<String> = found.conflicts.iter().map(ToString::to_string).collect();
         let problems = conflicts.iter().cloned().chain(found.problems).collect();
         self.say(settled, found.addresses, problems);
@@ -186,9 +204,31 @@ impl Steward {
         self.tell_events().await;
     }
 
-    fn plan(&self, node: &Node, snapshot: &Snapshot, listing: &Listing) -> Plan {
+    fn plan(&mut self, node: &Node, snapshot: &Snapshot, listing: &Listing) -> Plan {
         let all: Vec<&Arc<Node>> = snapshot.all::<Node>().collect();
-        plan(&self.wishes, node, all.into_iter(), listing)
+        plan(&self.wishes, node, all.into_iter(), listing, &mut self.memory, Instant::now())
+    }
+
+    /// Writes the machine's interfaces where Calico's node does. Nothing waits for that.
+    async fn bring_interfaces(&mut self, listing: &Listing) {
+        let wanted = interfaces(&self.wishes, listing);
+        if wanted.is_none() || wanted == self.interfaces {
+            return;
+        }
+        let failed = match self.writer.annotate(&[(INTERFACES, wanted.clone())]).await {
+            Ok(()) => {
+                self.interfaces = wanted;
+                None
+            }
+            Err(error) => {
+                self.look_again_at(Instant::now() + cut(WRITTEN));
+                Some(format!("the machine's interfaces are not written into its Node: {error}"))
+            }
+        };
+        if let Some(text) = failed.as_ref().filter(|_| self.interfaces_failed != failed) {
+            warn!("{text}");
+        }
+        self.interfaces_failed = failed;
     }
 
     /// Writes what is other than wanted. Settled is what needs no writing, or cannot be written, now or for long.
@@ -210,7 +250,12 @@ impl Steward {
         match self.writer.annotate(&found.annotations).await {
             Ok(()) => {
                 for (name, value) in &found.annotations {
-                    info!(annotation = name, value = %value, "written into the Node");
+                    match value {
+                        Some(value) => info!(annotation = name, value = %value, "written into the Node"),
+                        None => {
+                            info!(annotation = name, "taken out of the Node: it is no address of this machine any more")
+                        }
+                    }
                 }
                 self.written = Some((found.annotations.clone(), now));
                 self.look_again_at(now + WRITTEN);
@@ -227,7 +272,12 @@ impl Steward {
                     warn!("{text}");
                 }
                 self.failed = Some(text);
-                self.attempts.settled(&error, now)
+                // A permission that is missing is not waited for.
+                if matches!(error, KubernetesError::Forbidden { .. }) {
+                    Settled::Yes
+                } else {
+                    self.attempts.settled(now)
+                }
             }
         }
     }
@@ -237,9 +287,14 @@ impl Steward {
     }
 
     fn cannot_look(&mut self, why: &str) {
-        self.look_at = Some(self.attempts.failed(Instant::now(), None));
+        let now = Instant::now();
+        self.look_at = Some(self.attempts.failed(now, None));
         let addresses = self.seen.addresses.clone();
-        self.say(Settled::Yes, addresses, vec![format!("the addresses of this machine cannot be read: {why}")]);
+        self.say(
+            self.attempts.settled(now),
+            addresses,
+            vec![format!("the addresses of this machine cannot be read: {why}")],
+        );
     }
 
     fn say(&mut self, settled: Settled, mut addresses: Vec<AddressReport>, problems: Vec<String>) {
@@ -265,7 +320,7 @@ impl Steward {
 
     fn publish(&self) {
         let mut identity = self.seen.clone();
-        let failed = [&self.failed, &self.condition_failed, &self.events_failed];
+        let failed = [&self.failed, &self.interfaces_failed, &self.condition_failed, &self.events_failed];
         identity.problems.extend(failed.into_iter().flatten().cloned());
         self.told.send_if_modified(|told| {
             let is_other = *told != identity;
@@ -274,10 +329,15 @@ impl Steward {
         });
     }
 
-    async fn clear_condition(&mut self) {
-        match self.writer.set_network(Reachable::Yes).await {
+    /// Brings the condition of the Node to what is. Once a minute, more or less: nodes that began together do not ask together.
+    async fn bring_condition(&mut self) {
+        let reachable = match *self.runs.borrow() {
+            Runs::Yes => Reachable::Yes,
+            Runs::NotYet => Reachable::NotYet,
+        };
+        match self.writer.set_network(reachable).await {
             Ok(()) => {
-                self.condition = Condition::Due(Instant::now() + CONDITION);
+                self.condition = Condition::Due(Instant::now() + CONDITION / 2 + cut(CONDITION));
                 self.condition_attempts.succeeded();
                 self.note_condition(None);
             }

@@ -123,6 +123,8 @@ pub struct KubernetesSource {
     server: Server,
     address: Arc<str>,
     options: KubernetesOptions,
+    /// Where Calico's objects are, for those who write.
+    calico: watch::Sender<Option<CalicoApi>>,
 }
 
 impl KubernetesSource {
@@ -133,7 +135,8 @@ impl KubernetesSource {
     }
 
     fn found(client: Client, found: Found, address: impl Into<Arc<str>>, options: KubernetesOptions) -> Self {
-        Self { server: Server::new(client, found), address: address.into(), options }
+        let calico = watch::Sender::new(None);
+        Self { server: Server::new(client, found), address: address.into(), options, calico }
     }
 
     /// A source of the API server of a kubeconfig, or, where none is named, of the cluster in which this is a pod. It is read
@@ -166,7 +169,7 @@ impl KubernetesSource {
     /// What the node writes back, by the way that the source finds to the API server.
     #[must_use]
     pub fn writer(&self) -> KubernetesWriter {
-        KubernetesWriter::new(self.server.clone(), self.options.clone())
+        KubernetesWriter::new(self.server.clone(), self.options.clone(), self.calico.subscribe())
     }
 }
 
@@ -191,6 +194,7 @@ impl Source for KubernetesSource {
         let hub = Arc::new(Hub::new(feed, self.address, reader, kinds));
         let (answered, mut answers) = mpsc::unbounded_channel();
         let mut run = Run::new(&hub, self.server, self.options, answered);
+        run.told = self.calico;
         let (mut wishes, mut filters, mut apis) = (run.hub.wishes(), run.hub.filters(), run.apis.subscribe());
         run.discover();
         run.probe();
@@ -273,6 +277,8 @@ struct Run {
     answered: mpsc::UnboundedSender<Arc<str>>,
     /// Which APIs there are.
     apis: watch::Sender<Option<Discovered>>,
+    /// Which of Calico's counts, for those who write.
+    told: watch::Sender<Option<CalicoApi>>,
     /// Who finds that out, and who looks after a server of which nothing is heard.
     looking: Option<Id>,
     probing: Option<Id>,
@@ -300,6 +306,7 @@ impl Run {
             secrets: BTreeMap::new(),
             answered,
             apis: watch::Sender::new(None),
+            told: watch::Sender::new(None),
             looking: None,
             probing: None,
             failures: Backoff::default(),
@@ -472,6 +479,7 @@ impl Run {
                 self.follow(kind, found.calico);
             }
         }
+        self.told.send_replace(Some(found.calico));
         self.discovered = Some(found);
     }
 

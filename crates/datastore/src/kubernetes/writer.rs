@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use heddle_resources::Kind;
 use serde_json::{Map, Value, json};
-use tokio::sync::OnceCell;
+use tokio::sync::watch;
 
-use super::api::{api_path, plural};
+use super::api::{CalicoApi, api_path, plural};
 use super::discovery::discover;
 use super::error::KubernetesError;
 use super::server::{Change, Server};
@@ -28,7 +28,9 @@ const UP: &str = "HeddleIsUp";
 pub enum Reachable {
     /// They do: the condition is `False`.
     Yes,
-    /// They do not: the condition is `True`, and no new pods come to the node.
+    /// They may not, for nothing is routed yet: the condition is `True`, and no new pods come to the node.
+    NotYet,
+    /// They may not, for nothing is routed any more: likewise.
     No,
 }
 
@@ -56,7 +58,8 @@ pub struct NodeEvent {
 pub struct KubernetesWriter {
     server: Server,
     options: KubernetesOptions,
-    calico: OnceCell<&'static str>,
+    /// Where Calico's objects are, as the source has found out: that changes when they are migrated.
+    calico: watch::Receiver<Option<CalicoApi>>,
 }
 
 impl fmt::Debug for KubernetesWriter {
@@ -66,15 +69,15 @@ impl fmt::Debug for KubernetesWriter {
 }
 
 impl KubernetesWriter {
-    pub(super) fn new(server: Server, options: KubernetesOptions) -> Self {
-        Self { server, options, calico: OnceCell::new() }
+    pub(super) fn new(server: Server, options: KubernetesOptions, calico: watch::Receiver<Option<CalicoApi>>) -> Self {
+        Self { server, options, calico }
     }
 
-    /// Sets annotations of the node. `nodes/status`: `patch`.
+    /// Sets annotations of the node, and takes away those without a value. `nodes/status`: `patch`.
     ///
     /// # Errors
     /// It was not done.
-    pub async fn annotate(&self, annotations: &[(&str, String)]) -> Result<(), KubernetesError> {
+    pub async fn annotate(&self, annotations: &[(&str, Option<String>)]) -> Result<(), KubernetesError> {
         let annotations: Map<String, Value> =
             annotations.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
         let patch = json!({ "metadata": { "annotations": annotations } });
@@ -95,6 +98,9 @@ impl KubernetesWriter {
             Reachable::Yes => ("False", UP, "Heddle routes for the workloads of this node"),
             Reachable::No => {
                 ("True", "HeddleIsDown", "Heddle has been stopped on this node; its routes stay as they were")
+            }
+            Reachable::NotYet => {
+                ("True", "HeddleWaits", "Heddle runs no sessions on this node yet; heddle show node says why")
             }
         };
         let present = self.server.get_json(&what, &path).await?;
@@ -121,11 +127,12 @@ impl KubernetesWriter {
     pub async fn write_status(&self, name: &str, status: &Value) -> Result<(), KubernetesError> {
         let what: Arc<str> = format!("CalicoNodeStatus/{name}").into();
         let kind = Kind::CalicoNodeStatus;
-        let api = self.calico.get_or_try_init(|| async {
-            let found = discover(&self.server, self.options.calico, &[kind]).await?;
-            Ok::<_, KubernetesError>(found.calico.as_str())
-        });
-        let path = format!("{}/{}/{name}", api_path(api.await?), plural(kind));
+        let followed = *self.calico.borrow();
+        let api = match followed {
+            Some(api) => api,
+            None => discover(&self.server, self.options.calico, &[kind]).await?.calico,
+        };
+        let path = format!("{}/{}/{name}", api_path(api.as_str()), plural(kind));
         let mut attempt = 1;
         loop {
             let mut object = self.server.get_json(&what, &path).await?;
@@ -197,7 +204,7 @@ fn differs(node: &Value, reachable: Reachable) -> bool {
     let has = |field: &str, value: &str| present.and_then(|c| c.get(field)?.as_str()) == Some(value);
     match reachable {
         Reachable::Yes => !has("status", "False"),
-        Reachable::No => has("reason", UP) && !has("status", "True"),
+        Reachable::NotYet | Reachable::No => has("reason", UP) && !has("status", "True"),
     }
 }
 
@@ -227,6 +234,7 @@ mod tests {
         ] {
             let found = (differs(&present, Reachable::Yes), differs(&present, Reachable::No));
             assert_eq!(found, (on_start, at_the_end), "{present}");
+            assert_eq!(differs(&present, Reachable::NotYet), at_the_end, "{present}");
         }
     }
 }

@@ -58,6 +58,13 @@ pub(crate) fn adopted(cluster: &Cluster) {
     await_annotation(cluster, V6, "fd00::1/64");
     assert_eq!((annotation(cluster, V4), annotation(cluster, ASN)), (json!("10.0.0.1/24"), json!("65001")));
     assert_eq!(site.tor().session(ADDRESS).map(|session| session.incarnation), Ok(before));
+    // An address that is gone for a moment is waited for, whatever else there is.
+    netns.ip(&["addr", "del", "10.0.0.1/24", "dev", "eth0"]);
+    site.await_report("waits for it", |report| warnings(report).contains("is on no interface that is up"));
+    netns.ip(&["addr", "add", "10.0.0.1/24", "dev", "eth0"]);
+    site.await_report("has it again", |report| !warnings(report).contains("is on no interface"));
+    assert_eq!(annotation(cluster, V4), "10.0.0.1/24");
+    assert_eq!(site.log().matches("written into the Node").count(), 1, "the other family's");
 }
 
 /// A Node without addresses gets those of the machine, once; Docker's network is none of them.
@@ -81,6 +88,10 @@ pub(crate) fn detected(cluster: &Cluster) {
     site.restart_with(&[("AS", "65001"), ("IP", "autodetect"), ("AUTODETECT_POLL_INTERVAL", "1s")]);
     site.tor().wait_route(BLOCK);
     await_condition(cluster, "False");
+    // What Calico's node says of interfaces where an address is to be detected.
+    let interfaces = annotation(cluster, "projectcalico.org/Interfaces");
+    let interfaces: Value = serde_json::from_str(interfaces.as_str().unwrap_or_default()).unwrap_or_default();
+    assert_eq!(interfaces, json!([{"name": "eth0", "addresses": ["10.0.0.1"]}]));
     let before = node(cluster)["metadata"]["resourceVersion"].clone();
     site.delete("BGPPeer", "tor");
     site.tor().wait_down(ADDRESS);
@@ -133,6 +144,36 @@ pub(crate) fn taken(cluster: &Cluster) {
         let path = format!("/apis/rbac.authorization.k8s.io/v1/{kind}/heddle-node-events");
         cluster.admin().delete(&path).unwrap_or_else(|error| panic!("{error}"));
     }
+}
+
+/// Two nodes that have swapped their addresses: what this one has not any more it gives up, so that both get theirs. It does not say of
+/// itself meanwhile that packets reach its workloads, as a node that was killed has left it.
+pub(crate) fn swapped(cluster: &Cluster) {
+    let mut site = Site::prepare("kubernetes::identity::swapped", cluster);
+    site.apply(&OBJECTS.replacen(
+        "IPv4Address: 10.0.0.1/24, projectcalico.org/ASNumber: '65001'}}}",
+        "IPv4Address: 10.0.0.9/24, projectcalico.org/ASNumber: '65001'}}, status: {conditions: [
+           {type: NetworkUnavailable, status: 'False', reason: HeddleIsUp}]}}",
+        1,
+    ));
+    let other = |address: &str| {
+        format!(
+            "{{apiVersion: v1, kind: Node, metadata: {{name: worker-2, annotations: {{{V4}: {address}/24, {ASN}: '65001'}}}}}}"
+        )
+    };
+    site.apply(&other("10.0.0.1"));
+    await_condition(cluster, "False");
+    site.run_with(&[("IP", "10.0.0.1")]);
+    wait_for("the address is given up", PATIENCE, || {
+        let seen = annotation(cluster, V4);
+        ensure(seen.is_null(), || seen.to_string())
+    });
+    let conditions = await_condition(cluster, "True");
+    assert!(conditions.to_string().contains("HeddleWaits"), "{conditions}");
+    site.apply(&other("10.0.0.9"));
+    await_annotation(cluster, V4, "10.0.0.1/24");
+    site.tor().wait_route(BLOCK);
+    await_condition(cluster, "False");
 }
 
 fn await_condition(cluster: &Cluster, wanted: &str) -> Value {

@@ -49,12 +49,13 @@ const SHARED: [(&str, &[Need], Shared); 10] = [
 const NODES: &[Need] = &[Need::Kubernetes, Need::Namespaces, Need::Bird];
 
 /// Cases with a real node, one after the other in a cluster of theirs.
-const WIRE: [(&str, Shared); 8] = [
+const WIRE: [(&str, Shared); 9] = [
     ("kubernetes::wire::secrets", wire::secrets),
     ("kubernetes::wire::services", wire::services),
     ("kubernetes::identity::adopted", identity::adopted),
     ("kubernetes::identity::detected", identity::detected),
     ("kubernetes::identity::taken", identity::taken),
+    ("kubernetes::identity::swapped", identity::swapped),
     ("kubernetes::identity::condition", identity::condition),
     ("kubernetes::identity::status", identity::status),
     ("kubernetes::identity::not_permitted", identity::not_permitted),

@@ -102,6 +102,8 @@ impl fmt::Display for PassedOver {
 pub(crate) struct Known {
     /// The address that it has now.
     pub(crate) present: Option<InterfaceAddress>,
+    /// The address that it had before that one, which was on no interface for a while.
+    pub(crate) home: Option<InterfaceAddress>,
     /// Its `InternalIP`s in Kubernetes.
     pub(crate) internal: Vec<IpAddr>,
 }
@@ -129,6 +131,15 @@ pub(crate) fn placed(listing: &Listing, address: IpAddr) -> Option<(&Interface, 
     all.find(|(_, found)| found.address() == address)
 }
 
+/// Whether an interface is neither the loopback interface nor, by its name, one of containers, workloads or overlays.
+pub(crate) fn is_of_machine(interface: &Interface) -> bool {
+    interface.state != LinkState::Loopback && !has_known_name(interface)
+}
+
+fn has_known_name(interface: &Interface) -> bool {
+    NAMES.iter().any(|name| interface.name.starts_with(name))
+}
+
 struct Look<'a> {
     method: &'a Method,
     family: Family,
@@ -150,7 +161,7 @@ impl<'a> Look<'a> {
             LinkState::Loopback if matches!(self.method, Method::Interface(_) | Method::Cidr(_)) => {}
             LinkState::Loopback => return Some(PassedOver::Loopback),
         }
-        let known_name = || NAMES.iter().any(|name| interface.name.starts_with(name)).then_some(PassedOver::Name);
+        let known_name = || has_known_name(interface).then_some(PassedOver::Name);
         let known_kind = || match interface.kind.as_deref() {
             Some("bridge") if !self.has_default_route(interface) => Some(PassedOver::Bridge),
             Some(kind) if TUNNELS.contains(&kind) && !self.has_default_route(interface) => Some(PassedOver::Tunnel),
@@ -186,8 +197,12 @@ impl<'a> Look<'a> {
         Choice { address, interface: Some(interface.name.clone()), why }
     }
 
-    /// The present address, if it still fits.
+    /// The address that was left because its interface was gone, or the present one, if it still fits.
     fn kept(&self) -> Option<Choice> {
+        let home = self.known.home.and_then(|home| self.fitting().find(|(_, found)| found.address() == home.address()));
+        if let Some(home) = home {
+            return Some(self.choice(home, "it is back: the Node had it before".to_owned()));
+        }
         let present = self.known.present?.address();
         let found = self.fitting().find(|(_, address)| address.address() == present)?;
         Some(self.choice(found, format!("the Node has it already, and it fits {}", self.method)))

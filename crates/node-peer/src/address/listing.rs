@@ -34,6 +34,16 @@ pub(crate) struct Interface {
     pub(crate) addresses: Vec<InterfaceAddress>,
 }
 
+impl Interface {
+    /// Whether packets can leave by it.
+    pub(crate) fn is_usable(&self) -> bool {
+        match self.state {
+            LinkState::Up | LinkState::Loopback => true,
+            LinkState::Down => false,
+        }
+    }
+}
+
 /// Whether an interface can be used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum LinkState {

@@ -6,10 +6,13 @@ use std::time::Duration;
 use heddle_admin::types::AddressReport;
 use heddle_resources::Node;
 use heddle_resources::value::{Family, InterfaceAddress};
+use serde_json::{Value, json};
 use thiserror::Error;
+use tokio::time::Instant;
 
-use super::detect::{Choice, Known, detect, placed};
-use super::listing::Listing;
+use super::detect::{Choice, Known, detect, is_of_machine, placed};
+use super::listing::{Interface, Listing};
+use super::memory::Memory;
 use super::method::Method;
 use super::wishes::{Check, Length, Wish, Wishes};
 
@@ -21,8 +24,8 @@ const ASN: &str = "projectcalico.org/ASNumber";
 /// What is to be done.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Plan {
-    /// Annotations that are other than wanted.
-    pub(crate) annotations: Vec<(&'static str, String)>,
+    /// Annotations that are other than wanted; none: it is to go.
+    pub(crate) annotations: Vec<(&'static str, Option<String>)>,
     /// The addresses, and why they are these.
     pub(crate) addresses: Vec<AddressReport>,
     /// Addresses that another node has.
@@ -63,13 +66,16 @@ pub(crate) fn plan<'a>(
     node: &Node,
     others: impl Iterator<Item = &'a Arc<Node>> + Clone,
     listing: &Listing,
+    memory: &mut Memory,
+    now: Instant,
 ) -> Plan {
     let mut plan = Plan::default();
     for (family, annotation, (wish, method)) in [(Family::V4, IPV4, &wishes.v4), (Family::V6, IPV6, &wishes.v6)] {
         let present = node.spec.bgp.address(family);
         let internal = node.spec.addresses.iter().filter(|a| a.kind.as_deref() == Some("InternalIP"));
-        let known = Known { present, internal: internal.map(|a| a.address.address()).collect() };
-        let Some(choice) = choose(*wish, method, family, listing, &known, &mut plan) else { continue };
+        let known = Known { present, home: None, internal: internal.map(|a| a.address.address()).collect() };
+        let look = Look { wish: *wish, method, family, listing, known };
+        let Some(choice) = look.choose(memory, now, &mut plan) else { continue };
         let address = choice.address.address();
         let is_other = |other: &&Arc<Node>| {
             other.metadata.name != node.metadata.name
@@ -82,7 +88,12 @@ pub(crate) fn plan<'a>(
             (Some(other), true, Check::Yes) => {
                 plan.conflicts.push(Conflict::NotWritten { address, other });
                 match present {
-                    Some(present) => written = present,
+                    Some(present) if placed(listing, present.address()).is_some() => written = present,
+                    // It is given up, as by Calico's node: the other one may wait for it, if the two have swapped theirs.
+                    Some(_) => {
+                        plan.annotations.push((annotation, None));
+                        continue;
+                    }
                     None => continue,
                 }
             }
@@ -90,7 +101,7 @@ pub(crate) fn plan<'a>(
             (None, _, _) => {}
         }
         if present != Some(written) {
-            plan.annotations.push((annotation, written.to_string()));
+            plan.annotations.push((annotation, Some(written.to_string())));
         }
         let kept = if written == choice.address { choice } else { as_it_is(written, listing, &mut plan.problems) };
         plan.addresses.push(AddressReport {
@@ -100,52 +111,81 @@ pub(crate) fn plan<'a>(
         });
     }
     if let Some(asn) = wishes.asn.filter(|asn| node.spec.bgp.as_number != Some(*asn)) {
-        plan.annotations.push((ASN, asn.0.to_string()));
+        plan.annotations.push((ASN, Some(asn.0.to_string())));
     }
     plan
 }
 
-fn choose(
+/// What is looked at for an address of a family.
+struct Look<'a> {
     wish: Wish,
-    method: &Method,
+    method: &'a Method,
     family: Family,
-    listing: &Listing,
-    known: &Known,
-    plan: &mut Plan,
-) -> Option<Choice> {
-    let present = known.present;
-    match (wish, present) {
-        (Wish::AsItIs, None) => None,
-        (Wish::AsItIs | Wish::DetectIfNone, Some(present)) => Some(as_it_is(present, listing, &mut plan.problems)),
-        (Wish::Given(address, length), _) => Some(given(family, address, length, listing, &mut plan.problems)),
-        (Wish::DetectIfNone, None) | (Wish::Detect, _) => match detect(method, family, listing, known) {
+    listing: &'a Listing,
+    known: Known,
+}
+
+impl Look<'_> {
+    fn choose(&self, memory: &mut Memory, now: Instant, plan: &mut Plan) -> Option<Choice> {
+        let present = self.known.present;
+        match (self.wish, present) {
+            (Wish::AsItIs, None) => None,
+            (Wish::AsItIs | Wish::DetectIfNone, Some(present)) => {
+                Some(as_it_is(present, self.listing, &mut plan.problems))
+            }
+            (Wish::Given(address, length), _) => Some(self.given(address, length, &mut plan.problems)),
+            (Wish::DetectIfNone, None) => self.detect(None, plan),
+            (Wish::Detect, _) => self.follow(memory, now, plan),
+        }
+    }
+
+    /// What is detected now, unless the present address was there a moment ago and may come back.
+    fn follow(&self, memory: &mut Memory, now: Instant, plan: &mut Plan) -> Option<Choice> {
+        let home = memory.home(self.family, self.known.present);
+        let found = self.detect(home, plan);
+        let (Some(present), Some(choice)) = (self.known.present, &found) else { return found };
+        let is_here = placed(self.listing, present.address()).is_some_and(|(on, _)| on.is_usable());
+        let chosen = choice.address.address();
+        if is_here || [Some(present), home].into_iter().flatten().any(|known| known.address() == chosen) {
+            memory.is_here(self.family);
+        } else if memory.is_waited_for(self.family, now) {
+            plan.problems.push(format!(
+                "{} is on no interface that is up; {chosen} is taken if it does not come back within a minute",
+                present.address()
+            ));
+            return Some(Choice { address: present, interface: None, why: "the Node has it".to_owned() });
+        }
+        memory.moved(self.family, present, choice.address);
+        found
+    }
+
+    fn detect(&self, home: Option<InterfaceAddress>, plan: &mut Plan) -> Option<Choice> {
+        let known = Known { present: self.known.present, home, internal: self.known.internal.clone() };
+        match detect(self.method, self.family, self.listing, &known) {
             Ok(choice) => Some(choice),
             Err(undetected) => {
                 plan.problems.push(undetected.to_string());
                 // It may be gone for a moment only.
-                present.map(|present| as_it_is(present, listing, &mut plan.problems))
+                self.known.present.map(|present| as_it_is(present, self.listing, &mut plan.problems))
             }
-        },
+        }
     }
-}
 
-fn given(
-    family: Family,
-    address: InterfaceAddress,
-    length: Length,
-    listing: &Listing,
-    problems: &mut Vec<String>,
-) -> Choice {
-    let variable = match family {
-        Family::V4 => "IP",
-        Family::V6 => "IP6",
-    };
-    let here = here(address, listing, problems);
-    let address = match (length, here) {
-        (Length::OfInterface, Some((_, found))) => found,
-        (Length::OfInterface, None) | (Length::Given, _) => address,
-    };
-    Choice { address, interface: here.map(|(name, _)| name.to_owned()), why: format!("{variable} says so") }
+    fn given(&self, address: InterfaceAddress, length: Length, problems: &mut Vec<String>) -> Choice {
+        let variable = match self.family {
+            Family::V4 => "IP",
+            Family::V6 => "IP6",
+        };
+        let here = here(address, self.listing, problems);
+        // Without an interface that has the address, what the Node has says how long its prefix was.
+        let known = || self.known.present.filter(|present| present.address() == address.address());
+        let address = match (length, here) {
+            (Length::OfInterface, Some((_, found))) => found,
+            (Length::OfInterface, None) => known().unwrap_or(address),
+            (Length::Given, _) => address,
+        };
+        Choice { address, interface: here.map(|(name, _)| name.to_owned()), why: format!("{variable} says so") }
+    }
 }
 
 fn as_it_is(present: InterfaceAddress, listing: &Listing, problems: &mut Vec<String>) -> Choice {
@@ -164,4 +204,31 @@ fn here<'a>(
         problems.push(format!("{} is on no interface of this machine", address.address()));
     }
     found.map(|(interface, found)| (interface.name.as_str(), found))
+}
+
+/// What Calico's node says of the machine's interfaces, for automatic host endpoints: names and addresses of those that are not of
+/// workloads, where an address or its detection is asked for. None: nothing.
+pub(crate) fn interfaces(wishes: &Wishes, listing: &Listing) -> Option<String> {
+    let asked = |(wish, _): &(Wish, Method)| matches!(wish, Wish::Detect | Wish::Given(..));
+    let families: Vec<Family> = [(Family::V4, &wishes.v4), (Family::V6, &wishes.v6)]
+        .into_iter()
+        .filter_map(|(family, wish)| asked(wish).then_some(family))
+        .collect();
+    if families.is_empty() {
+        return None;
+    }
+    let mut named: Vec<_> = listing.interfaces.iter().filter(|interface| is_of_machine(interface)).collect();
+    named.sort_by(|a, b| a.name.cmp(&b.name));
+    let entry = |interface: &&Interface| {
+        let addresses = interface.addresses.iter().map(|address| address.address());
+        let addresses: Vec<String> =
+            addresses.filter(|a| families.contains(&Family::of(*a))).map(|a| a.to_string()).collect();
+        // As Go leaves out what is empty.
+        if addresses.is_empty() {
+            json!({ "name": interface.name })
+        } else {
+            json!({ "name": interface.name, "addresses": addresses })
+        }
+    };
+    Some(Value::Array(named.iter().map(entry).collect()).to_string())
 }

@@ -2,16 +2,19 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use heddle_admin::types::AddressReport;
 use heddle_resources::Node;
 use heddle_resources::node::NodeAddress;
 use heddle_resources::value::{Family, InterfaceAddress};
+use tokio::time::Instant;
 
 use super::detect::{Choice, Known, detect};
 use super::listing::{DefaultRoute, Interface, LinkState, Listing, Routes};
+use super::memory::Memory;
 use super::method::Method;
-use super::plan::{Conflict, Plan, plan};
+use super::plan::{Conflict, Plan, interfaces, plan};
 use super::wishes::AddressArgs;
 
 fn address(text: &str) -> InterfaceAddress {
@@ -163,7 +166,8 @@ fn the_default_avoids_what_is_not_the_machines() {
 #[test]
 fn the_default_prefers_kubernetes_then_the_best_default_route() {
     let mut server = server();
-    let internal = |addresses: &[&str]| Known { present: None, internal: addresses.iter().map(|a| ip(a)).collect() };
+    let internal =
+        |addresses: &[&str]| Known { internal: addresses.iter().map(|a| ip(a)).collect(), ..Known::default() };
     let of = |server: &Listing, known: &Known| chosen("", Family::V4, server, known);
     assert_eq!(of(&server, &internal(&["fd00::1", "192.0.2.1"])), found("192.0.2.1/24", "eth1"));
     // Kubernetes says what a cloud says, which is on no interface, or what Docker has.
@@ -184,7 +188,7 @@ fn the_default_prefers_kubernetes_then_the_best_default_route() {
 fn an_address_that_fits_stays() {
     let server = server();
     let keeps = |method: &str, present: &str| {
-        let known = Known { present: Some(address(present)), internal: vec![ip("192.0.2.1")] };
+        let known = Known { present: Some(address(present)), internal: vec![ip("192.0.2.1")], ..Known::default() };
         chosen(method, Family::V4, &server, &known)
     };
     assert_eq!(keeps("", "10.0.0.2/24"), found("10.0.0.2/24", "eth0"));
@@ -219,9 +223,25 @@ fn node(name: &str, v4: &str) -> Arc<Node> {
     Arc::new(node)
 }
 
+/// What is planned where an address that is gone has been waited for in vain.
 fn planned(args: &AddressArgs, own: &Arc<Node>, others: &[Arc<Node>]) -> Plan {
+    let (mut memory, now) = (Memory::default(), Instant::now());
+    looked(args, own, others, &server(), &mut memory, now);
+    looked(args, own, others, &server(), &mut memory, now + MINUTE)
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+fn looked(
+    args: &AddressArgs,
+    own: &Arc<Node>,
+    others: &[Arc<Node>],
+    listing: &Listing,
+    memory: &mut Memory,
+    now: Instant,
+) -> Plan {
     let wishes = args.wishes().unwrap_or_else(|error| panic!("{error}"));
-    plan(&wishes, own, others.iter().chain([own]), &server())
+    plan(&wishes, own, others.iter().chain([own]), listing, memory, now)
 }
 
 fn args(ip: &str) -> AddressArgs {
@@ -233,7 +253,7 @@ const V4: &str = "projectcalico.org/IPv4Address";
 #[test]
 fn what_is_as_wanted_is_not_written() {
     let written = |ip: &str, present: &str| planned(&args(ip), &node("a", present), &[]).annotations;
-    let to = |value: &str| vec![(V4, value.to_owned())];
+    let to = |value: &str| vec![(V4, Some(value.to_owned()))];
     for (ip, present, wanted) in [
         // Nothing said: what the Node has, or what is detected.
         ("", "192.0.2.7/24", Vec::new()),
@@ -247,12 +267,14 @@ fn what_is_as_wanted_is_not_written() {
         ("10.0.0.2", "10.0.0.1/24", to("10.0.0.2/24")),
         ("10.0.0.2/16", "10.0.0.2/24", to("10.0.0.2/16")),
         ("203.0.113.5", "", to("203.0.113.5/32")),
+        // Its interface is not there yet: what was known of its network stays.
+        ("203.0.113.5", "203.0.113.5/24", Vec::new()),
     ] {
         assert_eq!(written(ip, present), wanted, "IP={ip:?}, the Node has {present:?}");
     }
     let v6 = |ip6: &str| planned(&AddressArgs { ip6: ip6.to_owned(), ..args("none") }, &node("a", ""), &[]).annotations;
     assert_eq!(v6(""), []);
-    assert_eq!(v6("autodetect"), [("projectcalico.org/IPv6Address", "fd00::1/64".to_owned())]);
+    assert_eq!(v6("autodetect"), [("projectcalico.org/IPv6Address", Some("fd00::1/64".to_owned()))]);
 }
 
 /// An interface that comes late, or another node that gives the address up, is noticed without a restart.
@@ -274,7 +296,7 @@ fn what_is_not_done_is_looked_at_again() {
 fn an_as_number_is_written_as_decimal() {
     let with =
         |asn: &str| planned(&AddressArgs { asn: asn.to_owned(), ..args("none") }, &node("a", ""), &[]).annotations;
-    assert_eq!(with("1.10"), [("projectcalico.org/ASNumber", "65546".to_owned())]);
+    assert_eq!(with("1.10"), [("projectcalico.org/ASNumber", Some("65546".to_owned()))]);
     assert_eq!(with(""), []);
     let mut own = Node::default();
     own.spec.bgp.as_number = "65546".parse().ok();
@@ -296,6 +318,94 @@ fn who_has_an_address_keeps_it_and_who_comes_does_not_get_it() {
     assert_eq!(both.annotations, []);
     let unchecked = AddressArgs { disable_node_ip_check: "true".into(), ..args("autodetect") };
     assert_eq!(planned(&unchecked, &node("a", ""), &others).annotations.len(), 1);
+}
+
+/// Two nodes that have swapped their addresses: each gives up the one that it has not any more, so that the other one gets it.
+#[test]
+fn nodes_that_swapped_their_addresses_do_not_wait_for_each_other() {
+    let others = [node("b", "10.0.0.1/24")];
+    let ours = "198.18.0.1/24";
+    let given = planned(&args("10.0.0.1"), &node("a", ours), &others);
+    assert_eq!((given.annotations, given.conflicts.len(), given.addresses.len()), (vec![(V4, None)], 1, 0));
+    let detected = planned(&args("autodetect"), &node("a", ours), &others);
+    assert_eq!((detected.annotations, detected.conflicts.len()), (vec![(V4, None)], 1));
+    // The other one did so, too.
+    let free = planned(&args("10.0.0.1"), &node("a", ""), &[node("b", "")]);
+    assert_eq!((free.annotations, free.conflicts.len()), (vec![(V4, Some("10.0.0.1/24".to_owned()))], 0));
+}
+
+/// An interface that is gone for a moment moves nothing; one that was gone for longer has its address back when it comes back.
+#[test]
+fn an_address_that_is_gone_is_waited_for() {
+    let (full, mut without) = (server(), server());
+    without.interfaces.retain(|interface| interface.name != "eth0");
+    let mut down = server();
+    down.interfaces.iter_mut().filter(|i| i.name == "eth0").for_each(|i| i.state = LinkState::Down);
+    let other = || vec![(V4, Some("192.0.2.1/24".to_owned()))];
+    for gone in [&without, &down] {
+        let (mut memory, begun) = (Memory::default(), Instant::now());
+        let mut at = |seconds: u64, present: &str, listing: &Listing| {
+            let now = begun + Duration::from_secs(seconds);
+            looked(&args("autodetect"), &node("a", present), &[], listing, &mut memory, now)
+        };
+        assert_eq!(at(0, "10.0.0.1/24", &full).annotations, []);
+        let waits = at(60, "10.0.0.1/24", gone);
+        assert_eq!((waits.annotations.len(), waits.addresses.len()), (0, 1));
+        assert!(waits.problems.iter().any(|text| text.contains("192.0.2.1 is taken")), "{:?}", waits.problems);
+        assert_eq!(at(119, "10.0.0.1/24", gone).annotations, []);
+        // It comes back, and goes again: it is waited for anew.
+        assert_eq!(at(119, "10.0.0.1/24", &full).annotations, []);
+        assert_eq!(at(121, "10.0.0.1/24", gone).annotations, []);
+        assert_eq!(at(180, "10.0.0.1/24", gone).annotations, []);
+        assert_eq!(at(181, "10.0.0.1/24", gone).annotations, other());
+        assert_eq!(at(182, "10.0.0.1/24", gone).annotations, other(), "until the Node says so");
+        assert_eq!(at(183, "192.0.2.1/24", gone).annotations, []);
+        let back = at(300, "192.0.2.1/24", &full);
+        assert_eq!(back.annotations, [(V4, Some("10.0.0.1/24".to_owned()))]);
+        assert!(back.addresses.iter().any(|a| a.reason.contains("is back")), "{:?}", back.addresses);
+        assert_eq!(at(301, "10.0.0.1/24", &full).annotations, []);
+    }
+}
+
+/// An address that somebody has chosen since, of those that fit, is left to him.
+#[test]
+fn whoever_writes_another_address_is_believed() {
+    let mut without = server();
+    without.interfaces.retain(|interface| interface.name != "eth0");
+    let (mut memory, begun) = (Memory::default(), Instant::now());
+    let mut at = |seconds: u64, present: &str, listing: &Listing| {
+        let now = begun + Duration::from_secs(seconds);
+        looked(&args("autodetect"), &node("a", present), &[], listing, &mut memory, now).annotations
+    };
+    assert_eq!(at(0, "10.0.0.1/24", &without), []);
+    assert_eq!(at(60, "10.0.0.1/24", &without), [(V4, Some("192.0.2.1/24".to_owned()))]);
+    assert_eq!(at(61, "10.0.0.2/24", &server()), []);
+    assert_eq!(at(62, "192.0.2.1/24", &server()), []);
+}
+
+/// As Calico's node writes it, for automatic host endpoints.
+#[test]
+fn interfaces_are_named_where_an_address_is_asked_for() {
+    let of = |ip: &str, ip6: &str| {
+        let args = AddressArgs { ip6: ip6.to_owned(), ..args(ip) };
+        interfaces(&args.wishes().unwrap_or_else(|error| panic!("{error}")), &server())
+    };
+    assert_eq!([of("", ""), of("none", ""), of("none", "none")], [None, None, None]);
+    let json =
+        |text: Option<String>| -> serde_json::Value { serde_json::from_str(&text.expect("it is")).expect("JSON") };
+    let v4 = serde_json::json!([
+        { "name": "eth0", "addresses": ["10.0.0.1", "10.0.0.2"] },
+        { "name": "eth1", "addresses": ["192.0.2.1"] },
+        { "name": "eth2", "addresses": ["198.51.100.1"] },
+        { "name": "lan", "addresses": ["172.18.0.1"] },
+        { "name": "overlay", "addresses": ["10.30.0.1"] },
+    ]);
+    assert_eq!(json(of("autodetect", "")), v4);
+    assert_eq!(json(of("10.0.0.1", "none")), v4);
+    let both = json(of("autodetect", "fd00::1"));
+    let all = ["10.0.0.1", "10.0.0.2", "fe80::1", "fd00::1"];
+    assert_eq!(both[0], serde_json::json!({ "name": "eth0", "addresses": all }));
+    assert_eq!(json(of("", "autodetect"))[1], serde_json::json!({ "name": "eth1" }));
 }
 
 #[test]
@@ -322,7 +432,7 @@ fn internal_addresses_are_those_of_the_node() {
         own.spec.addresses.push(NodeAddress { address: address(text), kind: Some(kind.into()) });
     }
     let by = AddressArgs { ip_method: "kubernetes-internal-ip".into(), ..args("autodetect") };
-    assert_eq!(planned(&by, &Arc::new(own), &[]).annotations, [(V4, "10.0.0.2/24".to_owned())]);
+    assert_eq!(planned(&by, &Arc::new(own), &[]).annotations, [(V4, Some("10.0.0.2/24".to_owned()))]);
 }
 
 #[test]

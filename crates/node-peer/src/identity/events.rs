@@ -117,7 +117,8 @@ mod tests {
         events.are("Conflict", messages(1));
         events.failed(now, Some(Duration::from_secs(7)));
         events.are("AddressConflict", messages(1));
-        assert_eq!((events.next(now), events.due(now)), (None, Some(now + Duration::from_secs(7))));
+        assert_eq!(events.next(now), None);
+        assert!(events.due(now).is_some_and(|at| at >= now + Duration::from_secs(7)), "{:?}", events.due(now));
         events.are("Conflict", messages(0));
         events.are("AddressConflict", messages(0));
         events.are("Conflict", messages(1));
