@@ -98,6 +98,7 @@ impl StatusWriter {
         let gone: Vec<Arc<str>> = self.due.keys().filter(|n| !wanted.contains_key(*n)).cloned().collect();
         for name in gone {
             self.due.remove(&name);
+            self.state.status_problem(&name, None);
             if let Some(Err(error)) = self.place.dir.as_ref().map(|dir| dir.remove(&name)) {
                 warn!("{error}");
             }
@@ -157,22 +158,25 @@ impl StatusWriter {
 async fn into_cluster(
     cluster: &KubernetesWriter,
     state: &NodeState,
-    name: &str,
+    name: &Arc<str>,
     document: &Value,
     due: &mut Due,
 ) -> bool {
     match cluster.write_status(name, document.get("status").unwrap_or(&Value::Null)).await {
         Ok(()) => {
-            state.status_problem(None);
+            state.status_problem(name, None);
             true
         }
-        // It was deleted; the watch will say so.
-        Err(KubernetesError::Absent { .. }) => true,
+        // It was deleted, and the watch will say so; or it is being migrated from one of Calico's APIs to the other.
+        Err(KubernetesError::Absent { .. }) => {
+            due.at = due.at.max(Instant::now() + LATER);
+            false
+        }
         Err(error) => {
             // Not with every period of a second: what is missing is not there so soon.
             due.at = due.at.max(Instant::now() + LATER);
             let problem = format!("the node's status is not written: {error}");
-            if state.status_problem(Some(problem)) == News::Yes {
+            if state.status_problem(name, Some(problem)) == News::Yes {
                 warn!("the node's status is not written: {error}");
             }
             false

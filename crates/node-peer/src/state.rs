@@ -1,6 +1,6 @@
 //! What a node knows about itself, and its part of the API.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -88,8 +88,8 @@ struct Inner {
     drained: Drained,
     forwarding: Option<Arc<ForwardingTable>>,
     problem: Option<String>,
-    /// Why the node's status is not written.
-    status_problem: Option<String>,
+    /// Why the node's status is not written, by the object that asks for it.
+    status_problems: BTreeMap<Arc<str>, String>,
 }
 
 impl NodeState {
@@ -191,12 +191,14 @@ impl NodeState {
         News::Yes
     }
 
-    /// Why the node's status is not written where it is asked for; none: it is.
-    pub(crate) fn status_problem(&self, problem: Option<String>) -> News {
+    /// Why the node's status is not written where this object asks for it; none: it is, or is not asked for any more.
+    pub(crate) fn status_problem(&self, name: &Arc<str>, problem: Option<String>) -> News {
         let mut inner = self.lock();
-        let news = if inner.status_problem == problem { News::No } else { News::Yes };
-        inner.status_problem = problem;
-        news
+        let before = match problem.clone() {
+            Some(problem) => inner.status_problems.insert(Arc::clone(name), problem),
+            None => inner.status_problems.remove(name),
+        };
+        if before == problem { News::No } else { News::Yes }
     }
 
     pub(crate) fn drained(&self, drained: Drained) {
@@ -253,7 +255,7 @@ impl NodeState {
             warnings: inner
                 .problem
                 .iter()
-                .chain(&inner.status_problem)
+                .chain(inner.status_problems.values())
                 .chain(&problems)
                 .chain(&inner.warnings)
                 .cloned()
@@ -304,19 +306,34 @@ mod tests {
 
     use super::*;
 
+    /// What is wrong with one object that asks for status is no news each time that another one is written.
+    #[tokio::test]
+    async fn each_object_that_asks_for_status_has_its_own_problem() {
+        let state = state(tempfile::tempdir().expect("a temporary folder").path());
+        let (one, other): (Arc<str>, Arc<str>) = ("one".into(), "other".into());
+        let problem = || Some("not permitted".to_owned());
+        assert_eq!(state.status_problem(&one, problem()), News::Yes);
+        for _ in 0..3 {
+            assert_eq!(state.status_problem(&other, None), News::No);
+            assert_eq!(state.status_problem(&one, problem()), News::No);
+        }
+        let warned = || async { state.report().await.expect("a report").warnings.len() };
+        assert_eq!(warned().await, 1);
+        assert_eq!(state.status_problem(&one, None), News::Yes);
+        assert_eq!(warned().await, 0);
+    }
+
+    fn state(folder: &std::path::Path) -> NodeState {
+        let (requests, _asked) = mpsc::channel(1);
+        let (_steward, identity) = watch::channel(Identity::default());
+        NodeState::new("n1".into(), Datastore::start(FileSource::of(folder)), requests, Confined::default(), identity)
+    }
+
     /// A Node resource that goes away stops nothing, and the report says so.
     #[tokio::test]
     async fn a_running_node_without_resource_runs_on_and_says_so() {
         let dir = tempfile::tempdir().expect("a temporary folder");
-        let (requests, _asked) = mpsc::channel(1);
-        let (_steward, identity) = watch::channel(Identity::default());
-        let state = NodeState::new(
-            "n1".into(),
-            Datastore::start(FileSource::of(dir.path())),
-            requests,
-            Confined::default(),
-            identity,
-        );
+        let state = state(dir.path());
         let peers = vec![PeerName { address: "192.0.2.2".into(), ..PeerName::default() }];
         {
             let mut inner = state.lock();

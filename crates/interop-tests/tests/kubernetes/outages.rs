@@ -219,13 +219,24 @@ pub(crate) fn migrated() {
         cluster.admin().apply_object(&object).unwrap_or_else(|error| panic!("{error}"));
     };
     ready(CalicoApi::Crd, true);
+    // Who asks for the node's status gets it where the objects are, before and after.
+    let wish = "{apiVersion: projectcalico.org/v3, kind: CalicoNodeStatus, metadata: {name: mine}, spec: {
+      node: worker-1, classes: [Agent, BGP, Routes], updatePeriodSeconds: 1}}";
+    site.apply(wish);
+    let await_status = |api: CalicoApi| {
+        wait_for(&format!("the status in {}", api.api_version()), PATIENCE, || {
+            let object = cluster.admin().get(&format!("/apis/{}/caliconodestatuses/mine", api.api_version()))?;
+            ensure(object["status"]["bgp"]["numberEstablishedV4"] == 1, || object.to_string())
+        });
+    };
+    await_status(CalicoApi::Crd);
     let before = site.tor().wait_established(ADDRESS).incarnation;
     site.tor().wait_route(BLOCK);
     site.await_report("is in sync", in_sync);
     cluster.define(CalicoApi::Native.definitions());
     ready(CalicoApi::Crd, false);
     ready(CalicoApi::Native, false);
-    for object in parse(OBJECTS).iter().filter(|object| object["kind"] != "Node") {
+    for object in parse(&format!("{OBJECTS}\n---\n{wish}")).iter().filter(|object| object["kind"] != "Node") {
         let object = CalicoApi::Native.stored(object);
         cluster.admin().apply_object(&object).unwrap_or_else(|error| panic!("{error}"));
     }
@@ -246,5 +257,6 @@ pub(crate) fn migrated() {
     assert_session(&site, &before);
     let report = site.await_report("is in sync", in_sync);
     assert_eq!(count(&report, "BGPPeer"), 1, "{report}");
+    await_status(CalicoApi::Native);
     site.forget_applied();
 }
