@@ -223,19 +223,25 @@ fn cpu(pid: u32) -> Duration {
 /// four: no hold timer runs out, and how long receivers hear nothing is printed.
 pub(crate) fn hold_under_a_full_table() {
     /// All 577,703 that are recorded but 83, whose paths have the AS of these tests in them.
-    const PREFIXES: u64 = 577_620;
+    const RECORDED: u32 = 577_620;
+    /// As many more as make a million.
+    const MORE: u32 = 1_000_000 - RECORDED;
     const RECEIVERS: u8 = 4;
+    const MAKER: &str = "10.11.0.8";
     const PLAYER: &str = "10.11.0.9";
     /// Debug builds on two cores.
     const LOADED: Duration = Duration::from_secs(300);
     let address = |last: u8| format!("10.11.0.{last}");
-    let mut more: String =
-        (1..=RECEIVERS).map(|last| client("hold_time = 3").replace(CLIENT, &address(last))).collect();
+    let receiving = (1..=RECEIVERS).map(address);
+    let short = |address: String| client("hold_time = 3").replace(CLIENT, &address);
+    let mut more: String = receiving.chain([MAKER.to_owned()]).map(short).collect();
     // Four of its routes have AS 0 in their paths.
     more += &client("hold_time = 3\nreject_as_zero = false").replace(CLIENT, PLAYER);
     let world = World::new("bad_input::hold_under_a_full_table", &more);
     let receivers: Vec<_> = (1..=RECEIVERS).map(|last| establish(&world, &address(last), &open(3))).collect();
     let alive: Vec<_> = receivers.iter().map(RawPeer::keep_alive).collect();
+    let maker = establish(&world, MAKER, &open(3));
+    let made = std::thread::spawn(move || made_routes(maker, MORE));
 
     let mut replay = world.peers().netns().command(&program().to_string_lossy());
     replay.args(["mrt", "replay"]).arg(shared_data("updates.et-header.2015.gz"));
@@ -247,17 +253,38 @@ pub(crate) fn hold_under_a_full_table() {
             player.assert_alive();
             let peer = world.heddle.peer(&address(last))?;
             let family = &peer["families"][0];
-            let has = family["advertised"] == PREFIXES && family["backlog_bytes"] == 0;
+            let has = family["advertised"] == RECORDED + MORE && family["backlog_bytes"] == 0;
             ensure(has && peer["state"] == "established", || format!("{} {family}", peer["state"]))
         });
     }
-    for name in (1..=RECEIVERS).map(address).chain([PLAYER.to_owned()]) {
+    let _maker = made.join().expect("all that is made was sent");
+    for name in (1..=RECEIVERS).map(address).chain([MAKER.to_owned(), PLAYER.to_owned()]) {
         let peer = world.heddle.peer(&name).expect("it answers");
         assert_eq!(peer["timers"]["hold_time_seconds"], 3, "{peer}");
         assert_eq!((&peer["established_count"], &peer["flap_count"]), (&1.into(), &0.into()), "{peer}");
     }
     let longest = alive.iter().map(Alive::longest_silence).max().expect("there are some");
     println!("nothing came for {longest:.2?} at most");
+}
+
+/// Sends so many routes that no table has (/30 of RFC 6598), a thousand with each set of attributes, and stays. The session has a hold
+/// time of 3 s.
+fn made_routes(mut peer: RawPeer, count: u32) -> (RawPeer, Alive) {
+    const EACH: u32 = 1_000;
+    let first = u32::from(std::net::Ipv4Addr::new(100, 64, 0, 0));
+    peer.drain();
+    for (set, begin) in (0..count).step_by(EACH.try_into().expect("small")).enumerate() {
+        let set = u32::try_from(set).expect("few sets");
+        let prefixes = (begin..count.min(begin + EACH)).map(|number| first + number * 4);
+        let nlri: Vec<u8> = prefixes.flat_map(|prefix| [&[30], &prefix.to_be_bytes()[..]].concat()).collect();
+        // Two messages of less than 4,096 octets, with an attribute that nobody knows and that makes each set another one.
+        for half in nlri.chunks(2_500) {
+            peer.send(&message(UPDATE, &update(&[], &long_attributes(set, 4), half)));
+        }
+        peer.send(&message(KEEPALIVE, &[]));
+    }
+    let alive = peer.keep_alive();
+    (peer, alive)
 }
 
 /// S12; RFC 4724 §4.2: a peer that comes back, and never says that it is done, keeps what is stale for a bounded time; one that
