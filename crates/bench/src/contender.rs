@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use anyhow::{Context as _, Error, bail};
 use heddle_lab::fabric::Fabric;
-use heddle_lab::topology::NodeProgram;
+use heddle_lab::topology::{CalicoRelease, NodeProgram};
 use serde::Serialize;
 
 use crate::args::{Args, Case};
@@ -31,7 +31,7 @@ impl Contender {
     pub(crate) const fn node_program(self) -> NodeProgram {
         match self {
             Self::Heddle => NodeProgram::Heddle,
-            Self::Bird => NodeProgram::Bird,
+            Self::Bird => NodeProgram::Bird(CalicoRelease::V333),
             Self::Frr => NodeProgram::Nothing,
         }
     }

@@ -1,7 +1,8 @@
 //! A node as Calico runs it: BIRD, one daemon a family, started with `-R`.
 //!
 //! The configuration is the template of this crate, a translation to BIRD 2 of what Calico's confd renders for its BIRD 1.6; who
-//! the peers are follows the same rules as the datastore of the lab (see [`crate::datastore`]).
+//! the peers are follows the same rules as the datastore of the lab (see [`crate::datastore`]). There are two of them: what Calico
+//! v3.32 and later render, and what v3.29 to v3.31 do, whose routes have no metrics.
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -10,7 +11,7 @@ use ipnetwork::IpNetwork;
 
 use crate::addressing;
 use crate::plan::{Host, Plan, Role};
-use crate::topology::{Mesh, ReflectorKind};
+use crate::topology::{CalicoRelease, Mesh, NodeProgram, ReflectorKind};
 
 const TEMPLATE: &str = include_str!("../templates/calico-bird.conf");
 
@@ -54,18 +55,22 @@ impl Family {
 #[must_use]
 pub fn config(plan: &Plan, node: &Host, family: Family) -> String {
     let (Some(address), Some(blocks)) = (node.address, node.blocks()) else { return String::new() };
-    let Role::Node { asn, .. } = node.role else { return String::new() };
+    let Role::Node { asn, program, .. } = node.role else { return String::new() };
+    let release = match program {
+        NodeProgram::Bird(release) => release,
+        // Whoever goes back to Calico has what it is now.
+        NodeProgram::Heddle | NodeProgram::Nothing => CalicoRelease::V333,
+    };
     let block = family.of(blocks.networks());
     let pool = family.of(addressing::pools().networks());
-    let aggregate = format!(
-        "  if (net = {block}) then {{ accept; }}\n  \
-        if (net ~ {block}) && defined(krt_metric) && (krt_metric < 1024) then {{ accept; }}\n  \
-        if (net ~ {block}) then {{ reject; }}"
-    );
-    // The comments name the placeholders.
-    let template: String =
-        TEMPLATE.lines().filter(|line| !line.starts_with('#')).map(|line| format!("{line}\n")).collect();
-    template
+    let moved = match release {
+        CalicoRelease::V333 => {
+            format!("  if (net ~ {block}) && defined(krt_metric) && (krt_metric < 1024) then {{ accept; }}\n")
+        }
+        CalicoRelease::V331 => String::new(),
+    };
+    let aggregate = format!("  if (net = {block}) then {{ accept; }}\n{moved}  if (net ~ {block}) then {{ reject; }}");
+    template(release)
         .replace("@ROUTER_ID@", &address.v4.ip().to_string())
         .replace("@FAMILY@", family.name())
         .replace("@AS@", &asn.to_string())
@@ -74,6 +79,24 @@ pub fn config(plan: &Plan, node: &Host, family: Family) -> String {
         .replace("@AGGR@", &aggregate)
         .replace("@POOLS@", &format!("  if (net ~ {pool}) then {{ accept; }}"))
         .replace("@PEERS@", &peers(plan, node, family))
+}
+
+/// The template as a release has it, without its comments, which name the placeholders.
+fn template(release: CalicoRelease) -> String {
+    let mut text = String::new();
+    let mut newer = false;
+    for line in TEMPLATE.lines() {
+        match line {
+            "#3.32{" => newer = true,
+            "#}" => newer = false,
+            _ if line.starts_with('#') || (newer && release == CalicoRelease::V331) => {}
+            _ => {
+                text.push_str(line);
+                text.push('\n');
+            }
+        }
+    }
+    text
 }
 
 fn network(block: IpNetwork) -> IpNetwork {

@@ -43,7 +43,7 @@ pub(crate) fn of(
     match &planned.role {
         Role::Switch => Ok(Vec::new()),
         Role::Node { program: NodeProgram::Nothing, .. } => Ok(Vec::new()),
-        Role::Node { program: NodeProgram::Bird, .. } => {
+        Role::Node { program: NodeProgram::Bird(_), .. } => {
             [Family::V4, Family::V6].into_iter().map(|family| bird_of_calico(plan, planned, host, family)).collect()
         }
         Role::Node { program: NodeProgram::Heddle, .. } | Role::Reflector(ReflectorKind::Node) => {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::datastore;
 use crate::plan::{Installed, Plan, Presence, Role, Session};
-use crate::topology::{NodeProgram, ReflectorKind, Topology, TorDaemon};
+use crate::topology::{CalicoRelease, NodeProgram, ReflectorKind, Topology, TorDaemon};
 use crate::tor::{bird, frr};
 use crate::{calico_bird, reflector};
 
@@ -25,7 +25,7 @@ fn plan() -> Plan {
     let daemons: [&[Option<TorDaemon>]; 2] = [&[Some(TorDaemon::Frr)], &[Some(TorDaemon::Bird)]];
     let mut topology = Topology::racks(&daemons, 2);
     topology.racks[1].tors[0].daemon = Some(TorDaemon::Heddle);
-    topology.racks[1].nodes[1].program = NodeProgram::Bird;
+    topology.racks[1].nodes[1].program = NodeProgram::Bird(CalicoRelease::V333);
     topology.reflectors = Topology::standard().reflectors;
     topology.reflectors[1].kind = ReflectorKind::Node;
     assert_eq!(topology.check(), Ok(()));
@@ -71,6 +71,15 @@ fn the_configurations_of_a_node_of_calico() {
     let host = plan.host("node4").expect("it is planned");
     compare("calico-bird.conf", &calico_bird::config(&plan, host, calico_bird::Family::V4));
     compare("calico-bird6.conf", &calico_bird::config(&plan, host, calico_bird::Family::V6));
+}
+
+#[test]
+fn the_configuration_of_a_node_of_older_calico() {
+    let mut topology = Topology::full_mesh(2);
+    topology.racks[0].nodes[0].program = NodeProgram::Bird(CalicoRelease::V331);
+    let plan = Plan::new(&topology, Installed { bird: Presence::Absent, frr: Presence::Absent });
+    let host = plan.host("node1").expect("it is planned");
+    compare("calico-3.31-bird.conf", &calico_bird::config(&plan, host, calico_bird::Family::V4));
 }
 
 #[test]

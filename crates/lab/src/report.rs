@@ -43,7 +43,7 @@ fn daemon(host: &Host) -> &'static str {
     match &host.role {
         Role::Switch | Role::Node { program: NodeProgram::Nothing, .. } => "",
         Role::Tor { daemon, .. } => daemon.as_str(),
-        Role::Node { program: NodeProgram::Bird, .. } => "bird",
+        Role::Node { program: NodeProgram::Bird(_), .. } => "bird",
         Role::Reflector(_) | Role::Node { program: NodeProgram::Heddle, .. } => "heddle",
     }
 }

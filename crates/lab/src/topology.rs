@@ -121,9 +121,19 @@ pub enum NodeProgram {
     #[default]
     Heddle,
     /// BIRD as Calico runs it, one daemon a family.
-    Bird,
+    Bird(CalicoRelease),
     /// Nothing: whoever uses the fabric starts something there.
     Nothing,
+}
+
+/// How Calico configures BIRD.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CalicoRelease {
+    /// v3.32 and v3.33: metrics travel as LOCAL_PREF.
+    #[default]
+    V333,
+    /// v3.29 to v3.31: LOCAL_PREF is 100, and routes in the kernel have no metric.
+    V331,
 }
 
 impl Topology {

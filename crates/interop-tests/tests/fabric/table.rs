@@ -39,8 +39,13 @@ impl World {
 
     /// What a host's kernel has of ours.
     pub(crate) fn table(&self, host: &str) -> Result<Table, String> {
+        self.table_of(host, Protocol::HEDDLE)
+    }
+
+    /// As [`Self::table`], where the routes have another number.
+    pub(crate) fn table_of(&self, host: &str, protocol: Protocol) -> Result<Table, String> {
         let mut table = Table::new();
-        for route in self.routes_of(host, Protocol::HEDDLE)? {
+        for route in self.routes_of(host, protocol)? {
             // Two metrics at once: one of them is a leftover.
             ensure(!table.contains_key(&route.prefix), || format!("{} is there twice", route.prefix))?;
             table.insert(route.prefix, destination(&route));

@@ -128,6 +128,17 @@ impl World {
         }
     }
 
+    /// Waits until all sessions of a node are Established where ours runs though the plan says BIRD.
+    #[track_caller]
+    pub(crate) fn await_sessions_of_ours(&self, node: &str) {
+        wait_for(&format!("{}: all sessions of {node} are up", self.case), PATIENCE, || {
+            let answer = self.show(node, &["show", "peers"])?;
+            let peers = answer["peers"].as_array().cloned().unwrap_or_default();
+            let down = peers.iter().filter(|peer| peer["state"] != "established").count();
+            ensure(!peers.is_empty() && down == 0, || format!("{down} of {} sessions are down", peers.len()))
+        });
+    }
+
     /// Waits until no session of some hosts with a peer is Established.
     #[track_caller]
     pub(crate) fn await_down(&self, hosts: &[String], peer: Pair) {

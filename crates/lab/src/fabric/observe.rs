@@ -54,7 +54,7 @@ impl Fabric {
             Role::Node { program: NodeProgram::Heddle, .. }
             | Role::Reflector(_)
             | Role::Tor { daemon: TorDaemon::Heddle, .. } => heddle_sessions(host)?,
-            Role::Node { program: NodeProgram::Bird, .. } => {
+            Role::Node { program: NodeProgram::Bird(_), .. } => {
                 let mut all = Vec::new();
                 for socket in [BIRD_SOCKET, BIRD6_SOCKET] {
                     all.extend(bird::sessions(&bird::command(&host.path(socket), "show protocols all")?));

@@ -21,7 +21,7 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 use thiserror::Error;
 
-use super::{Fault, Mesh, Node, NodeProgram, Rack, Reflector, ReflectorKind, Topology, Tor, TorDaemon};
+use super::{CalicoRelease, Fault, Mesh, Node, NodeProgram, Rack, Reflector, ReflectorKind, Topology, Tor, TorDaemon};
 
 /// A topology file that cannot be used.
 #[derive(Debug, Error)]
@@ -140,6 +140,8 @@ enum Program {
     #[default]
     Heddle,
     Bird,
+    #[serde(rename = "bird-3.31")]
+    OlderBird,
     Nothing,
 }
 
@@ -224,7 +226,8 @@ fn rack(item: RackItem, places: &mut Places) -> Rack {
             NodeItem::Full(NodeKeys { name, asn, pods, program }) => {
                 let program = match program {
                     Program::Heddle => NodeProgram::Heddle,
-                    Program::Bird => NodeProgram::Bird,
+                    Program::Bird => NodeProgram::Bird(CalicoRelease::V333),
+                    Program::OlderBird => NodeProgram::Bird(CalicoRelease::V331),
                     Program::Nothing => NodeProgram::Nothing,
                 };
                 Node { name, asn, pods, program }
