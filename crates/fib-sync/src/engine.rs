@@ -153,7 +153,12 @@ impl FibSync {
             conflicts: count(self.conflicts.len()),
             refused: count(self.refused.len()),
             pending: count(
-                self.dirty.len() + self.deletions.len() + self.in_flight.len() + self.unsure.len() + self.flaps.len(),
+                self.dirty.len()
+                    + self.deletions.len()
+                    + self.in_flight.len()
+                    + self.unsure.len()
+                    + self.flaps.len()
+                    + self.objects.waiting(),
             ),
             local_routes: count(self.local.len()),
             objects: count(self.objects.len()),

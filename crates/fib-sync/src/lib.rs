@@ -24,8 +24,11 @@
 //!   is replaced, and after lost reports a dump. A stranger who comes between that and the write, which takes microseconds,
 //!   cannot be told from ours: the kernel knows no "replace if". Where reports are lost after each dump, ours is deleted by
 //!   its full description and the new one made where nobody has the key: that touches no stranger, but for a moment there
-//!   is no route. Nexthop objects are replaced without waiting: whoever takes the number of one of ours, and is not known
-//!   yet to have done so, may lose it.
+//!   is no route.
+//! - Nexthop objects are replaced and deleted by their number, whoever has it; both wait in the same way. Where reports are
+//!   lost after each dump, the routes of an object that is to change lead by legs of their own instead. Where a stranger is
+//!   found to have the number of one of ours, ours gets another one. A group that he replaces in place stays ours: the
+//!   kernel keeps its protocol number.
 //! - A destination whose route has changed four times in a tenth of a second waits until that is over: the last state counts.
 //! - The kernel is read at the start, after lost events or answers, and where it changes routes without saying so: at most
 //!   one dump at a time, 100 ms apart.

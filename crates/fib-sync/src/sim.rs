@@ -9,6 +9,7 @@
 //! and the link is reported; where the carrier is back by then they stay. Between the two anything may happen.
 
 mod kernel;
+mod objects;
 mod world;
 
 use world::{Fault, World};
@@ -55,7 +56,7 @@ fn histories(test: &str, objects: NexthopObjects, faults: &[Fault], killed: Kill
         writes += world.written();
         kills += world.kills();
     }
-    println!("{test}: {doings} doings, {writes} writes, {kills} kills, 0 routes of strangers touched");
+    println!("{test}: {doings} doings, {writes} writes, {kills} kills, nothing of strangers touched");
     kills
 }
 

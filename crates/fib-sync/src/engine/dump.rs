@@ -88,6 +88,10 @@ impl Dumps {
         self.blind
     }
 
+    pub(super) fn is_running(&self) -> bool {
+        self.running
+    }
+
     pub(super) fn is_wanted(&self) -> bool {
         self.wanted
     }

@@ -6,6 +6,8 @@
 //! themselves. Objects of the run before are taken over when they say what is wanted. An object goes when no route of ours
 //! in the kernel points to it, which the count of references to its target tells.
 
+mod strangers;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +17,7 @@ use heddle_bgp_core::Timestamp;
 use smallvec::SmallVec;
 
 use super::FibSync;
-use super::writes::{InFlight, Refusal, Write, WriteKind};
+use super::writes::{Heard, InFlight, Refusal, Write, WriteKind};
 use crate::plan::Stale;
 use crate::route::{IfIndex, KernelObject, Leg, ObjectSpec, Target};
 use crate::settings::NexthopObjects;
@@ -74,6 +76,8 @@ pub(super) struct Objects {
     /// Numbers that others use.
     taken: BTreeSet<u32>,
     dirty: BTreeSet<u32>,
+    /// How many of them are to be replaced, and wait until it is known whose they are.
+    waiting: usize,
     next: u32,
 }
 
@@ -90,6 +94,7 @@ impl Objects {
             wait: FibSync::RETRY.0,
             taken: BTreeSet::new(),
             dirty: BTreeSet::new(),
+            waiting: 0,
             next: FIRST,
         }
     }
@@ -106,6 +111,11 @@ impl Objects {
     pub(super) fn len(&self) -> usize {
         let groups = self.groups.values().filter(|group| group.have.is_some()).count();
         groups + self.legs.values().filter(|leg| leg.there).count()
+    }
+
+    /// How many are to be replaced, and wait for reports or a dump.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting
     }
 
     /// Whether a group is large enough for an object, not counting objects of the run before.
@@ -190,12 +200,13 @@ impl Objects {
         self.legs.values_mut().for_each(|leg| leg.seen = false);
     }
 
-    /// Leg objects are gone from the kernel, also those that were not known to be there: a group may have them.
-    fn lose(&mut self, is_gone: impl Fn(u32, &LegObject) -> bool) -> Lost {
+    /// Leg objects are gone from the kernel, also those that were not known to be there: a group may have them. Where a
+    /// stranger has taken the number of a leg of ours, groups may have his.
+    fn lose(&mut self, is_gone: impl Fn(u32, Option<&LegObject>) -> bool) -> Lost {
         let mut gone = BTreeSet::new();
         let mut known = Known::No;
         for (id, leg) in &mut self.legs {
-            if is_gone(*id, leg) {
+            if is_gone(*id, Some(leg)) {
                 if std::mem::take(&mut leg.there) {
                     known = Known::Yes;
                 }
@@ -206,7 +217,8 @@ impl Objects {
         for (id, group) in &mut self.groups {
             let Some(have) = &mut group.have else { continue };
             let before = have.len();
-            have.retain(|(leg, _)| !gone.contains(leg));
+            let legs = &self.legs;
+            have.retain(|(leg, _)| !gone.contains(leg) && (legs.contains_key(leg) || !is_gone(*leg, None)));
             if have.len() == before {
                 continue;
             }
@@ -274,7 +286,7 @@ impl FibSync {
     /// An object was made or changed by somebody else, or is told by a dump.
     pub(super) fn object_reported(&mut self, object: KernelObject) {
         if object.protocol != self.settings.protocol {
-            self.objects.taken.insert(object.id);
+            self.object_taken(object.id);
             return;
         }
         let id = object.id;
@@ -304,9 +316,7 @@ impl FibSync {
                     self.mark_group(owner);
                 }
             }
-            ObjectSpec::Other => {
-                self.objects.taken.insert(id);
-            }
+            ObjectSpec::Other => self.object_taken(id),
         }
     }
 
@@ -314,9 +324,8 @@ impl FibSync {
     pub(super) fn object_gone(&mut self, id: u32) {
         self.objects.taken.remove(&id);
         let mut lost = self.objects.lose(|other, _| other == id);
-        if let Some(group) = self.objects.groups.get_mut(&id)
-            && group.have.take().is_some()
-        {
+        let group = self.objects.groups.get_mut(&id);
+        if group.is_none_or(|group| group.have.take().is_some()) {
             self.objects.dirty.insert(id);
             lost.emptied.push(id);
         }
@@ -325,7 +334,8 @@ impl FibSync {
 
     /// The carrier of a link is gone: so are the objects on it, and the routes that have no other leg.
     pub(super) fn objects_lost(&mut self, index: IfIndex) {
-        let lost = self.objects.lose(|_, object| object.leg.interface == index);
+        let mut lost = self.objects.lose(|_, leg| leg.is_none_or(|object| object.leg.interface == index));
+        lost.emptied.extend(self.pointed_to_in_vain());
         self.lost(&lost);
     }
 
@@ -339,7 +349,8 @@ impl FibSync {
 
     /// Routes that point to objects that are gone are assumed gone; a dump tells.
     fn routes_lost(&mut self, objects: &[u32]) {
-        if objects.is_empty() {
+        let pointed_to = |id: &u32| self.targets.get(&Target::Object(*id)).is_some_and(|t| Arc::strong_count(t) > 1);
+        if !objects.iter().any(pointed_to) {
             return;
         }
         let mut touched: Vec<Slot> = Vec::new();
@@ -378,7 +389,7 @@ impl FibSync {
     pub(super) fn end_object_dump(&mut self) {
         let all: Vec<u32> = self.objects.groups.keys().copied().collect();
         self.objects.dirty.extend(all);
-        let mut emptied = self.objects.lose(|_, leg| !leg.seen).emptied;
+        let mut emptied = self.objects.lose(|_, leg| leg.is_some_and(|leg| !leg.seen)).emptied;
         for (id, group) in &mut self.objects.groups {
             if !group.seen && group.have.take().is_some() {
                 self.objects.dirty.insert(*id);
@@ -391,8 +402,10 @@ impl FibSync {
     }
 
     /// Appends what makes the objects that are wanted: legs before groups.
-    pub(super) fn poll_objects(&mut self, most: usize, writes: &mut Vec<Write>) {
+    pub(super) fn poll_objects(&mut self, most: usize, heard: Heard, writes: &mut Vec<Write>) {
+        self.give_up_objects();
         let mut groups = Vec::new();
+        let mut waiting = Vec::new();
         while self.in_flight.len() < most
             && let Some(id) = self.objects.dirty.pop_first()
         {
@@ -403,6 +416,10 @@ impl FibSync {
             }
             let kind = if group.have.is_some() { WriteKind::Replace } else { WriteKind::Create };
             let want = group.want.clone();
+            if kind == WriteKind::Replace && !self.may_touch_objects(heard) {
+                waiting.push(id);
+                continue;
+            }
             for (leg, _) in &want {
                 let Some(leg_object) = self.objects.legs.get(leg).filter(|leg| !leg.there) else { continue };
                 let spec = ObjectSpec::Leg(leg_object.leg);
@@ -413,6 +430,8 @@ impl FibSync {
             }
             groups.push((kind, id, want));
         }
+        self.objects.waiting = waiting.len();
+        self.objects.dirty.extend(waiting);
         for (kind, id, want) in groups {
             self.send_object(kind, id, ObjectSpec::Group(want), writes);
         }
@@ -429,7 +448,7 @@ impl FibSync {
     }
 
     /// Appends what takes away objects that nothing points to: groups first, then legs.
-    pub(super) fn poll_object_deletions(&mut self, most: usize, writes: &mut Vec<Write>) {
+    pub(super) fn poll_object_deletions(&mut self, most: usize, heard: Heard, writes: &mut Vec<Write>) {
         if self.stale == Stale::Kept {
             return;
         }
@@ -440,7 +459,10 @@ impl FibSync {
         for id in groups {
             let Some(group) = self.objects.groups.get(&id) else { continue };
             match group.have.clone() {
-                Some(members) => self.send_object(WriteKind::Delete, id, ObjectSpec::Group(members), writes),
+                Some(members) if self.may_touch_objects(heard) => {
+                    self.send_object(WriteKind::Delete, id, ObjectSpec::Group(members), writes);
+                }
+                Some(_) => {}
                 None => {
                     self.objects.groups.remove(&id);
                 }
@@ -459,11 +481,11 @@ impl FibSync {
         let legs: Vec<u32> = self.objects.legs.keys().filter(|id| !used.contains(*id)).copied().take(most).collect();
         for id in legs {
             let Some(leg) = self.objects.legs.get(&id) else { continue };
-            if leg.there {
-                let spec = ObjectSpec::Leg(leg.leg);
-                self.send_object(WriteKind::Delete, id, spec, writes);
-            } else {
+            let spec = ObjectSpec::Leg(leg.leg);
+            if !leg.there {
                 self.forget_leg(id);
+            } else if self.may_touch_objects(heard) {
+                self.send_object(WriteKind::Delete, id, spec, writes);
             }
         }
     }
@@ -492,7 +514,7 @@ impl FibSync {
             },
             (WriteKind::Create | WriteKind::Replace, None) => self.object_made(id, object.object),
             // It may be ours, taken to be gone too early: after the dump it is known, or tried again.
-            (WriteKind::Create, Some(Refusal::Exists)) if self.dumps.is_wanted() => {}
+            (WriteKind::Create, Some(Refusal::Exists)) if self.deletions_wait_for_dump() => {}
             (WriteKind::Create, Some(Refusal::Exists)) => {
                 // Somebody has taken the number; the object gets another one.
                 self.objects.taken.insert(id);
@@ -575,10 +597,7 @@ impl FibSync {
             .filter_map(|(_, group)| group.owner)
             .collect();
         for owner in owners {
-            self.objects.release(owner);
-            self.objects.failed.insert(owner);
-            self.dirty_groups.insert(owner);
-            self.objects.retry_at.get_or_insert(self.now + self.objects.wait);
+            self.do_without_object(owner);
         }
         self.dumps.want();
     }

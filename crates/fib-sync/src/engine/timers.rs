@@ -98,7 +98,7 @@ impl FibSync {
 
     /// Tells once that what was swept is gone.
     pub(super) fn tell_swept(&mut self) {
-        let waits = !self.unsure.is_empty() || self.flaps.len() > 0;
+        let waits = !self.unsure.is_empty() || self.flaps.len() > 0 || self.objects.waiting() > 0;
         let done = self.stale == Stale::Swept && self.dumps.is_ready() && self.is_quiet() && !waits;
         if done && !self.swept_told {
             self.swept_told = true;

@@ -142,7 +142,7 @@ impl FibSync {
         }
         self.to_hear = false;
         self.settle();
-        self.poll_objects(most, writes);
+        self.poll_objects(most, heard, writes);
         if !self.in_flight.is_empty() {
             // Routes follow when the objects are there.
             return;
@@ -164,7 +164,7 @@ impl FibSync {
             self.dumps.seen();
         }
         if self.in_flight.is_empty() && !self.to_hear {
-            self.poll_object_deletions(most, writes);
+            self.poll_object_deletions(most, heard, writes);
             self.tell_swept();
         }
     }
@@ -191,7 +191,7 @@ impl FibSync {
         !self.dirty.is_empty() || !self.in_flight.is_empty() || self.deletions_wait_for_dump()
     }
 
-    fn deletions_wait_for_dump(&self) -> bool {
+    pub(super) fn deletions_wait_for_dump(&self) -> bool {
         self.dumps.is_wanted() && !self.dumps.is_in_vain()
     }
 

@@ -152,7 +152,12 @@ impl Kernel {
             }
             (WriteKind::Create | WriteKind::Replace | WriteKind::Delete, _) => {}
         }
-        self.objects.insert(id, object.clone());
+        let mut object = object.clone();
+        if let Some(known) = self.objects.get(&id).filter(|known| matches!(known.object, ObjectSpec::Group(_))) {
+            // A group stays his who made it, whoever replaces what it says.
+            object.protocol = known.protocol;
+        }
+        self.objects.insert(id, object);
         Ok(())
     }
 
@@ -196,6 +201,13 @@ impl Kernel {
             self.events.push(KernelEvent::ObjectGone(id));
             self.objects_gone(&[id], Said::All);
         }
+    }
+
+    /// A stranger writes an object, and is refused like anybody else.
+    pub(super) fn stranger_writes_object(&mut self, kind: WriteKind, object: KernelObject) -> Result<(), Refusal> {
+        self.write_object(kind, &object)?;
+        self.events.extend(self.objects.get(&object.id).cloned().map(KernelEvent::Object));
+        Ok(())
     }
 
     /// The carrier comes or goes: who asks is told at once, and what follows comes later.

@@ -1,5 +1,7 @@
 //! The engine, the model of the kernel, somebody who does random things, and an oracle that knows what has to come of it.
 
+mod strangers;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -9,15 +11,13 @@ use heddle_bgp_core::{Prefix, Timestamp};
 use super::kernel::{Kernel, Kind};
 use crate::engine::{DumpEnd, FibSync, Heard, Refusal, Write, WriteKind};
 use crate::input::{Best, BestPath, NextHop, Source};
-use crate::route::{
-    IfIndex, KernelEvent, KernelRoute, Leg, Legs, Link, LinkState, MAIN_TABLE, ObjectSpec, OnLink, Target,
-};
+use crate::route::{IfIndex, KernelEvent, KernelRoute, Leg, Legs, Link, LinkState, ObjectSpec, OnLink, Target};
 use crate::settings::{NexthopObjects, Settings};
+pub(super) use strangers::{Take, Which};
 
 /// How often the program is killed at most before all is quiet.
 const LIVES: usize = 100;
 const OWN: u8 = 158;
-const STRANGER: u8 = 4;
 
 /// What goes wrong in the next round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -241,6 +241,7 @@ impl World {
                 self.say_again(usize::MAX);
                 self.fib.sweep(self.now);
             }
+            _ if self.random(2) == 0 => self.random_taker(),
             _ => {
                 let ids: Vec<u32> = self.kernel.objects.keys().copied().collect();
                 if !ids.is_empty() {
@@ -260,53 +261,6 @@ impl World {
         }
         let metric = self.pick(&[1024, 1024, 512]);
         self.wish(prefix, Some(Wish { metric, next_hops }));
-    }
-
-    /// A stranger's route: one that next hops resolve over, or one at a prefix of BGP's.
-    fn random_stranger(&mut self) {
-        let (index, gateway, via) = match self.random(3) {
-            0 => (1, "192.0.2.9", "203.0.113.0/24"),
-            1 => (2, "198.51.100.9", "203.0.113.0/24"),
-            _ => (2, "2001:db8:2::9", "2001:db8:a::/64"),
-        };
-        let conflict = prefix(self.pick(&PREFIXES));
-        let same_family = conflict.addr().is_ipv4() == ip(gateway).is_ipv4();
-        let destination = if self.random(2) == 0 && same_family { conflict } else { prefix(via) };
-        let Some(interface) = self.index_of(index) else { return };
-        let route = KernelRoute {
-            table: MAIN_TABLE,
-            prefix: destination,
-            tos: 0,
-            metric: self.pick(&[1024, 77]),
-            protocol: STRANGER,
-            source: None,
-            target: Target::legs(Legs::from_slice(&[Leg::new(interface, Some(ip(gateway)))])),
-        };
-        if self.random(2) == 0 {
-            self.kernel.stranger_creates(route.clone());
-        } else {
-            self.kernel.stranger_replaces(route.clone());
-        }
-        let key = |r: &KernelRoute| (r.prefix, r.metric);
-        if self.kernel.routes.contains(&route) {
-            self.strangers.retain(|known| key(known) != key(&route));
-            self.strangers.push(route);
-        }
-    }
-
-    /// Somebody removes one of ours, or changes it.
-    fn molest(&mut self) {
-        let ours: Vec<KernelRoute> = self.kernel.routes.iter().filter(|r| r.protocol == OWN).cloned().collect();
-        if ours.is_empty() {
-            return;
-        }
-        let at = usize::try_from(self.random(ours.len() as u64)).expect("small");
-        let route = ours[at].clone();
-        match self.random(3) {
-            0 => self.kernel.stranger_deletes(&route),
-            1 => self.kernel.lose_silently(&route),
-            _ => self.kernel.stranger_replaces(KernelRoute { target: crate::table::Table::blackhole(), ..route }),
-        }
     }
 
     fn index_of(&self, number: u32) -> Option<IfIndex> {
@@ -346,37 +300,9 @@ impl World {
         IfIndex(self.next_index)
     }
 
-    /// A route of ours goes, and nobody says so.
-    pub(super) fn lose_silently(&mut self, text: &str) {
-        let ours = self.kernel.routes.iter().find(|r| r.protocol == OWN && r.prefix == prefix(text)).cloned();
-        self.kernel.lose_silently(&ours.expect("a route of ours"));
-    }
-
-    /// A stranger puts his route in the place of one of ours.
-    pub(super) fn stranger_takes(&mut self, text: &str) {
-        let ours = self.kernel.routes.iter().find(|r| r.protocol == OWN && r.prefix == prefix(text)).cloned();
-        let ours = ours.expect("a route of ours");
-        let target = Target::legs(Legs::from_slice(&[Leg::new(IfIndex(2), Some(ip("198.51.100.9")))]));
-        self.kernel.stranger_replaces(KernelRoute { protocol: STRANGER, target, ..ours });
-    }
-
-    /// He takes it away again.
-    pub(super) fn stranger_goes(&mut self, text: &str) {
-        let his = self.kernel.routes.iter().find(|r| r.protocol == STRANGER && r.prefix == prefix(text)).cloned();
-        self.kernel.stranger_deletes(&his.expect("a route of the stranger's"));
-    }
-
     /// What is to be heard is not, and nothing says so any more than before.
     pub(super) fn lose_reports(&mut self) {
         self.kernel.events.clear();
-    }
-
-    /// Somebody deletes a route of ours, where there is one.
-    pub(super) fn delete(&mut self, text: &str) {
-        let ours = self.kernel.routes.iter().find(|r| r.protocol == OWN && r.prefix == prefix(text)).cloned();
-        if let Some(ours) = ours {
-            self.kernel.stranger_deletes(&ours);
-        }
     }
 
     pub(super) fn conflicts(&self) -> u64 {
@@ -480,6 +406,30 @@ impl World {
         panic!("never quiet");
     }
 
+    /// The same, where some of what is reported is read when writes are due.
+    pub(super) fn react_before_all_is_heard(&mut self) {
+        self.hear_and_write(Hear::Some);
+        self.react();
+    }
+
+    /// Writes, and does not hear yet.
+    pub(super) fn only_write(&mut self) {
+        let events = std::mem::take(&mut self.kernel.events);
+        self.hear_and_write(Hear::All);
+        self.kernel.events.splice(0..0, events);
+    }
+
+    /// Hears, and does not write yet.
+    pub(super) fn only_hear(&mut self) {
+        let events = std::mem::take(&mut self.kernel.events);
+        assert_eq!(self.hear(events), Life::On);
+    }
+
+    /// The initial tables of all peers are complete.
+    pub(super) fn sweep(&mut self) {
+        self.fib.sweep(self.now);
+    }
+
     /// The same after a dump.
     pub(super) fn react_with_dump(&mut self) {
         self.round();
@@ -542,7 +492,7 @@ impl World {
                         return true;
                     }
                     if self.any_moment && self.now < self.calm_from && self.random(40) == 0 {
-                        self.random_stranger();
+                        self.random_doing_of_others();
                     }
                 }
                 self.maybe_act_on_carrier();
@@ -602,13 +552,6 @@ impl World {
         Life::On
     }
 
-    /// Routes of strangers, but for those that are adopted.
-    fn foreign(&self) -> Vec<KernelRoute> {
-        let ours =
-            |route: &&KernelRoute| route.protocol == OWN || self.settings.adopt_protocols.contains(&route.protocol);
-        self.kernel.routes.iter().filter(|route| !ours(route)).cloned().collect()
-    }
-
     /// Destinations that are wanted and have a route, but for those that may lose it because they cannot be resolved.
     fn served(&self) -> BTreeSet<Prefix> {
         let patient = self.settings.unresolved_time > Duration::from_secs(100_000);
@@ -628,7 +571,7 @@ impl World {
                 refusals.push((at, Refusal::Unknown));
                 continue;
             }
-            let (served, foreign) = (self.served(), self.foreign());
+            let (served, foreign) = (self.served(), (self.foreign(), self.foreign_objects()));
             match self.kernel.write(write) {
                 Ok(()) => {
                     self.done += usize::from(matches!(write, Write::Route(..)));
@@ -644,7 +587,7 @@ impl World {
             // Nobody can do anything between the two halves of a change.
             let half = is_followed_by_creation(write, writes.get(at + 1));
             assert!(bare.is_empty() || !heard || half, "{bare:?} are without a route after {write:?} of {writes:#?}");
-            assert!(self.foreign() == foreign, "{write:?} touches a stranger: {foreign:#?}");
+            assert!((self.foreign(), self.foreign_objects()) == foreign, "{write:?} touches a stranger: {foreign:#?}");
             if self.is_killed() {
                 return;
             }
@@ -731,15 +674,6 @@ impl World {
                 }
             }
         }
-    }
-
-    /// BIRD has written a route.
-    pub(super) fn bird_creates(&mut self, text: &str, metric: u32) {
-        let leg = Leg::new(IfIndex(1), Some(ip("192.0.2.2")));
-        let target = Target::legs(Legs::from_slice(&[leg]));
-        let route =
-            KernelRoute { table: MAIN_TABLE, prefix: prefix(text), tos: 0, metric, protocol: 12, target, source: None };
-        self.kernel.stranger_creates(route);
     }
 
     /// How many routes of BIRD there are.

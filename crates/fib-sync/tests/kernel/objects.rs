@@ -1,17 +1,20 @@
 //! Routes over nexthop objects.
 
+use std::sync::mpsc;
+
 use heddle_fib_sync::settings::NexthopObjects;
 use heddle_fib_sync::{Output, Settings};
-use heddle_netlink::{DumpSocket, NexthopObject, NexthopTarget, Protocol};
+use heddle_netlink::{DumpSocket, NexthopObject, NexthopTarget, Protocol, Weight};
 
 use crate::Case;
-use crate::common::{Fib, Net, ours, wait_for_routes};
+use crate::common::{Fib, Net, ip, ours, wait_for_routes};
 
 pub(crate) const CASES: &[Case] = &[
     ("objects::routes_point_to_a_group_that_follows_its_next_hops", follow),
     ("objects::the_loss_of_carrier_takes_them_and_its_return_brings_them_back", carrier),
     ("objects::a_restart_takes_them_over", restart),
     ("objects::what_others_do_to_them_is_repaired", repaired),
+    ("objects::a_stranger_who_takes_their_numbers_keeps_them", taken),
 ];
 
 const ALWAYS: NexthopObjects = NexthopObjects::Always;
@@ -120,4 +123,49 @@ fn repaired(mut lab: Net) {
     }
     wait_for(&fib, 3, &[2, 2]);
     assert!(objects().iter().all(|object| object.protocol == Protocol::HEDDLE));
+}
+
+/// The kernel deletes and replaces by the number alone, whoever has it.
+fn taken(mut lab: Net) {
+    let mut fib = Fib::start(settings());
+    fib.learn(PATHS);
+    wait_for(&fib, 3, &[2, 2]);
+    let (release, released) = mpsc::channel::<()>();
+    let (hold, held) = mpsc::channel();
+    fib.runner.query(move |_| {
+        let _ = hold.send(());
+        let _ = released.recv();
+    });
+    held.recv().expect("the thread is held");
+    let ours_before = objects();
+    for object in &ours_before {
+        // Some go with others.
+        let _ = lab.control.delete_nexthop(object.id);
+    }
+    let mut theirs: Vec<NexthopObject> = Vec::new();
+    for object in ours_before {
+        let leg = NexthopTarget::Gateway { gateway: ip("198.51.100.9"), oif: lab.b, onlink: false };
+        let target = match (object.target, theirs.first()) {
+            (NexthopTarget::Group(_), Some(first)) => {
+                NexthopTarget::Group([(first.id, Weight::ONE)].into_iter().collect())
+            }
+            _ => leg,
+        };
+        let stranger = NexthopObject { id: object.id, protocol: Protocol::STATIC, target };
+        lab.control.add_nexthop(&stranger).expect("nobody has the number");
+        theirs.push(stranger.canonical());
+    }
+    drop(release);
+    let of_his = || objects().into_iter().filter(|object| object.protocol == Protocol::STATIC).collect::<Vec<_>>();
+    assert_eq!(of_his(), theirs);
+    fib.wait_until("routes over other objects", |counters| {
+        let over = |id| theirs.iter().any(|object| object.id == id);
+        counters.installed == 3 && counters.pending == 0 && ours().iter().all(|r| r.nexthop.is_some_and(|id| !over(id)))
+    });
+    fib.learn(&[("10.1.0.0/16", &[]), ("10.2.0.0/16", &[]), ("2001:db8:55::/64", &[])]);
+    wait_for_routes([]);
+    fib.runner.sweep();
+    fib.wait_for("the sweep", |output| matches!(output, Output::Swept(_)));
+    fib.wait_until("his objects alone", |_| objects().iter().all(|object| object.protocol == Protocol::STATIC));
+    assert_eq!(of_his(), theirs);
 }
