@@ -143,11 +143,10 @@ impl FibSync {
     /// What was counted, and how much there is.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        let held = self.held_until.iter().filter_map(|(_, group)| self.table.group(*group));
         let groups = || self.table.group_ids().into_iter().filter_map(|id| self.table.group(id));
         let members = |f: fn(&GroupState) -> bool| groups().filter(|g| f(&g.state)).map(|g| u64::from(g.members)).sum();
         Counters {
-            held: held.map(|group| u64::from(group.members)).sum(),
+            held: members(|state| matches!(state, GroupState::Held { .. })),
             unresolved: members(|state| matches!(state, GroupState::Unresolved { .. })),
             rejected: members(|state| matches!(state, GroupState::Rejected)),
             conflicts: count(self.conflicts.len()),
@@ -227,3 +226,6 @@ impl FibSync {
 pub(crate) fn count(number: usize) -> u64 {
     u64::try_from(number).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

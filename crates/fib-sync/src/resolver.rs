@@ -330,12 +330,6 @@ impl Walk<'_, '_> {
             {
                 found = Some(self.through_foreign(address, prefix, route));
             }
-            if found.is_none()
-                && !learned_first
-                && let Some(key) = learned
-            {
-                found = self.through_learned(address, prefix, key, &mut why);
-            }
             if let Some(resolution) = found {
                 self.note(address, prefix.len());
                 return resolution;

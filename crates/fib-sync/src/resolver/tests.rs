@@ -168,3 +168,47 @@ fn changes_reach_those_that_depend_on_them() {
     resolver.usage(far, Usage::Unused, &net.routes());
     assert!(!resolver.tracked.contains_key(&far) && resolver.tracked.contains_key(&near) && resolver.asked.is_empty());
 }
+
+/// What somebody has put there comes before what is learned with the same metric.
+#[test]
+fn of_equal_metrics_the_route_of_others_counts() {
+    let mut net = Net::new();
+    net.foreign("203.0.113.0/24", 1024, 4, &[leg(2, "198.51.100.9")]);
+    net.learned("203.0.113.0/24", 1024, &["192.0.2.2"]);
+    net.leads("203.0.113.7", &[leg(2, "198.51.100.9")], 1);
+    net.learned("203.0.113.0/24", 1023, &["192.0.2.2"]);
+    net.leads("203.0.113.7", &[leg(1, "192.0.2.2")], 1);
+}
+
+/// A static route to a link is a connected one, too, and comes before one over a gateway whatever the metrics.
+#[test]
+fn what_is_on_the_link_comes_first() {
+    let mut net = Net::new();
+    net.foreign("203.0.113.0/24", 10, 4, &[leg(2, "198.51.100.9")]);
+    net.foreign("203.0.113.0/24", 256, 4, &[Leg::new(IfIndex(1), None)]);
+    net.leads("203.0.113.7", &[leg(1, "203.0.113.7")], 0);
+}
+
+/// Shares of traffic are of the routes of others.
+#[test]
+fn weights_are_not_taken_over() {
+    let mut net = Net::new();
+    let heavy = Leg { weight: 3, ..leg(1, "192.0.2.9") };
+    net.foreign("203.0.113.0/24", 0, 4, &[heavy, leg(2, "198.51.100.9")]);
+    net.leads("203.0.113.7", &[leg(1, "192.0.2.9"), leg(2, "198.51.100.9")], 1);
+}
+
+/// Routes of other tables, and those for a type of service, lead nobody who asks for neither.
+#[test]
+fn only_the_table_main_and_ours_count() {
+    let mut net = Net::new();
+    let prefix: Prefix = "203.0.113.0/24".parse().expect("a prefix");
+    let target = Target::legs(Legs::from_slice(&[leg(1, "192.0.2.9")]));
+    let route = KernelRoute { table: 100, prefix, tos: 0, metric: 0, protocol: 4, source: None, target };
+    net.view.set_route(KernelRoute { table: MAIN_TABLE, tos: 8, ..route.clone() }, Placed::Added);
+    net.view.set_route(route, Placed::Added);
+    let hop = ip("203.0.113.7");
+    assert_eq!(net.resolve("203.0.113.7"), Err(Unresolved::NoRoute(hop)));
+    let found = resolve(NextHop::new(hop), &Routes { own_table: 100, ..net.routes() }).0;
+    assert_eq!(found, Ok(Resolved { legs: Legs::from_slice(&[leg(1, "192.0.2.9")]), cost: 1 }));
+}
