@@ -18,8 +18,6 @@ use crate::wire::{
 
 /// Octets of the longest event that can be read; a route with 256 legs has 10 KiB.
 const EVENT_BUFFER: usize = 64 << 10;
-/// Most datagrams that one call of [`Monitor::receive`] reads, so that the caller gets to do other things.
-const DATAGRAMS: usize = 64;
 
 /// Which events a monitor hears.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +86,9 @@ pub struct Monitor {
 }
 
 impl Monitor {
+    /// Most datagrams that one call of [`Monitor::receive`] reads, so that the caller gets to do other things.
+    pub const DATAGRAMS: usize = 64;
+
     /// A monitor in the network namespace of the calling thread.
     ///
     /// # Errors
@@ -111,7 +112,7 @@ impl Monitor {
     ///
     /// When the socket is of no more use.
     pub fn receive(&mut self, events: &mut Vec<Event>) -> io::Result<Pending> {
-        for _ in 0..DATAGRAMS {
+        for _ in 0..Self::DATAGRAMS {
             let datagram = match self.socket.receive(&mut self.buffer, Wait::No) {
                 Ok(None) => return Ok(Pending::None),
                 Ok(Some(datagram)) => datagram,

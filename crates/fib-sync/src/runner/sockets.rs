@@ -3,7 +3,7 @@
 use heddle_bgp_core::Timestamp;
 use heddle_netlink::{
     Cookie, DumpError, DumpSocket, Dumped, Errno, Event, Family, Monitor, MonitorOptions, OpenError, Pending,
-    QueueError, RequestSocket, Results, RouteFilter, Table,
+    QueueError, RECEIVE_BUFFER, RequestSocket, Results, RouteFilter, Table,
 };
 
 use super::convert;
@@ -12,8 +12,12 @@ use crate::route::{KernelEvent, MAIN_TABLE};
 
 /// How many writes are planned at once: about what 64 KiB hold.
 const BATCH: usize = 1000;
-/// How often reports are read after a dump at most: more than the monitor's buffer holds.
+/// How often reports are read at most: then at least as many as the monitor's buffer holds were.
 const READS: usize = 512;
+/// No report takes fewer octets of that buffer.
+const REPORT: usize = 512;
+// The kernel makes the buffer twice as large as it is asked to.
+const _: () = assert!(READS * Monitor::DATAGRAMS * REPORT >= 2 * RECEIVE_BUFFER);
 
 /// The three sockets: requests, what is heard, dumps.
 pub(super) struct Sockets {
@@ -32,6 +36,31 @@ pub(super) enum Work {
     More,
     /// The sockets are of no more use.
     Broken,
+}
+
+/// How much may be read before something is replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// All that was there when reading began.
+    All,
+    /// A little: whoever it is has something else to do.
+    Little,
+}
+
+/// Reads until there is nothing more, or as often as is needed to have read all that was there at first, whatever comes
+/// meanwhile: who is told of something new all the time has heard of the old all the same.
+fn listen_long(patience: Patience, mut listen: impl FnMut() -> Work) -> Work {
+    let (reads, rest) = match patience {
+        Patience::All => (READS, Work::Done),
+        Patience::Little => (1, Work::More),
+    };
+    for _ in 0..reads {
+        match listen() {
+            Work::More => {}
+            work @ (Work::Done | Work::Broken) => return work,
+        }
+    }
+    rest
 }
 
 impl Sockets {
@@ -67,24 +96,18 @@ impl Sockets {
 
     /// Hands over all that was reported by now, as it may be older than what a dump has told: before anything is written the
     /// engine has to know what came after it.
-    pub(super) fn listen_to_all(&mut self, fib: &mut FibSync, now: Timestamp) -> Work {
-        for _ in 0..READS {
-            match self.listen(fib, now) {
-                Work::More => {}
-                work @ (Work::Done | Work::Broken) => return work,
-            }
-        }
-        Work::More
+    pub(super) fn listen_to_all(&mut self, fib: &mut FibSync, now: Timestamp, patience: Patience) -> Work {
+        listen_long(patience, || self.listen(fib, now))
     }
 
-    /// Takes the next writes from the engine, with all that the kernel has reported where one of them replaces a route.
-    fn plan(&mut self, fib: &mut FibSync, clock: &dyn Fn() -> Timestamp) -> Work {
+    /// Takes the next writes from the engine, with all that the kernel has reported where one of them replaces something.
+    fn plan(&mut self, fib: &mut FibSync, clock: &dyn Fn() -> Timestamp, patience: Patience) -> Work {
         self.writes.clear();
         fib.poll_writes(BATCH, Heard::Some, &mut self.writes);
         if !self.writes.is_empty() || !fib.wants_to_hear() {
             return Work::Done;
         }
-        let heard = self.listen_to_all(fib, clock());
+        let heard = self.listen_to_all(fib, clock(), patience);
         if heard == Work::Done {
             fib.poll_writes(BATCH, Heard::All, &mut self.writes);
         }
@@ -92,8 +115,8 @@ impl Sockets {
     }
 
     /// Writes one batch.
-    pub(super) fn write(&mut self, fib: &mut FibSync, clock: &dyn Fn() -> Timestamp) -> Work {
-        match self.plan(fib, clock) {
+    pub(super) fn write(&mut self, fib: &mut FibSync, clock: &dyn Fn() -> Timestamp, patience: Patience) -> Work {
+        match self.plan(fib, clock, patience) {
             Work::Done => {}
             work @ (Work::More | Work::Broken) => return work,
         }
@@ -237,4 +260,36 @@ fn queue(socket: &mut RequestSocket, cookie: Cookie, write: &Write) -> Result<()
             Refused::Broken
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is read and comes of it where there are so many reads' worth of reports.
+    fn heard(patience: Patience, there: usize, last: Work) -> (usize, Work) {
+        let mut reads = 0;
+        let work = listen_long(patience, || {
+            reads += 1;
+            if reads > there { last } else { Work::More }
+        });
+        (reads, work)
+    }
+
+    /// Reports that never end, each read in time, so that none is lost: who has read as many as there can have been at first has
+    /// heard all that he has to.
+    #[test]
+    fn an_endless_stream_of_reports_keeps_nobody_from_writing() {
+        assert_eq!(heard(Patience::All, usize::MAX, Work::More), (READS, Work::Done));
+        assert_eq!(heard(Patience::All, 3, Work::Done), (4, Work::Done));
+        assert_eq!(heard(Patience::All, 3, Work::Broken), (4, Work::Broken));
+    }
+
+    /// Another thread that writes a route in passing does not read for the table's own.
+    #[test]
+    fn in_passing_little_is_read() {
+        assert_eq!(heard(Patience::Little, usize::MAX, Work::More), (1, Work::More));
+        assert_eq!(heard(Patience::Little, 0, Work::Done), (1, Work::Done));
+        assert_eq!(heard(Patience::Little, 0, Work::Broken), (1, Work::Broken));
+    }
 }

@@ -11,7 +11,7 @@ use heddle_bgp_core::Timestamp;
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags, EpollTimeout};
 
-use super::sockets::{Sockets, Work};
+use super::sockets::{Patience, Sockets, Work};
 use super::{BestPathSource, Command, Complete, MONITOR, More, News, Shared, Sink};
 use crate::engine::FibSync;
 use crate::input::Output;
@@ -90,7 +90,7 @@ impl Worker {
             work = sockets.dump(fib, clock);
             if work != Work::Broken {
                 // What was reported meanwhile is older or newer than what the dump said: it comes before any write.
-                work = sockets.listen_to_all(fib, now);
+                work = sockets.listen_to_all(fib, now, Patience::All);
             }
         } else if heard {
             work = sockets.listen(fib, now);
@@ -102,7 +102,7 @@ impl Worker {
             fib.handle_timeout(now);
         }
         self.tell();
-        let wrote = self.write();
+        let wrote = self.write(Patience::All);
         let broken = work == Work::Broken || wrote == Work::Broken;
         let busy = work == Work::More || wrote == Work::More || more == More::Yes;
         match (life, broken, busy) {
@@ -130,7 +130,7 @@ impl Worker {
         for _ in 0..LITTLE {
             let more = self.take_paths(now);
             self.tell();
-            let wrote = self.write();
+            let wrote = self.write(Patience::Little);
             if wrote == Work::Broken {
                 return Little::Left;
             }
@@ -143,9 +143,9 @@ impl Worker {
         Little::Left
     }
 
-    fn write(&mut self) -> Work {
+    fn write(&mut self, patience: Patience) -> Work {
         let Parts { fib, sockets, clock, .. } = &mut self.parts;
-        let wrote = sockets.write(fib, clock);
+        let wrote = sockets.write(fib, clock, patience);
         self.tell();
         wrote
     }
