@@ -21,4 +21,4 @@ pub use client::{Client, ClientError};
 pub use events::{EventHub, EventReader};
 pub use node::Node;
 pub use server::{AdminServer, serve_metrics};
-pub use socket::{Access, BindError};
+pub use socket::{Access, BindError, BoundSocket};

@@ -16,6 +16,8 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use thiserror::Error;
 use tokio::net::UnixListener;
 
+use crate::caller;
+
 /// Octets of the longest path that fits into `sockaddr_un`, beside its final zero.
 pub const MAX_SOCKET_PATH: usize = 107;
 
@@ -86,7 +88,7 @@ pub enum BindError {
 
 /// A bound socket; removed from the file system on drop.
 #[derive(Debug)]
-pub(crate) struct BoundSocket {
+pub struct BoundSocket {
     path: PathBuf,
     listener: UnixListener,
     /// Device and inode of the socket that we made: only that one is removed.
@@ -97,7 +99,10 @@ pub(crate) struct BoundSocket {
 
 impl BoundSocket {
     /// Binds `path`; must be called in a tokio runtime.
-    pub(crate) fn bind(path: &Path, access: Access) -> Result<Self, BindError> {
+    ///
+    /// # Errors
+    /// [`BindError`]: somebody serves there, something else is at the path, or the system refused.
+    pub fn bind(path: &Path, access: Access) -> Result<Self, BindError> {
         let failed = |action| move |source| BindError::Io { action, path: path.to_owned(), source };
         let length = path.as_os_str().as_bytes().len();
         if length > MAX_SOCKET_PATH {
@@ -124,6 +129,15 @@ impl BoundSocket {
         socket.listen(BACKLOG).map_err(failed("listen on"))?;
         let listener = UnixListener::from_std(OwnedFd::from(socket).into()).map_err(failed("listen on"))?;
         Ok(Self { path: path.to_owned(), listener, identity: (metadata.dev(), metadata.ino()), _lock: lock })
+    }
+
+    /// The next connection of somebody who may connect; none when it was somebody else's, which is closed. Cancel-safe.
+    ///
+    /// # Errors
+    /// The system's.
+    pub async fn accept(&self) -> io::Result<Option<tokio::net::UnixStream>> {
+        let (connection, _) = self.listener.accept().await?;
+        Ok(caller::admit(&connection, &self.path).is_ok().then_some(connection))
     }
 
     pub(crate) const fn listener(&self) -> &UnixListener {

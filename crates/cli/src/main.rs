@@ -29,6 +29,9 @@ use exit::Failure;
 use screen::Screen;
 
 fn main() -> ExitCode {
+    if let Some(ended) = heddle_node_peer::stand_in() {
+        return ended;
+    }
     let heddle = Heddle::parse();
     let tool = match heddle.command {
         Command::RouteReflector(args) => return reflector::run(&args),

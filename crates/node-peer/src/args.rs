@@ -46,6 +46,9 @@ pub struct Args {
     /// Let members of the socket's group use it, too (mode 0660)
     #[arg(long)]
     pub socket_group_access: bool,
+    /// Folder in which status is told as BIRD tells it, on `bird.ctl` and `bird6.ctl`: for calicoctl and Calico's probes
+    #[arg(long, value_name = "DIR", num_args = 0..=1, default_missing_value = BIRD_CTL)]
+    pub bird_ctl: Option<PathBuf>,
     /// What the process does not take away from itself: dumps, capabilities, seccomp, landlock (docs/confinement.md)
     #[arg(long, value_name = "PART,…", value_delimiter = ',', value_parser = confinement_part)]
     pub confinement_off: Vec<ConfinementPart>,
@@ -111,6 +114,9 @@ fn table(text: &str) -> Result<u32, String> {
     number.ok_or_else(|| "a number from 1 to 4294967295 other than 255 (local)".to_owned())
 }
 
+/// Where calico-node has BIRD's sockets.
+const BIRD_CTL: &str = "/var/run/calico";
+
 /// Where the API socket is when the command line does not say.
 pub const DEFAULT_SOCKET: &str = "/run/heddle/node-peer.sock";
 
@@ -164,5 +170,14 @@ mod tests {
         ] {
             assert!(args(wrong).is_none(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn sockets_of_bird_are_where_calico_has_them() {
+        let folder = |more: &str| args(more).expect("it is allowed").bird_ctl;
+        assert_eq!(folder(""), None);
+        assert_eq!(folder("--bird-ctl"), Some("/var/run/calico".into()));
+        assert_eq!(folder("--bird-ctl --manage-sysctls"), Some("/var/run/calico".into()));
+        assert_eq!(folder("--bird-ctl /run/bird"), Some("/run/bird".into()));
     }
 }

@@ -18,7 +18,9 @@ pub(crate) fn needs(args: &Args, context: &ContextArgs) -> Needs {
     let (mut reads, programs) = args.datastore.needs(&context.kubernetes, Some(&context.etcd));
     reads.push(context.endpoint_folder());
     let sysctls = args.manage_sysctls.then(|| PathBuf::from(SYSCTLS));
-    let writes = folder_of_socket(&args.socket).into_iter().chain(args.status_dir.clone()).chain(sysctls).collect();
+    let sockets = [Some(args.socket.clone()), args.bird_ctl.as_ref().map(|folder| folder.join("bird.ctl"))];
+    let sockets = sockets.into_iter().flatten().filter_map(|socket| folder_of_socket(&socket));
+    let writes = sockets.chain(args.status_dir.clone()).chain(sysctls).collect();
     Needs { routes: Routes::Written, programs, reads, writes }
 }
 

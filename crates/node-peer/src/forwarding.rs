@@ -143,6 +143,11 @@ impl ForwardingTable {
         self.runner.query(move |_| link.lock().set_config(fib, ipv6));
     }
 
+    /// All local routes.
+    pub(crate) fn local_routes(&self) -> Vec<fib::LocalRoute> {
+        self.link.lock().local.values().cloned().collect()
+    }
+
     /// Completes when the thread has ended.
     pub(crate) async fn ended(&self) {
         let mut life = self.life.clone();

@@ -10,6 +10,7 @@
 
 mod address;
 mod args;
+mod bird_ctl;
 mod confinement;
 mod context;
 mod drain;
@@ -20,6 +21,7 @@ mod mapping;
 mod node_status;
 mod place;
 mod run;
+mod stand_in;
 mod state;
 mod sysctls;
 mod texts;
@@ -35,6 +37,7 @@ pub use address::AddressArgs;
 pub use args::{Args, DEFAULT_SOCKET, confinement_part};
 pub use context::{ContextArgs, endpoints};
 pub use place::{DatastorePlace, EtcdArgs, KubernetesArgs, PlaceError};
+pub use stand_in::stand_in;
 
 /// The exit code for a command line that is wrong, as that of the parser of command lines.
 const WRONG_USAGE: u8 = 2;
@@ -55,6 +58,8 @@ pub fn run(args: &Args, context: &ContextArgs, addresses: &AddressArgs) -> ExitC
             return ExitCode::FAILURE;
         }
     };
+    // Programs cannot be started afterwards.
+    let stand_ins = args.bird_ctl.as_ref().map(|_| stand_in::StandIns::start());
     let confined = daemon::confine(&args.confinement(), &confinement::needs(args, context));
     let runtime = match daemon::runtime() {
         Ok(runtime) => runtime,
@@ -63,7 +68,10 @@ pub fn run(args: &Args, context: &ContextArgs, addresses: &AddressArgs) -> ExitC
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(run::serve(args, context, addresses, run::Prepared { status_dir, confined }, &set_level)) {
+    let prepared = run::Prepared { status_dir, confined };
+    let ended = runtime.block_on(run::serve(args, context, addresses, prepared, &set_level));
+    drop(stand_ins);
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
             // Whatever the log level is: this has to be seen.

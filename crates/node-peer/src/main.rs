@@ -17,6 +17,9 @@ struct Program {
 }
 
 fn main() -> ExitCode {
+    if let Some(ended) = heddle_node_peer::stand_in() {
+        return ended;
+    }
     let Program { args, context, addresses } = Program::parse();
     heddle_node_peer::run(&args, &context, &addresses)
 }

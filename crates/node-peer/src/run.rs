@@ -23,6 +23,7 @@ use tracing::{error, info, warn};
 use crate::Args;
 use crate::ContextArgs;
 use crate::address::{AddressArgs, WishError};
+use crate::bird_ctl::BirdCtl;
 use crate::context::endpoints;
 use crate::drain::Drained;
 use crate::forwarding::ForwardingTable;
@@ -118,6 +119,11 @@ pub(crate) async fn serve(
         let (socket, state) = (args.socket.clone(), Arc::clone(&state));
         tokio::spawn(StatusWriter::new(Arc::clone(&name), place, socket, state).run())
     });
+    let access = if args.socket_group_access { Access::Group } else { Access::Owner };
+    let bird_ctl = args
+        .bird_ctl
+        .as_deref()
+        .map(|folder| tokio::spawn(BirdCtl::new(folder, access, &args.socket, Arc::clone(&state)).run()));
     let steward = writer.clone().zip(wishes).map(|(writer, wishes)| {
         let around = Around { watch: state.watch(), runs: state.runs(), conflicts: state.conflicts(), told };
         tokio::spawn(Steward::new(name, writer, wishes, around).run())
@@ -158,11 +164,8 @@ pub(crate) async fn serve(
             }
         }
     }
-    if let Some(statuses) = statuses {
-        statuses.abort();
-    }
-    if let Some(steward) = steward {
-        steward.abort();
+    for task in [statuses, steward, bird_ctl].into_iter().flatten() {
+        task.abort();
     }
     notify(Notice::Stopping);
     info!("stopping; the routes stay in the kernel");

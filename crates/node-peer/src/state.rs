@@ -10,6 +10,7 @@ use heddle_admin::types::{
 };
 use heddle_config_gen::{Generated, Subject, Warning};
 use heddle_datastore::{Datastore, State as SourceState};
+use heddle_fib_sync::LocalRoute;
 use heddle_speaker::daemon::Confined;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -208,6 +209,12 @@ impl NodeState {
     pub(crate) fn forwards_by(&self, table: Arc<ForwardingTable>) {
         self.lock().forwarding = Some(table);
         self.runs.send_replace(Runs::Yes);
+    }
+
+    /// The routes that the node originates because its kernel has them.
+    pub(crate) fn local_routes(&self) -> Vec<LocalRoute> {
+        let forwarding = self.lock().forwarding.clone();
+        forwarding.map(|table| table.local_routes()).unwrap_or_default()
     }
 
     fn datastore_report(&self) -> DatastoreReport {

@@ -26,6 +26,8 @@ const ALLOWED: &[(&str, &str)] = &[
     ("datastore/src/store.rs", "the same; what waits is measured with the other clock"),
     ("datastore/src/store/tests.rs", "the same"),
     ("datastore/src/status.rs", "the same"),
+    ("node-peer/src/bird_ctl/routes.rs", "when a route was learned, for people"),
+    ("node-peer/src/bird_ctl/status.rs", "the server's time, which the answer has"),
     ("node-peer/src/node_status.rs", "lastUpdated of the node's status"),
     ("node-peer/src/waiting.rs", "when the program was started"),
     ("speaker/src/backend/changes.rs", "the time of an event"),

@@ -126,9 +126,9 @@ fn node_by_node(name: &'static str, change: &Change) {
 /// BIRD looks at the kernel every two seconds.
 const SETTLED: Duration = Duration::from_secs(5);
 
-/// Starts ours where BIRD was.
+/// Starts ours, where BIRD was or with other options.
 #[track_caller]
-fn start(world: &World, node: &str, options: &[&str]) -> Process {
+pub(crate) fn start(world: &World, node: &str, options: &[&str]) -> Process {
     let host = world.fabric().host(node).unwrap_or_else(|error| panic!("{error}"));
     let words = ["node-peer", "--node", node].into_iter().chain(options.iter().copied()).map(OsString::from);
     let paths = [

@@ -7,6 +7,7 @@
 //!
 //! Arguments are those of any Rust test program: a part of a name, `--list`, `--test-threads N`.
 
+mod bird_ctl;
 mod changeover;
 mod datastore;
 mod drain;
@@ -53,6 +54,7 @@ fn cases() -> impl Iterator<Item = &'static Case> {
         edits::CASES,
         pods::CASES,
         foreign::CASES,
+        bird_ctl::CASES,
         full_fib::CASES,
         links::CASES,
         datastore::CASES,
