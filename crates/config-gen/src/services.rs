@@ -3,7 +3,7 @@
 //! Whether a service is advertised is a function of the service and all of its endpoint slices, computed anew on every
 //! change of either. (Calico computes it from the events of single objects and misses some.)
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
 
 use heddle_resources::endpoint_slice::{AddressType, Endpoint, Readiness};
@@ -84,16 +84,17 @@ fn single_addresses(
     ranges: &Ranges<'_>,
     routes: &mut BTreeMap<Cidr, Vec<Source>>,
 ) {
-    let mut slices: HashMap<(Option<&str>, &str), Vec<&EndpointSlice>> = HashMap::new();
-    for slice in cluster.snapshot.all::<EndpointSlice>() {
-        if let Some(service) = slice.service_name() {
-            slices.entry((slice.metadata.namespace.as_deref(), service)).or_default().push(slice);
-        }
-    }
-    for service in cluster.snapshot.all::<Service>() {
-        let name = (service.metadata.namespace.as_deref(), &*service.metadata.name);
-        let Some(slices) = slices.get(&name) else { continue };
-        if !is_advertised(cluster, context, ranges, service, slices) {
+    let services = cluster.snapshot.all::<Service>();
+    let candidates = services.filter_map(|s| Some((s, wanted(cluster, context, ranges, s)?)));
+    let candidates: Vec<(&Service, Wanted<'_>)> = candidates.map(|(service, wanted)| (&**service, wanted)).collect();
+    let slices = slices_of(cluster, candidates.iter().map(|(service, _)| *service));
+    for (service, wanted) in candidates {
+        let Some(slices) = slices.get(&name(service)).filter(|slices| !slices.is_empty()) else { continue };
+        let is_advertised = match wanted {
+            Wanted::Slice => true,
+            Wanted::ReadyEndpoint(node) => has_ready_endpoint(service, slices, node),
+        };
+        if !is_advertised {
             continue;
         }
         let (namespace, name) = (service.metadata.namespace.clone(), service.metadata.name.clone());
@@ -102,6 +103,42 @@ fn single_addresses(
             routes.entry(Cidr::host(address)).or_default().push(source.clone());
         }
     }
+}
+
+/// Namespace and name of a service.
+type Name<'a> = (Option<&'a str>, &'a str);
+
+fn name(service: &Service) -> Name<'_> {
+    (service.metadata.namespace.as_deref(), &service.metadata.name)
+}
+
+/// The slices of some services. There may be thousands of others, which cost a comparison at each change of anything: they come in the
+/// order of their namespaces.
+fn slices_of<'a>(
+    cluster: &Cluster<'a>,
+    services: impl Iterator<Item = &'a Service>,
+) -> HashMap<Name<'a>, Vec<&'a EndpointSlice>> {
+    let mut found: HashMap<Name<'a>, Vec<&EndpointSlice>> = services.map(|s| (name(s), Vec::new())).collect();
+    let namespaces: HashSet<Option<&str>> = found.keys().map(|(namespace, _)| *namespace).collect();
+    if namespaces.is_empty() {
+        return found;
+    }
+    let mut current = None;
+    for slice in cluster.snapshot.all::<EndpointSlice>() {
+        let namespace = slice.metadata.namespace.as_deref();
+        let is_wanted = match current {
+            Some((same, is_wanted)) if same == namespace => is_wanted,
+            Some(_) | None => namespaces.contains(&namespace),
+        };
+        current = Some((namespace, is_wanted));
+        if is_wanted
+            && let Some(service) = slice.service_name()
+            && let Some(slices) = found.get_mut(&(namespace, service))
+        {
+            slices.push(slice);
+        }
+    }
+    found
 }
 
 fn is_in(ranges: &[Cidr], address: IpAddr) -> bool {
@@ -116,25 +153,33 @@ fn addresses<'a>(ranges: &'a Ranges<'_>, service: &'a Service) -> impl Iterator<
     cluster.chain(external).chain(balanced).copied()
 }
 
-/// Whether this node advertises the addresses of a service one by one.
-fn is_advertised(
+/// What has to be there so that this node advertises the addresses of a service one by one.
+#[derive(Clone, Copy, Debug)]
+enum Wanted<'a> {
+    /// Any slice.
+    Slice,
+    /// An endpoint that takes traffic, on this node if one is given.
+    ReadyEndpoint(Option<&'a str>),
+}
+
+/// What has to be there so that this node advertises the addresses of a service one by one; none: it never does.
+fn wanted<'a>(
     cluster: &Cluster<'_>,
-    context: &NodeContext,
+    context: &'a NodeContext,
     ranges: &Ranges<'_>,
     service: &Service,
-    slices: &[&EndpointSlice],
-) -> bool {
+) -> Option<Wanted<'a>> {
     match (service.spec.kind, service.spec.cluster_ip) {
         (ServiceType::ClusterIp | ServiceType::NodePort | ServiceType::LoadBalancer, ClusterIp::Address(_)) => {}
-        (ServiceType::ExternalName, _) | (_, ClusterIp::Unset | ClusterIp::Headless) => return false,
+        (ServiceType::ExternalName, _) | (_, ClusterIp::Unset | ClusterIp::Headless) => return None,
     }
     match service.spec.external_traffic_policy {
         // Any node will do, but there has to be one that tells of the address.
-        Some(ExternalTrafficPolicy::Cluster) if has_single_address(ranges, service) => true,
-        Some(ExternalTrafficPolicy::Local) => has_ready_endpoint(service, slices, Some(context.endpoint_node())),
+        Some(ExternalTrafficPolicy::Cluster) if has_single_address(ranges, service) => Some(Wanted::Slice),
+        Some(ExternalTrafficPolicy::Local) => Some(Wanted::ReadyEndpoint(Some(context.endpoint_node()))),
         // The range as a whole is advertised.
-        Some(ExternalTrafficPolicy::Cluster) | None if cluster.aggregates_load_balancers() => false,
-        Some(ExternalTrafficPolicy::Cluster) | None => has_ready_endpoint(service, slices, None),
+        Some(ExternalTrafficPolicy::Cluster) | None if cluster.aggregates_load_balancers() => None,
+        Some(ExternalTrafficPolicy::Cluster) | None => Some(Wanted::ReadyEndpoint(None)),
     }
 }
 
