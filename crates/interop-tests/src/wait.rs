@@ -1,4 +1,4 @@
-//! Waiting for a condition: the one place of the suite that sleeps.
+//! Waiting for a condition: the one place of the suite that sleeps, but for what measures times.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
