@@ -20,10 +20,16 @@ mod nothing {
     /// A point in the RIB's work for a peer.
     #[inline]
     pub(crate) const fn rib_point() {}
+
+    /// Whether the RIB is to have no number for another peer.
+    #[inline]
+    pub(crate) const fn rib_is_full() -> bool {
+        false
+    }
 }
 
 #[cfg(not(all(feature = "fault-injection", debug_assertions)))]
-pub(crate) use nothing::{point, rib_point, within};
+pub(crate) use nothing::{point, rib_is_full, rib_point, within};
 
 #[cfg(all(feature = "fault-injection", debug_assertions))]
 mod injected {
@@ -43,6 +49,8 @@ mod injected {
     static PLAN: Mutex<VecDeque<(IpAddr, u64)>> = Mutex::new(VecDeque::new());
     /// A fault is wanted in the RIB.
     static RIB: AtomicBool = AtomicBool::new(false);
+    /// The RIB has no number for the next peer.
+    static FULL: AtomicBool = AtomicBool::new(false);
     /// Points passed by the peer of the plan.
     static PASSED: AtomicU64 = AtomicU64::new(0);
 
@@ -66,6 +74,11 @@ mod injected {
     /// The RIB panics at its next point.
     pub fn arm_rib() {
         RIB.store(true, SeqCst);
+    }
+
+    /// The RIB has no number for the next peer.
+    pub fn arm_full_rib() {
+        FULL.store(true, SeqCst);
     }
 
     /// Runs `f`, whose points are those of `peer`.
@@ -102,9 +115,14 @@ mod injected {
     pub(crate) fn rib_point() {
         assert!(!RIB.swap(false, SeqCst), "injected fault of the RIB");
     }
+
+    /// Whether the RIB is to have no number for another peer.
+    pub(crate) fn rib_is_full() -> bool {
+        FULL.swap(false, SeqCst)
+    }
 }
 
 #[cfg(all(feature = "fault-injection", debug_assertions))]
-pub use injected::{arm, arm_rib, is_armed, passed};
+pub use injected::{arm, arm_full_rib, arm_rib, is_armed, passed};
 #[cfg(all(feature = "fault-injection", debug_assertions))]
-pub(crate) use injected::{point, rib_point, within};
+pub(crate) use injected::{point, rib_is_full, rib_point, within};

@@ -226,6 +226,7 @@ impl Manager {
             origin: PeerOrigin::Static,
             wish: if peer.settings.shutdown { Wish::Down } else { Wish::Up },
             faults: None,
+            limited: None,
         }
     }
 
@@ -244,6 +245,7 @@ impl Manager {
             origin: PeerOrigin::Dynamic,
             wish: if range.settings.shutdown { Wish::Down } else { Wish::Up },
             faults: None,
+            limited: None,
         }
     }
 

@@ -17,7 +17,7 @@ use heddle_config::{Config, PeerAddress};
 use heddle_rib::decision::DecisionOptions;
 use heddle_rib::feed::Paths;
 use heddle_rib::nexthop::{NextHopEvent, Resolve};
-use heddle_rib::rib::{Begin, Bounds, Output, Rib, RibConfig, RunStatus, Usage};
+use heddle_rib::rib::{Begin, Bounds, NoPeerLeft, Output, Rib, RibConfig, RunStatus, Usage};
 use heddle_rib::{Ingested, JournalReader, PeerId};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
@@ -203,7 +203,7 @@ impl RibHandle {
     /// # Errors
     /// The thread has ended.
     pub(crate) async fn add_peer(&self) -> Result<Option<PeerId>, RibStopped> {
-        let added = self.call(|rib, _| rib.add_peer()).await?;
+        let added = self.call(|rib, _| if fault::rib_is_full() { Err(NoPeerLeft) } else { rib.add_peer() }).await?;
         Ok(added.map_err(|e| error!(error = %e, "cannot add a peer")).ok())
     }
 

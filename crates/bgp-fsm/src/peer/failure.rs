@@ -1,5 +1,7 @@
 //! After whoever carries out the actions has failed half-way.
 
+use std::time::Duration;
+
 use heddle_bgp_core::{Negotiated, Timestamp};
 
 use super::Peer;
@@ -47,13 +49,14 @@ impl Peer {
     }
 
     /// Begins a peer on whose messages the program failed that often in a row: it is held before it is tried, longer each time.
-    /// Everybody lost his session by it, so the first pause is that of a second failure.
-    pub fn hold_for_faults(&mut self, now: Timestamp, faults: u32, what: String) {
+    /// Everybody lost his session by it, so the first pause is that of a second failure; none is shorter than `at_least`.
+    pub fn hold_for_faults(&mut self, now: Timestamp, faults: u32, at_least: Duration, what: String) {
         let mut hold = self.backoff.note_failure(&self.config.idle_hold);
         // Beyond some thirty doublings nothing changes.
         for _ in 0..faults.min(64) {
             hold = self.backoff.note_failure(&self.config.idle_hold);
         }
+        let hold = hold.max(at_least);
         let cause = DownCause::InternalError(what);
         let (by, state, retention) = (Initiator::Local, self.state.kind(), Retention::Flush);
         let reason = Box::new(DownReason { by, cause, notification: None, state, retention });

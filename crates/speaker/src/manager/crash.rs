@@ -12,9 +12,9 @@ use tokio::task::JoinError;
 use tracing::error;
 
 use super::{Manager, range_of};
-use crate::peer::Faults;
 use crate::peer::failure::message;
-use crate::peer::status::PeerOrigin;
+use crate::peer::status::{Obstacle, PeerOrigin};
+use crate::peer::{Faults, Limited};
 
 /// Peers that are remembered.
 const MAX_CRASHED: usize = 1024;
@@ -46,7 +46,8 @@ impl Crashes {
 }
 
 impl Manager {
-    /// The task of a peer failed: the peer gets a new one, that begins with a pause. What the operator wanted of it holds.
+    /// The task of a peer failed: the peer gets a new one, that begins with a pause. What the operator wanted of it holds, and so does
+    /// a prefix limit that held it.
     pub(super) async fn crashed(&mut self, address: &PeerAddress, failed: JoinError) {
         let entry = self.registry.get(address).filter(|entry| entry.mailbox.is_closed());
         self.forget_ended(address);
@@ -54,9 +55,11 @@ impl Manager {
         error!(peer = %address, panic = %text, "a fault of this program while it cleaned up after one: the peer is made anew");
         // None: it was removed meanwhile.
         let Some(entry) = entry else { return };
-        let (wish, counted) = {
+        let (wish, counted, limited) = {
             let status = entry.status.lock();
-            (status.wish, status.internal_errors.saturating_add(1))
+            let limit = status.blocked.clone().filter(|blocked| blocked.by == Obstacle::PrefixLimit);
+            let limited = limit.map(|blocked| Limited { blocked, until: status.retry_at });
+            (status.wish, status.internal_errors.saturating_add(1), limited)
         };
         let config = self.config();
         let runtime = match entry.origin {
@@ -66,10 +69,14 @@ impl Manager {
         let Some(mut runtime) = runtime else { return };
         let longest = Duration::from_secs(runtime.settings.idle_hold.max.0.into());
         let in_a_row = self.crashes.note(self.shared.clock.now(), address, longest);
-        runtime.wish = wish;
+        (runtime.wish, runtime.limited) = (wish, limited);
         runtime.faults = Some(Faults::OfTaskBefore { in_a_row, counted });
-        if let Err(error) = self.add(runtime).await {
-            error!(peer = %address, %error, "it cannot be made anew");
+        match self.add(runtime).await {
+            Ok(Some(_)) => {}
+            Ok(None) => {
+                error!(peer = %address, "it cannot be made anew, as the RIB knows too many peers: remove some, and apply the configuration again");
+            }
+            Err(error) => error!(peer = %address, %error, "it cannot be made anew"),
         }
     }
 }

@@ -1,11 +1,13 @@
 //! What the manager and the operator tell a peer's task, and what the task does about it.
 
+use std::time::Duration;
+
 use heddle_admin::types::EventKind;
 use heddle_bgp_core::Family;
 use heddle_bgp_core::route_refresh::{RefreshSubtype, RouteRefresh};
 use heddle_bgp_fsm::{Event, StateKind, Stop};
 use tokio::sync::oneshot;
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::reconfigure::SessionEffect;
 use super::runtime::Runtime;
@@ -65,10 +67,15 @@ impl PeerTask {
                 self.blocked = Some(blocked);
             }
         } else {
-            self.blocked = None;
-            match self.runtime.faults.take() {
-                Some(faults) => self.hold_for_faults(faults),
-                None => self.event(Event::ManualStart),
+            let limited = self.runtime.limited.take();
+            self.blocked = limited.as_ref().map(|limited| limited.blocked.clone());
+            let now = self.shared.clock.now();
+            match (self.runtime.faults.take(), limited.map(|limited| limited.until)) {
+                // It is for the operator to start it.
+                (_, Some(None)) => info!("a prefix limit holds the peer, as before its task was made anew"),
+                (Some(faults), Some(Some(until))) => self.hold_for_faults(faults, until.since(now)),
+                (Some(faults), None) => self.hold_for_faults(faults, Duration::ZERO),
+                (None, Some(Some(_)) | None) => self.event(Event::ManualStart),
             }
         }
     }
@@ -114,7 +121,7 @@ impl PeerTask {
         }
         if idle {
             // Who asks does not want to wait.
-            self.runtime.faults = None;
+            (self.runtime.faults, self.runtime.limited) = (None, None);
             self.start();
             if let Life::Lingering(_) = self.life {
                 // The peer has time to come before it is forgotten.

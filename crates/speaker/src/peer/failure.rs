@@ -17,6 +17,7 @@ use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::Poll;
+use std::time::Duration;
 
 use heddle_bgp_core::Family;
 use heddle_bgp_fsm::{Event, IdleWhy, Stop};
@@ -100,13 +101,14 @@ impl PeerTask {
     }
 
     /// The run before ended because the RIB failed on what this peer sent, or the peer's task did: everybody else is served first.
-    pub(super) fn hold_for_faults(&mut self, faults: Faults) {
+    /// A limit may hold the peer for longer.
+    pub(super) fn hold_for_faults(&mut self, faults: Faults, at_least: Duration) {
         let (what, in_a_row) = match faults {
             Faults::OfRunBefore { in_a_row } => ("the run before failed on what this peer sent", in_a_row),
             Faults::OfTaskBefore { in_a_row, .. } => ("the peer's task failed, and was made anew", in_a_row),
         };
         let now = self.shared.clock.now();
-        self.fsm.hold_for_faults(now, in_a_row, what.to_owned());
+        self.fsm.hold_for_faults(now, in_a_row, at_least, what.to_owned());
         let pause = self.fsm.idle_until().map(|until| until.since(now));
         warn!(faults = in_a_row, ?pause, "{what}: it is held");
     }

@@ -58,6 +58,8 @@ impl PeerTask {
         self.event(Event::AutomaticStop(AutomaticStop { cause, restart }));
         let text = format!("{count} prefixes of {family} exceed the limit of {max}").into();
         self.blocked = Some(Blocked { by: Obstacle::PrefixLimit, text });
+        // At once: whoever makes the task anew goes by it.
+        self.publish();
     }
 
     /// Stale routes whose time is over.

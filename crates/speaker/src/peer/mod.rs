@@ -21,7 +21,7 @@ pub(crate) mod transport;
 
 pub(crate) use command::{Command, Outcome};
 pub(crate) use reconfigure::SessionEffect;
-pub(crate) use runtime::{Faults, Runtime};
+pub(crate) use runtime::{Faults, Limited, Runtime};
 
 use std::future::{pending, poll_fn};
 use std::pin::{Pin, pin};

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use heddle_bgp_core::update::DecodeOptions;
-use heddle_bgp_core::{Asn, Family, Negotiated, PeerType, Prefix};
+use heddle_bgp_core::{Asn, Family, Negotiated, PeerType, Prefix, Timestamp};
 use heddle_bgp_fsm::PeerConfig;
 use heddle_config::{PeerAddress, PeerAs, PeerSettings, Router};
 use heddle_rib::ingest::IngestContext;
@@ -42,12 +42,23 @@ pub(crate) struct Runtime {
     pub start: Start,
     /// For what the peer is held at first.
     pub faults: Option<Faults>,
+    /// The limit that held the peer when its task before failed.
+    pub limited: Option<Limited>,
     /// What its segments are signed with, or what is in the way of that.
     pub keys: Result<Option<Keys>, Blocked>,
     /// Static or dynamic.
     pub origin: PeerOrigin,
     /// What the operator wants.
     pub wish: Wish,
+}
+
+/// A prefix limit that holds a peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Limited {
+    /// What is said of it.
+    pub blocked: Blocked,
+    /// Until when; none: until somebody starts the peer.
+    pub until: Option<Timestamp>,
 }
 
 /// Faults of this program before the peer's task began: it is held for them, longer each time.

@@ -17,7 +17,7 @@ use crate::raw_peer::{NotificationBit, Offer, RawPeer, updates};
 use crate::world::{Running, World, soon, tick};
 
 /// Faults are those of the process: one test at a time.
-static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+pub(crate) static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 /// Routes of the peer that nothing happens to, 10.0.0.0/32 and on.
 const SOUND: u32 = 300;

@@ -8,6 +8,7 @@
 mod anywhere;
 #[path = "../speaker/log.rs"]
 mod log;
+mod made_anew;
 mod process_log;
 #[path = "../../../../fuzz/src/random.rs"]
 pub mod random;

@@ -98,11 +98,17 @@ fn nothing_is_left_of_what_was() {
 fn a_peer_that_the_program_failed_on_is_held_at_the_start() {
     for (faults, held) in [(1, 1), (2, 30), (3, 60), (4, 120), (u32::MAX, 3600)] {
         let mut peer = Peer::new(config(), 1);
-        peer.hold_for_faults(at(1), faults, "it".to_owned());
+        peer.hold_for_faults(at(1), faults, Duration::ZERO, "it".to_owned());
         assert_eq!(words(&drain(&mut peer)), ">Idle");
         assert_eq!(peer.poll_timeout(), Some(at(1 + held)), "{faults} faults");
         let early = peer.new_connection_id();
         assert_eq!(feed(&mut peer, at(1), Event::TcpConnectionConfirmed(early)), format!("6/5#{early} close#{early}"));
         assert_eq!(pass(&mut peer, at(1 + held)), "connect#2 >Connect");
+    }
+    // A pause of another kind that is longer is kept.
+    for (at_least, held) in [(20, 30), (50, 50)] {
+        let mut peer = Peer::new(config(), 1);
+        peer.hold_for_faults(at(1), 2, Duration::from_secs(at_least), "it".to_owned());
+        assert_eq!(peer.poll_timeout(), Some(at(1 + held)));
     }
 }
