@@ -247,6 +247,27 @@ fn the_first_as() {
     }
 }
 
+/// RFC 4271 §6.3: IGP, EGP and INCOMPLETE are the values of ORIGIN.
+#[test]
+fn the_values_of_origin() {
+    for (value, expected) in [(0, None), (2, None), (3, Some(FaultKind::Value))] {
+        let message = body(&[], &[&[0x40, 1, 1, value], AS_PATH, NEXT_HOP], NLRI);
+        let fault = decoded(&message, &context(PeerType::Ebgp), |u| u.faults.first().map(|f| f.kind));
+        assert_eq!(fault, expected, "{value}");
+    }
+}
+
+/// RFC 6514 §5: the length of the tunnel's identifier follows from its type.
+#[test]
+fn the_length_of_a_pmsi_tunnel() {
+    let ingress: [&[u8]; 2] = [&[0xc0, 22, 9, 0, 6, 0, 0, 0, 10, 0, 0, 2], &[0xc0, 22, 8, 0, 6, 0, 0, 0, 10, 0, 0]];
+    for (attr, expected) in ingress.into_iter().zip([None, Some(FaultKind::Structure)]) {
+        let message = body(&[], &[ORIGIN, AS_PATH, NEXT_HOP, attr], NLRI);
+        let fault = decoded(&message, &context(PeerType::Ebgp), |u| u.faults.first().map(|f| f.kind));
+        assert_eq!(fault, expected);
+    }
+}
+
 /// A path of exactly as many hops as are accepted is; one hop more is not.
 #[test]
 fn the_longest_path() {
