@@ -272,4 +272,66 @@ fn a_number_that_may_be_ours_is_kept_until_the_dump() {
     assert_eq!(desk.refuse(Refusal::Exists), ["create #0 192.0.2.2@1", "create #1 #0"]);
     desk.dump([leg(0, "192.0.2.2", 1), object(1, ObjectSpec::Group(smallvec![(FIRST, 1)]))]);
     assert_eq!(desk.writes(), ["create 10.1.0.0/16 1024 #1"]);
+
+    let mut desk = Desk::new(always());
+    desk.learn("10.1.0.0/16", &["192.0.2.2"]);
+    desk.hear(KernelEvent::Overrun);
+    assert_eq!(desk.refuse(Refusal::Exists), ["create #0 192.0.2.2@1", "create #1 #0"]);
+    desk.dump([]);
+    assert_eq!(desk.writes(), ["create #0 192.0.2.2@1", "create #1 #0", "create 10.1.0.0/16 1024 #1"]);
+}
+
+/// He may have gone since: a dump tells, unless it is a dump that says so.
+#[test]
+fn a_stranger_who_takes_a_number_of_ours_asks_for_a_dump() {
+    let his = Leg::new(IfIndex(2), Some(ip("198.51.100.9")));
+    let his = || KernelEvent::Object(KernelObject { id: FIRST, protocol: 4, object: ObjectSpec::Leg(his) });
+    let mut desk = two_routes();
+    desk.hear(his());
+    assert!(desk.wants_dump());
+    let mut desk = two_routes();
+    let group = |number| object(number, ObjectSpec::Group(smallvec![(FIRST + number - 1, 1)]));
+    let over = |destination, number| there(route(destination, 1024, 158, Target::Object(FIRST + number)));
+    let routes = [over("10.1.0.0/16", 1), over("10.2.0.0/16", 3)];
+    desk.dump([his(), group(1), leg(2, "198.51.100.2", 2), group(3)].into_iter().chain(routes));
+    assert_eq!((desk.wants_dump(), desk.fib.counters().installed), (false, 2));
+}
+
+#[test]
+fn a_number_to_which_no_route_leads_asks_for_no_dump() {
+    let mut desk = two_routes();
+    desk.fib.sweep(desk.now);
+    desk.withdraw("10.1.0.0/16");
+    assert_eq!((desk.writes().len(), desk.wants_dump()), (3, false));
+    desk.hear(KernelEvent::ObjectGone(FIRST + 1));
+    assert!(!desk.wants_dump());
+}
+
+/// The kernel takes an object away by its number, whoever has it.
+#[test]
+fn an_object_goes_when_all_reports_are_read() {
+    let mut desk = two_routes();
+    desk.fib.sweep(desk.now);
+    desk.withdraw("10.1.0.0/16");
+    assert_eq!(desk.batch(10), ["delete 10.1.0.0/16 1024 #1"]);
+    let mut writes = Vec::new();
+    desk.fib.poll_writes(10, Heard::Some, &mut writes);
+    assert_eq!((writes.len(), desk.fib.wants_to_hear()), (0, true));
+    assert_eq!(desk.batch(10), ["delete #1 #0"]);
+}
+
+#[test]
+fn a_sweep_is_not_told_while_an_object_waits_to_be_replaced() {
+    let swept = |desk: &mut Desk| desk.told().iter().any(|output| matches!(output, Output::Swept(_)));
+    let changed = || object(2, ObjectSpec::Group(smallvec![(FIRST, 1)]));
+    let mut desk = Desk::new(always());
+    desk.learn("10.1.0.0/16", &["192.0.2.2", "198.51.100.2"]);
+    desk.writes();
+    desk.hear(KernelEvent::Overrun);
+    desk.hear(changed());
+    desk.fib.sweep(desk.now);
+    assert_eq!((desk.writes(), swept(&mut desk)), (Vec::new(), false));
+    let over = there(route("10.1.0.0/16", 1024, 158, Target::Object(FIRST + 2)));
+    desk.dump([leg(0, "192.0.2.2", 1), leg(1, "198.51.100.2", 2), changed(), over]);
+    assert_eq!((desk.writes(), swept(&mut desk)), (vec!["replace #2 #0+#1".to_owned()], true));
 }
