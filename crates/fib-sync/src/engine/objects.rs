@@ -292,13 +292,20 @@ impl FibSync {
         let id = object.id;
         match object.object {
             ObjectSpec::Leg(leg) => {
+                let other = self.objects.legs.get(&id).is_some_and(|known| known.leg != leg);
+                if other || self.objects.groups.contains_key(&id) {
+                    self.number_lost(id);
+                }
                 // A second object for the same leg belongs to nobody; it goes when nothing points to it.
                 self.objects.leg_ids.entry(leg).or_insert(id);
                 let entry = self.objects.legs.entry(id).or_insert(LegObject { leg, there: true, seen: true });
-                entry.there = entry.leg == leg;
+                entry.there = true;
                 entry.seen = true;
             }
             ObjectSpec::Group(members) => {
+                if self.objects.legs.contains_key(&id) {
+                    self.number_lost(id);
+                }
                 let target = self.intern(Target::Object(id));
                 let entry = self.objects.groups.entry(id).or_insert_with(|| GroupObject {
                     target,

@@ -140,3 +140,13 @@ fn objects_are_not_waited_for_where_each_dump_is_followed_by_a_loss() {
     assert_eq!((world.ours(), world.known()), (over(2), (1, 2)));
     world.check("in the end");
 }
+
+/// Somebody writes with our protocol number: what says something else than it should is not used any more.
+#[test]
+fn a_leg_of_ours_that_leads_elsewhere_is_not_used() {
+    let mut world = world();
+    world.somebody_moves_our_leg(2);
+    world.run_until_quiet();
+    assert_eq!((world.ours(), world.known()), (over(1), (1, 2)));
+    world.check("in the end");
+}

@@ -17,10 +17,15 @@ impl FibSync {
     /// point to his until they are replaced.
     pub(super) fn object_taken(&mut self, id: u32) {
         self.objects.taken.insert(id);
+        self.number_lost(id);
+    }
+
+    /// What we have, or would have, under a number is not what the kernel has there.
+    pub(super) fn number_lost(&mut self, id: u32) {
         let group = self.objects.groups.get(&id).is_some_and(|group| group.have.is_some());
         let leg = self.objects.legs.get(&id).is_some_and(|leg| leg.there);
         if (group || leg) && !self.dumps.is_running() {
-            // He may have gone since, and the number be ours again.
+            // The report may be older than what we have written there since.
             self.dumps.want();
         }
         self.renumber(id);

@@ -123,6 +123,15 @@ impl World {
         self.stranger_takes_object(id, how, 1);
     }
 
+    /// Somebody who uses our protocol number has the first leg object of ours lead over another link.
+    pub(in crate::sim) fn somebody_moves_our_leg(&mut self, link: u32) {
+        let is_leg = |object: &&KernelObject| object.protocol == OWN && matches!(object.object, ObjectSpec::Leg(_));
+        let id = self.kernel.objects.values().find(is_leg).expect("a leg object of ours").id;
+        let leg = Leg::new(IfIndex(link), Some(ip(if link == 1 { "192.0.2.9" } else { "198.51.100.9" })));
+        let moved = KernelObject { id, protocol: OWN, object: ObjectSpec::Leg(leg) };
+        self.kernel.stranger_writes_object(WriteKind::Replace, moved).expect("it is there");
+    }
+
     /// His objects go.
     pub(in crate::sim) fn stranger_gives_back(&mut self) {
         for object in self.foreign_objects() {
