@@ -79,6 +79,7 @@ pub struct FibSync {
     stale: Stale,
     stale_until: Option<Timestamp>,
     swept_told: bool,
+    written: timers::Written,
     /// Routes of the run before that were taken away.
     swept: u64,
     unsettled: bool,
@@ -119,6 +120,7 @@ impl FibSync {
             stale: Stale::Kept,
             stale_until: None,
             swept_told: false,
+            written: timers::Written::Unasked,
             swept: 0,
             unsettled: false,
             outputs: VecDeque::new(),

@@ -128,4 +128,7 @@ pub enum Output {
     Ready,
     /// So many routes of the run before, which nobody wanted any more, are gone; from now on none is kept.
     Swept(u64),
+    /// What came of the initial tables of all peers ([`FibSync::sweep`](crate::FibSync::sweep)) is in the kernel, or was
+    /// refused by it. Told once.
+    Written,
 }

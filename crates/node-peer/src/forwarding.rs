@@ -199,6 +199,11 @@ impl State {
                         let _ = ready.send(());
                     }
                 }
+                Output::Written => {
+                    if let Some(tables) = &self.tables {
+                        tables.tell_written();
+                    }
+                }
                 Output::Swept(0) => {}
                 Output::Swept(routes) => info!(routes, "routes of the run before that nobody wants any more are gone"),
                 Output::WorkloadInterface(_) => interfaces = Interfaces::More,

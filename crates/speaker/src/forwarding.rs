@@ -17,6 +17,7 @@ pub use heddle_rib::rib::Usage;
 pub use heddle_rib::route::{NextHopState, SourceKind};
 
 use crate::change_reader::{ChangeReader, Found};
+use crate::restart::HeldRoutes;
 use crate::rib_thread::RibHandle;
 
 /// Wakes whoever owns the forwarding table. Called by whoever works on the RIB: it must not wait.
@@ -117,6 +118,7 @@ pub struct Tables {
     readers: Vec<(Family, ChangeReader)>,
     link: Arc<TablesLink>,
     rib: RibHandle,
+    held: HeldRoutes,
 }
 
 /// What there may be beside what was taken.
@@ -131,8 +133,13 @@ pub enum More {
 }
 
 impl Tables {
-    pub(crate) const fn new(readers: Vec<(Family, ChangeReader)>, link: Arc<TablesLink>, rib: RibHandle) -> Self {
-        Self { readers, link, rib }
+    pub(crate) const fn new(
+        readers: Vec<(Family, ChangeReader)>,
+        link: Arc<TablesLink>,
+        rib: RibHandle,
+        held: HeldRoutes,
+    ) -> Self {
+        Self { readers, link, rib, held }
     }
 
     /// Takes some changes of best paths of each family.
@@ -159,6 +166,14 @@ impl Tables {
     #[must_use]
     pub fn take_complete(&self) -> Vec<Family> {
         std::mem::take(&mut self.link.state().complete)
+    }
+
+    /// All that came of the initial updates of all families is in the kernel. From now on peers are told in each OPEN that
+    /// what they learned from us is forwarded (RFC 4724 §3, F), also where the kernel had lost the routes of the run before.
+    pub fn tell_written(&self) {
+        for family in Family::SUPPORTED {
+            self.held.hold(family);
+        }
     }
 
     /// Tells what holds for next hops. An error: the speaker has ended.

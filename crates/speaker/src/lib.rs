@@ -219,7 +219,7 @@ impl Speaker {
         };
         let rib = RibHandle::start(&config, new, Arc::clone(shared)).map_err(StartError::Thread)?;
         let tables = match link {
-            Some(link) => Some(tables(&rib, link).await?),
+            Some(link) => Some(tables(&rib, link, shared.held_routes.clone()).await?),
             None => None,
         };
         let (requests, receiver) = mpsc::channel(REQUESTS);
@@ -342,14 +342,14 @@ fn deferral(config: &Config, options: &StartOptions, before: &Before, until: Tim
 }
 
 /// Subscribes to all families.
-async fn tables(rib: &RibHandle, link: Arc<TablesLink>) -> Result<Tables, ApplyError> {
+async fn tables(rib: &RibHandle, link: Arc<TablesLink>, held: HeldRoutes) -> Result<Tables, ApplyError> {
     let mut readers = Vec::new();
     for family in Family::SUPPORTED {
         let to_thread = Arc::new(PeerLink::to_thread());
         let wanted = Subscription { family, begin: Begin::Table, paths: Paths::Multipath };
         readers.push((family, rib.subscribe(wanted, to_thread).await?));
     }
-    Ok(Tables::new(readers, link, rib.clone()))
+    Ok(Tables::new(readers, link, rib.clone(), held))
 }
 
 /// Completes when the servers are told to stop.

@@ -9,6 +9,7 @@
 //! for, also those without graceful restart: what waits too long is an old route, what goes too early is lost packets.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use heddle_bgp_core::capability::ForwardingState;
@@ -131,14 +132,15 @@ impl Deferral {
     }
 }
 
-/// Whether what we forward by is what peers learned from us before: the F bit of each family (RFC 4724 §3).
-#[derive(Debug)]
-pub(crate) struct HeldRoutes([AtomicBool; Family::SUPPORTED.len()]);
+/// Whether what we forward by is what peers learned from us before: the F bit of each family (RFC 4724 §3: "has indeed been
+/// preserved"). Shared by all clones.
+#[derive(Clone, Debug)]
+pub(crate) struct HeldRoutes(Arc<[AtomicBool; Family::SUPPORTED.len()]>);
 
 impl HeldRoutes {
     /// It is so in these families.
     pub(crate) fn of(families: &[Family]) -> Self {
-        Self(Family::SUPPORTED.map(|family| AtomicBool::new(families.contains(&family))))
+        Self(Arc::new(Family::SUPPORTED.map(|family| AtomicBool::new(families.contains(&family)))))
     }
 
     /// From now on it is so in this family, too.

@@ -642,7 +642,6 @@ impl Owner {
             return;
         }
         for family in self.completing.drain(..) {
-            self.shared.held_routes.hold(family);
             tables.complete(family);
         }
         self.wake_table = true;

@@ -9,6 +9,16 @@ use crate::input::Output;
 use crate::plan::Stale;
 use crate::table::{GroupId, GroupState, Slot};
 
+/// Whether it is told that the initial tables are in the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Written {
+    /// They are not complete yet.
+    Unasked,
+    /// As soon as they are.
+    Asked,
+    Told,
+}
+
 impl FibSync {
     /// When [`FibSync::handle_timeout`] wants to be called; none: not before something happens.
     #[must_use]
@@ -38,7 +48,7 @@ impl FibSync {
             }
         }
         if self.stale_until.is_some_and(|at| at <= self.now) {
-            self.sweep(now);
+            self.sweep_stale();
         }
         self.retry_objects();
         let due = self.refused.take_due(self.now).into_iter().chain(self.flaps.take_due(self.now));
@@ -81,6 +91,14 @@ impl FibSync {
     /// The initial tables of all peers are complete: routes of the run before that nobody asked for go.
     pub fn sweep(&mut self, now: Timestamp) {
         self.advance(now);
+        match self.written {
+            Written::Unasked => self.written = Written::Asked,
+            Written::Asked | Written::Told => {}
+        }
+        self.sweep_stale();
+    }
+
+    fn sweep_stale(&mut self) {
         self.stale_until = None;
         if self.stale == Stale::Swept {
             return;
@@ -104,6 +122,20 @@ impl FibSync {
             self.swept_told = true;
             self.outputs.push_back(Output::Swept(self.swept));
         }
+    }
+
+    /// Tells once that the initial tables are in the kernel. What the kernel refuses, or what flaps, is not waited for.
+    pub(super) fn tell_written(&mut self) {
+        let waits = !self.unsure.is_empty() || self.objects.waiting() > 0;
+        if self.written == Written::Asked && self.dumps.is_ready() && self.is_quiet() && !waits {
+            self.written = Written::Told;
+            self.outputs.push_back(Output::Written);
+        }
+    }
+
+    /// Whether that is to be told.
+    pub(super) fn has_to_tell_written(&self) -> bool {
+        self.written == Written::Asked
     }
 
     /// When stale routes go at the latest.
@@ -161,6 +193,32 @@ mod tests {
         let now = Timestamp::from_secs(1);
         assert_eq!(swept(&mut started(now, 0), now), [Output::Swept(0)]);
         assert_eq!(swept(&mut started(now, 3), now), [Output::Swept(3)]);
+    }
+
+    /// Not before the last of what there is to write was written, and not because a time is over.
+    #[test]
+    fn the_initial_tables_are_written_when_all_of_it_is_there() {
+        let now = Timestamp::from_secs(1);
+        let mut fib = FibSync::new(Settings { stale_time: Duration::from_secs(1), ..Settings::default() });
+        fib.begin_dump(now);
+        fib.end_dump(now, DumpEnd::Complete);
+        let written = |fib: &mut FibSync| {
+            let mut writes = Vec::new();
+            fib.poll_writes(1, Heard::All, &mut writes);
+            let told = std::iter::from_fn(|| fib.poll_output()).filter(|output| *output == Output::Written).count();
+            if !writes.is_empty() {
+                fib.handle_results(now, &[]);
+            }
+            (writes.len(), told)
+        };
+        fib.handle_timeout(Timestamp::from_secs(3));
+        assert_eq!((fib.is_swept(), written(&mut fib)), (true, (0, 0)));
+        fib.set_blackholes(now, [route(1).prefix, route(2).prefix]);
+        fib.sweep(now);
+        assert!(!fib.is_settled());
+        assert_eq!([(); 4].map(|()| written(&mut fib)), [(1, 0), (1, 0), (0, 1), (0, 0)]);
+        fib.sweep(now);
+        assert_eq!((written(&mut fib), fib.is_settled()), ((0, 0), true));
     }
 
     /// A route that somebody deletes and makes again waits until it may be taken away: until then not all is swept.

@@ -166,6 +166,7 @@ impl FibSync {
         if self.in_flight.is_empty() && !self.to_hear {
             self.poll_object_deletions(most, heard, writes);
             self.tell_swept();
+            self.tell_written();
         }
     }
 
@@ -179,7 +180,7 @@ impl FibSync {
     /// Whether [`FibSync::poll_writes`] has nothing to do until something is handed in: then it need not be asked.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        let told = self.swept_told || self.stale == Stale::Kept;
+        let told = (self.swept_told || self.stale == Stale::Kept) && !self.has_to_tell_written();
         let waits = self.deletions_wait_for_dump() && !self.deletions.is_empty();
         let quiet = self.is_quiet() || (waits && self.dirty.is_empty() && self.in_flight.is_empty());
         quiet && !self.unsettled && self.dirty_groups.is_empty() && self.objects.is_empty() && (told || waits)
