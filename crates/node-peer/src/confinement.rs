@@ -15,7 +15,7 @@ const DEEPEST: u32 = 8;
 
 /// What the command line comes to.
 pub(crate) fn needs(args: &Args, context: &ContextArgs) -> Needs {
-    let (mut reads, programs) = args.datastore.needs(&context.kubernetes, Some(&context.etcd));
+    let (mut reads, programs) = args.datastore.needs(&context.kubernetes, &context.etcd);
     reads.push(context.endpoint_folder());
     let sysctls = args.manage_sysctls.then(|| PathBuf::from(SYSCTLS));
     let sockets = [Some(args.socket.clone()), args.bird_ctl.as_ref().map(|folder| folder.join("bird.ctl"))];
@@ -25,9 +25,9 @@ pub(crate) fn needs(args: &Args, context: &ContextArgs) -> Needs {
 }
 
 impl DatastorePlace {
-    /// What is read on the way to it, now and later, and whether that starts programs; nothing of etcd for whoever reads none.
+    /// What is read on the way to it, now and later, and whether that starts programs.
     #[must_use]
-    pub fn needs(&self, kubernetes: &KubernetesArgs, etcd: Option<&EtcdArgs>) -> (Vec<PathBuf>, Programs) {
+    pub fn needs(&self, kubernetes: &KubernetesArgs, etcd: &EtcdArgs) -> (Vec<PathBuf>, Programs) {
         match self {
             Self::Folder(folder) => (datastore(folder), Programs::Unused),
             Self::Kubernetes => {
@@ -37,7 +37,7 @@ impl DatastorePlace {
                 (reads, if programs { Programs::Started } else { Programs::Unused })
             }
             Self::Etcd => {
-                let EtcdFiles { files, folders: more } = EtcdFiles::of(etcd.into_iter().flat_map(EtcdArgs::files));
+                let EtcdFiles { files, folders: more } = EtcdFiles::of(etcd.files());
                 (files.iter().flat_map(|file| folders(file)).chain(more).collect(), Programs::Unused)
             }
         }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use heddle_bgp_core::{Asn, BgpId, ClusterId};
 use heddle_config::{Confinement, ConfinementPart};
 use heddle_config_gen::{NodeContext, ReflectorContext};
-use heddle_node_peer::{DatastorePlace, KubernetesArgs, confinement_part};
+use heddle_node_peer::{DatastorePlace, EtcdArgs, KubernetesArgs, confinement_part};
 
 /// What the command line says.
 #[derive(Clone, Debug, clap::Parser)]
@@ -28,8 +28,8 @@ pub struct Args {
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "In place of a file: peers from the cluster")]
 pub struct Followed {
-    /// A directory of manifests, or `kubernetes`: each BGPPeer with this reflector's address makes its nodes peers
-    #[arg(long, value_name = "DIR|kubernetes", requires_all = ["name", "address"])]
+    /// A directory of manifests, `kubernetes`, or `etcd`: each BGPPeer with this reflector's address makes its nodes peers
+    #[arg(long, value_name = "DIR|kubernetes|etcd", requires_all = ["name", "address"])]
     pub datastore: Option<DatastorePlace>,
     /// What this reflector is called, unlike all others; its BGP Identifier is made from it
     #[arg(long, value_name = "NAME", requires = "datastore")]
@@ -65,6 +65,9 @@ pub struct Followed {
     /// How to reach the API server
     #[command(flatten)]
     pub kubernetes: KubernetesArgs,
+    /// How to reach etcd
+    #[command(flatten)]
+    pub etcd: EtcdArgs,
 }
 
 /// RFC 4271 §8.1.1 note on TCP.
@@ -122,6 +125,8 @@ mod tests {
     #[test]
     fn a_file_or_a_datastore() {
         assert!(args("--config a.toml").is_some_and(|a| a.followed.datastore.is_none()));
+        let etcd = args("--datastore etcd --name r --address 10.0.0.9 --etcd-endpoints http://10.0.0.1:2379");
+        assert!(etcd.is_some_and(|a| a.followed.etcd.source("r").is_ok()));
         for wrong in [
             "",
             "--config a.toml --datastore /d --name r --address 10.0.0.9",

@@ -12,7 +12,7 @@ use std::time::Duration;
 use heddle_config::{Config, Log};
 use heddle_config_gen::{Generated, ReflectorContext, generate_reflector};
 use heddle_confinement::{Needs, Routes, folder_of_socket};
-use heddle_datastore::{Datastore, FileSource, KubernetesError, KubernetesOptions};
+use heddle_datastore::{Datastore, EtcdError, FileSource, KubernetesError, KubernetesOptions};
 use heddle_node_peer::DatastorePlace;
 use heddle_resources::Snapshot;
 use heddle_speaker::daemon::{self, Asked, Confined, Notice, SetLevel, Signals, notify};
@@ -73,8 +73,8 @@ pub(crate) fn run(args: &Args, place: &DatastorePlace) -> ExitCode {
 enum DatastoreError {
     #[error(transparent)]
     Kubernetes(#[from] KubernetesError),
-    #[error("a route reflector reads no etcd; write a directory of manifests, or kubernetes")]
-    Etcd,
+    #[error(transparent)]
+    Etcd(#[from] EtcdError),
 }
 
 async fn datastore(
@@ -83,7 +83,8 @@ async fn datastore(
     context: &ReflectorContext,
 ) -> Result<Datastore, DatastoreError> {
     Ok(match place {
-        DatastorePlace::Etcd => return Err(DatastoreError::Etcd),
+        // It reads what a node of this name would: that of all nodes, and no blocks.
+        DatastorePlace::Etcd => Datastore::start(args.followed.etcd.source(&context.name)?),
         DatastorePlace::Folder(folder) => Datastore::start(FileSource::of(folder)),
         DatastorePlace::Kubernetes => {
             let options = KubernetesOptions {
@@ -98,7 +99,7 @@ async fn datastore(
 
 /// What the process goes on to need when it confines itself.
 fn needs(args: &Args, place: &DatastorePlace) -> Needs {
-    let (reads, programs) = place.needs(&args.followed.kubernetes, None);
+    let (reads, programs) = place.needs(&args.followed.kubernetes, &args.followed.etcd);
     let writes = folder_of_socket(&socket(args)).into_iter().collect();
     Needs { routes: Routes::Untouched, programs, reads, writes }
 }

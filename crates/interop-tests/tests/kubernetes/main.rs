@@ -91,9 +91,10 @@ const OUTAGES_ANYWHERE: [([&str; 2], Outage); 5] = [
     (["kubernetes::outages::forbidden", "etcd::outages::forbidden"], outages::forbidden),
 ];
 
-const OUTAGES: [(&str, fn()); 7] = [
+const OUTAGES: [(&str, fn()); 8] = [
     ("etcd::members", bare_metal::members),
     ("etcd::strangers", bare_metal::strangers),
+    ("etcd::reflector", bare_metal::reflector),
     ("etcd::least_rights", bare_metal::least_rights),
     ("kubernetes::outages::throttled", outages::throttled),
     ("kubernetes::outages::migrated", outages::migrated),

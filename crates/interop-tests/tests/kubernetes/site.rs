@@ -107,6 +107,15 @@ impl Site {
         self.node = Some(Process::spawn("node-peer", command, &self.host.log("node-peer")));
     }
 
+    /// A route reflector beside the node, which reads the same datastore with the same rights; and its socket.
+    pub(crate) fn reflector(&self, options: &[&str]) -> (Process, PathBuf) {
+        let socket = self.host.path("reflector.sock");
+        let mut command = self.host.netns().command(&program().to_string_lossy());
+        command.arg("route-reflector").args(&self.access.arguments).args(options).arg("--socket").arg(&socket);
+        command.env("NO_COLOR", "1").envs(self.access.environment.iter().cloned());
+        (Process::spawn("route-reflector", command, &self.host.log("route-reflector")), socket)
+    }
+
     /// Ends the node and starts it again.
     pub(crate) fn restart(&mut self) {
         self.restart_with(&[]);
