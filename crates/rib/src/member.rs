@@ -36,6 +36,8 @@ pub(crate) struct Member {
     /// Steps that begin before this position pay no debt.
     pub(crate) owed_at: u64,
     pub(crate) debt: Debt,
+    /// It was detached because it read too slowly, and owes itself something since.
+    pub(crate) fell_behind: bool,
     pub(crate) end: End,
     /// Position after the end marker, once it is appended.
     end_at: Option<u64>,
@@ -156,6 +158,7 @@ impl<A: Addr> FamilyRib<A> {
             link,
             attached: true,
             debt,
+            fell_behind: false,
             end: End::Initial,
             end_at: None,
             complete: false,
@@ -423,6 +426,7 @@ impl<A: Addr> FamilyRib<A> {
         }
         if m.debt.is_none() {
             m.moved = None;
+            m.fell_behind = false;
         }
         if m.debt.is_none() && m.end_at.is_none() {
             self.finish(shared, member);
@@ -544,6 +548,19 @@ impl<A: Addr> FamilyRib<A> {
         self.group(group).map_or(0, |g| 2 * g.largest_step)
     }
 
+    /// Whether the journal of a group has room for another step, with nobody of it detached: as much as it needs in any case, or
+    /// within the bounds. Beyond that of all journals the largest gives way.
+    pub(crate) fn has_room(&mut self, shared: &Shared, group: u32) -> bool {
+        self.trim(group);
+        let bytes = self.journal_bytes(group) + self.group(group).map_or(0, |g| g.largest_step);
+        let needed = self.two_steps(group);
+        let mut others = (0..u32::try_from(self.groups.len()).unwrap_or(u32::MAX)).filter(|g| *g != group);
+        let all = bytes + others.clone().map(|g| self.journal_bytes(g)).sum::<usize>();
+        let is_largest = !others.any(|g| self.journal_bytes(g) > bytes.max(self.two_steps(g)));
+        bytes <= needed
+            || (bytes <= shared.limits.journal_bytes && (all <= shared.limits.journals_bytes || !is_largest))
+    }
+
     /// Whether all journals together take more than `full`, but for what all members have passed.
     pub(crate) fn journals_are_full(&mut self, full: usize) -> bool {
         if self.journals_bytes() <= full {
@@ -562,13 +579,29 @@ impl<A: Addr> FamilyRib<A> {
     /// since it was looked at.
     pub(crate) fn await_room(&self) -> bool {
         let largest = self.groups.iter().flatten().max_by_key(|g| lock(&g.journal).bytes());
-        let members = largest.into_iter().flat_map(|g| &g.members).filter_map(|&m| self.member(m));
-        let slowest = members.filter(|m| m.attached).map(|m| &m.link).min_by_key(|link| link.position());
-        slowest.is_some_and(|link| {
+        let slowest = largest.and_then(|g| self.slowest_of(g));
+        slowest.map(|m| &m.link).is_some_and(|link| {
             let at = link.position();
             link.wake_at(at + 1);
             link.position() > at
         })
+    }
+
+    /// Asks the slowest member of each group in which a step waits for room to wake the owner as soon as it passes anything;
+    /// true when one has since it was looked at.
+    pub(crate) fn await_step(&self) -> bool {
+        let waiting = self.groups.iter().flatten().filter(|g| g.waits.is_some());
+        let slowest = waiting.filter_map(|g| self.slowest_of(g)).map(|m| &m.link);
+        slowest.fold(false, |passed, link| {
+            let at = link.position();
+            link.wake_at(at + 1);
+            passed | (link.position() > at)
+        })
+    }
+
+    fn slowest_of(&self, g: &Group) -> Option<&Member> {
+        let members = g.members.iter().filter_map(|&m| self.member(m));
+        members.filter(|m| m.attached).min_by_key(|m| m.link.position())
     }
 
     fn journal_bytes(&self, group: u32) -> usize {
@@ -581,6 +614,9 @@ impl<A: Addr> FamilyRib<A> {
         let slowest = attached.min_by_key(|&&m| self.member(m).map(|m| m.link.position())).copied();
         let Some(slowest) = slowest else { return false };
         self.detach(shared, slowest);
+        if let Some(m) = self.member_mut(slowest) {
+            m.fell_behind = true;
+        }
         true
     }
 

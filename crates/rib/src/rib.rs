@@ -728,10 +728,15 @@ impl<A: Addr> FamilyRib<A> {
             self.look_at_members = true;
             return RunStatus::More;
         }
+        if self.await_step() {
+            self.look_at_members = true;
+            return RunStatus::More;
+        }
         // Those that wait for later have their turn no sooner because another one waited.
         let in_turn = self.gate != Gate::Closed && self.dirty.has_present();
         let patience = self.dirty.since().filter(|_| in_turn).map(|s| s + shared.limits.patience);
-        let deadlines = [patience, self.dirty.matures(shared.limits.gathering), self.refresh_deadline()];
+        let gathered = self.dirty.matures(shared.limits.gathering);
+        let deadlines = [patience, gathered, self.refresh_deadline(), self.step_deadline()];
         RunStatus::Idle(deadlines.into_iter().flatten().min())
     }
 }

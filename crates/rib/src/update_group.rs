@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use bytes::{Bytes, BytesMut};
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 use heddle_bgp_core::update::{EncodeParams, Encoder};
-use heddle_bgp_core::{Family, Nlri, PathId};
+use heddle_bgp_core::{Family, Nlri, PathId, Timestamp};
 use smallvec::SmallVec;
 
 use crate::attr_store::AttrStore;
@@ -207,6 +207,8 @@ pub(crate) struct Group {
     /// The most octets of its journal that a step took since the group was last calm: a destination with very many paths may
     /// take more than a step should.
     pub(crate) largest_step: usize,
+    /// Since when a step for members that fell behind waits for room.
+    pub(crate) waits: Option<Timestamp>,
     /// All members are attached, have passed all of the journal, owe themselves nothing and await nothing: until that
     /// changes, nobody has to look at them.
     pub(crate) calm: bool,
@@ -287,6 +289,7 @@ impl Group {
             rotor: 0,
             steps: VecDeque::new(),
             largest_step: 0,
+            waits: None,
             calm: false,
             too_long: 0,
             exported: Exported::default(),

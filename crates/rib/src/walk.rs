@@ -1,5 +1,8 @@
 //! Walks: what members owe themselves is written into the journal, a range of slots at a time (B.6).
 
+use std::time::Duration;
+
+use heddle_bgp_core::Timestamp;
 use smallvec::SmallVec;
 
 use crate::counters::Tallies;
@@ -14,6 +17,11 @@ use crate::update_group::{Context, Group, Step};
 
 /// Steps of a group that are written and not passed by all.
 const MAX_STEPS: usize = 64;
+
+/// Places that are looked at for a step that need not wait.
+const MAX_TRIES: usize = 4;
+/// How long a step for members that fell behind waits for room.
+const STEP_PATIENCE: Duration = Duration::from_secs(10);
 
 /// For whom a step is, and what they owe there at least.
 struct Walkers {
@@ -35,10 +43,7 @@ struct Notes {
 impl<A: Addr> FamilyRib<A> {
     /// One step for a group; says whether it did anything.
     pub(crate) fn walk(&mut self, shared: &mut Shared, group: u32) -> bool {
-        let Some(from) = self.next_owed(group) else { return false };
-        if !self.walkers_keep_up(group, from, shared.limits.low) {
-            return false;
-        }
+        let Some(from) = self.next_walk(shared, group) else { return false };
         let to = self.range_end(group, from, shared.limits.step_slots);
         if self.is_deciding() && self.group(group).is_some_and(Group::reads_legs) {
             self.decide_range(shared, from, to);
@@ -282,11 +287,56 @@ impl<A: Addr> FamilyRib<A> {
         (!w.members.is_empty()).then_some(w)
     }
 
-    fn walkers_keep_up(&self, group: u32, from: u32, keeping_up: u64) -> bool {
-        let (Some(g), Some(w)) = (self.group(group), self.walkers(group, from)) else { return false };
+    fn keep_up(&self, group: u32, w: &Walkers, keeping_up: u64) -> bool {
+        let Some(g) = self.group(group) else { return false };
         let head = lock(&g.journal).head();
         let members = w.members.iter().filter_map(|&m| self.member(m));
         let low = members.filter(|m| head.saturating_sub(m.link.position()) <= keeping_up).count();
         low * 2 >= w.members.len()
+    }
+
+    /// Where the next step begins; none where there is nothing to do, or its time has not come.
+    fn next_walk(&mut self, shared: &Shared, group: u32) -> Option<u32> {
+        let mut waits = false;
+        for _ in 0..MAX_TRIES {
+            let Some(from) = self.next_owed(group) else { break };
+            let Some(walkers) = self.walkers(group, from).filter(|w| self.keep_up(group, w, shared.limits.low)) else {
+                break;
+            };
+            if !self.waits_for_room(shared, group, &walkers) {
+                self.wait_for_room(group, None);
+                return Some(from);
+            }
+            // Others may be owed something elsewhere, and need not wait.
+            waits = true;
+            let to = self.range_end(group, from, u32::MAX);
+            if let Some(Some(g)) = self.groups.get_mut(group as usize) {
+                g.rotor = if to == u32::MAX { 0 } else { to };
+            }
+        }
+        let since = self.group(group).and_then(|g| g.waits).unwrap_or(shared.now);
+        self.wait_for_room(group, waits.then_some(since));
+        None
+    }
+
+    /// Whether a step has to wait because it is for members alone that fell behind, and has no room: others of these would be
+    /// detached for it in the middle of their steps, owe themselves all of them again, have others detached for that, and so on
+    /// for ever. Who keeps up waits for nobody, and nobody waits for long for one who reads next to nothing.
+    fn waits_for_room(&mut self, shared: &Shared, group: u32, w: &Walkers) -> bool {
+        let behind = w.members.iter().all(|&m| self.member(m).is_some_and(|m| m.fell_behind));
+        let waits = behind && !self.has_room(shared, group);
+        let since = self.group(group).and_then(|g| g.waits).unwrap_or(shared.now);
+        waits && shared.now.since(since) < STEP_PATIENCE
+    }
+
+    fn wait_for_room(&mut self, group: u32, since: Option<Timestamp>) {
+        if let Some(Some(g)) = self.groups.get_mut(group as usize) {
+            g.waits = since;
+        }
+    }
+
+    /// When a step is written whether or not it has room.
+    pub(crate) fn step_deadline(&self) -> Option<Timestamp> {
+        self.groups.iter().flatten().filter_map(|g| g.waits).min().map(|since| since + STEP_PATIENCE)
     }
 }

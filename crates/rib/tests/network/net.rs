@@ -14,9 +14,9 @@ use heddle_bgp_core::{Framer, MessageType, Notification, Open, Prefix, Timestamp
 use heddle_bgp_fsm::event::{AutomaticStop, AutomaticStopCause, Restart};
 use heddle_bgp_fsm::{Action, ConnectionId, Door, Event, TcpFailure};
 use heddle_rib::rib::Output;
-use heddle_rib::{Progress, RunStatus, TakeStatus};
+use heddle_rib::{BatchPosition, Ingested, Progress, RunStatus, TakeStatus};
 
-pub(crate) use faults::Faults;
+pub(crate) use faults::{Change, Faults};
 
 use crate::node::{Absence, Comeback, Death, Node};
 use crate::topology::{Filters, Origin, Topology};
@@ -64,6 +64,10 @@ pub(crate) struct Net {
     sequence: u64,
     random: Random,
     window: usize,
+    /// As [`Topology`] has them.
+    late: u64,
+    owner: u64,
+    quantum: usize,
     /// After how long a peer that takes nothing is given up.
     send_hold: Option<Duration>,
     prefixes: Vec<Prefix>,
@@ -79,10 +83,15 @@ pub(crate) struct Net {
     /// When an UPDATE was last delivered, or a session began.
     last_change: Timestamp,
     pub(crate) seen: Seen,
+    /// Whether no session ends.
+    pub(crate) steady: bool,
     /// Whether all that happens is told.
     trace: bool,
 }
 
+/// The most milliseconds that a packet takes, on connections that others overtake, and on those.
+const LATE: u64 = 3000;
+const FAST: u64 = 50;
 /// Steps that nobody needs within one moment.
 const LIVELOCK: u32 = 10_000;
 
@@ -102,6 +111,9 @@ impl Net {
             under_way: BTreeMap::new(),
             sequence: 0,
             window: topology.window,
+            late: topology.late,
+            owner: topology.owner,
+            quantum: topology.quantum,
             send_hold: topology.send_hold.map(Duration::from_secs),
             prefixes: topology.prefixes.clone(),
             origins: topology.speakers.iter().map(|speaker| speaker.origins.clone()).collect(),
@@ -111,6 +123,7 @@ impl Net {
             cut: BTreeMap::new(),
             last_change: Timestamp::ZERO,
             seen: Seen::default(),
+            steady: false,
             trace: std::env::var_os("HEDDLE_SIM_TRACE").is_some(),
             random,
         }
@@ -270,17 +283,22 @@ impl Net {
 
     /// The RIB has something to do; it gets to it a moment later.
     fn rib_soon(&mut self, node: usize) {
-        let at = self.now + Duration::from_millis(self.random.below(15));
+        let at = self.now + Duration::from_millis(self.random.below(self.owner));
         let due = &mut self.nodes[node].rib_due;
         *due = Some(due.map_or(at, |old| old.min(at)));
     }
 
-    /// A few quanta.
+    /// A few quanta, after which it is within its bounds.
     fn run_rib(&mut self, node: usize) {
+        self.run_quanta(node);
+        self.nodes[node].check_bounds(node, self.now);
+    }
+
+    fn run_quanta(&mut self, node: usize) {
         self.nodes[node].rib_due = None;
         let quanta = 1 + self.random.below(20);
         for _ in 0..quanta {
-            let slots = 1 + self.random.index(4);
+            let slots = 1 + self.random.index(self.quantum);
             let status = self.nodes[node].rib.run(self.now, slots);
             self.rib_outputs(node);
             if let RunStatus::Idle(at) = status {
@@ -315,6 +333,10 @@ impl Net {
                 }
                 Output::LimitExceeded { peer, family, count, .. } => {
                     let end = self.nodes[node].end_of(peer);
+                    // Of two families that exceed theirs at once, the first ended the session.
+                    if self.nodes[node].ends[end].session.is_some() {
+                        self.nodes[node].check_limit(peer, family, count);
+                    }
                     self.seen.limited += 1;
                     let cause = AutomaticStopCause::PrefixLimit(family, count);
                     let restart = Restart::After(Duration::from_secs(5));
@@ -337,7 +359,10 @@ impl Net {
             return;
         }
         let to = 1 - from;
-        let latency = Duration::from_millis(1 + self.random.below(self.wires[wire].latency));
+        // What is late is now and then as fast as the rest, so that anything may overtake anything.
+        let most = self.wires[wire].latency;
+        let most = if most > FAST && self.random.one_in(2) { FAST } else { most };
+        let latency = Duration::from_millis(1 + self.random.below(most));
         let arrival = (self.now + latency).max(self.wires[wire].arrives[to]);
         self.wires[wire].arrives[to] = arrival;
         self.sequence += 1;
@@ -394,7 +419,7 @@ impl Net {
             match action {
                 Action::Connect(id) => {
                     let to = self.nodes[at.0].ends[at.1].to;
-                    let latency = if self.window >= 4096 && self.random.one_in(6) { 3000 } else { 50 };
+                    let latency = if self.random.one_in(self.late) { LATE } else { FAST };
                     self.wires.push(Wire {
                         at: [at, to],
                         ids: [None; 2],
@@ -412,6 +437,7 @@ impl Net {
                     self.post(self.wires.len() - 1, 0, Packet::Syn);
                 }
                 Action::Send(id, message) => {
+                    self.check_collision(at, id, &message);
                     if let Some((wire, side)) = self.side_of(at, id) {
                         self.wires[wire].control[side].extend(message.encode());
                         self.pump(wire, side);
@@ -545,11 +571,19 @@ impl Net {
                     let update = decode(frame.body(), &session.context, &mut session.scratch).expect("a sound UPDATE");
                     assert!(update.faults.is_empty(), "{:?}", update.faults);
                     let text = self.trace.then(|| format!("{at:?} {id:?} gets {update:?}"));
-                    session.builder.push(&update);
+                    let whole = session.negotiated.enhanced_route_refresh && update.end_of_rib.is_none();
+                    let lost = whole && self.faults.happens(&mut self.random, self.faults.deaf);
+                    if !lost {
+                        session.builder.push(&update);
+                    }
                     drop(update);
                     text.into_iter().for_each(|text| self.tell(|| text));
                     self.last_change = self.now;
                     updates += 1;
+                    if lost {
+                        self.seen.unheard += 1;
+                        self.ask_for_all(at);
+                    }
                     continue;
                 }
                 MessageType::RouteRefresh => {
@@ -585,7 +619,16 @@ impl Net {
             return;
         };
         if updates == 0 || end.fsm.updates_received(self.now, id, updates) == Door::Open {
-            node.rib.ingest(self.now, session.id, &session.builder.take());
+            let (session, batch, mut place) = (session.id, session.builder.take(), BatchPosition::default());
+            // A prefix at a time, so that what is said of it is looked at before it changes again.
+            let had_stale = self.nodes[at.0].has_stale(session.peer);
+            while self.nodes[at.0].rib.ingest_some(self.now, session, &batch, &mut place, 1) == Ingested::Some {
+                if had_stale {
+                    self.nodes[at.0].check_replaced(session.peer);
+                }
+                self.rib_outputs(at.0);
+            }
+            self.nodes[at.0].check_replaced(session.peer);
         }
         self.carry_out(at);
         self.rib_outputs(at.0);

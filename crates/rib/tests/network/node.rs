@@ -1,5 +1,7 @@
 //! One simulated speaker: a RIB and a state machine for each of its peers, joined as the real shell joins them.
 
+mod claims;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +28,8 @@ use heddle_rib::session::{
 };
 use heddle_rib::{BatchBuilder, IngestContext, JournalReader, Rib, RibConfig};
 
+pub(crate) use claims::{ATTRIBUTES, TABLE};
+
 use crate::reference::{Destination, Loop, Route, Table};
 use crate::topology::{Filters, Neighbor, Origin, Paths, Relation, Topology, address, address6};
 
@@ -35,6 +39,8 @@ const RESTART_TIME: u16 = 30;
 /// Octets that a journal takes: room for a destination with all its paths, and for the small segments behind it (128 octets each
 /// beside what is in them) that make up `low`.
 const JOURNAL: usize = 1536;
+/// Octets after which a step ends.
+const STEP: u64 = 128;
 
 /// One end of a session.
 pub(crate) struct End {
@@ -158,7 +164,7 @@ impl Node {
                 journal_bytes: JOURNAL,
                 low: 128,
                 step_slots: 2,
-                step_bytes: 128,
+                step_bytes: STEP as usize,
                 small_batch: if number.is_multiple_of(2) { 0 } else { 512 },
                 ..Bounds::default()
             },
@@ -389,6 +395,10 @@ impl Node {
             swept = true;
         }
         swept
+    }
+
+    pub(crate) fn bgp_id(&self) -> BgpId {
+        self.bgp_id
     }
 
     /// The end that has this peer of the RIB.

@@ -100,6 +100,12 @@ pub(crate) struct Topology {
     pub(crate) hold_time: u16,
     /// Seconds after which a peer that does not read is given up; none: as RFC 9687 says.
     pub(crate) send_hold: Option<u64>,
+    /// One in so many connections is so slow that others overtake it.
+    pub(crate) late: u64,
+    /// Milliseconds after which the owner of a RIB gets to what there is to do, at most.
+    pub(crate) owner: u64,
+    /// The most destinations of a quantum.
+    pub(crate) quantum: usize,
 }
 
 /// The addresses of a node.
@@ -115,6 +121,31 @@ pub(crate) fn address6(node: usize) -> Ipv6Addr {
 const HOME: u32 = 65000;
 /// AS numbers from here on need four octets.
 const LARGE: u32 = 4_200_000_000;
+
+/// What never happens.
+pub(crate) const NEVER: u64 = u64::MAX;
+
+/// So many, a third of them of IPv6.
+fn prefixes(count: usize) -> Vec<Prefix> {
+    (0..count)
+        .map(|n| if n % 3 == 0 { format!("2001:db8:{n}::/48") } else { format!("198.51.{n}.0/24") })
+        .map(|text| text.parse().expect("a prefix"))
+        .collect()
+}
+
+impl Speaker {
+    /// One that nobody knows yet.
+    fn new(number: u32, asn: u32) -> Self {
+        Self {
+            asn,
+            two_octets: false,
+            bgp_id: 0x0a00_0001 + number,
+            cluster: 0x0a00_0001 + number,
+            neighbors: Vec::new(),
+            origins: BTreeMap::new(),
+        }
+    }
+}
 
 impl Topology {
     /// One AS with reflectors, clients and perhaps a speaker that is neither, and other ASes around it.
@@ -144,15 +175,13 @@ impl Topology {
                 origins: BTreeMap::new(),
             })
             .collect();
-        let prefixes = (0..6).map(|n| match n % 3 {
-            0 => format!("2001:db8:{n}::/48"),
-            _ => format!("198.51.{n}.0/24"),
-        });
-        let prefixes = prefixes.map(|text| text.parse().expect("a prefix")).collect();
+        let prefixes = prefixes(6);
         let window = [64, 700, 4096, 65536][random.index(4)];
         let graceful = random.one_in(2);
         let send_hold = random.one_in(2).then_some(8);
-        let mut topology = Self { speakers, prefixes, window, graceful, hold_time: 9, send_hold };
+        let late = if window >= 4096 { 6 } else { NEVER };
+        let mut topology =
+            Self { speakers, prefixes, window, graceful, hold_time: 9, send_hold, late, owner: 15, quantum: 4 };
         // Reflectors and those that are no clients know each other; a client knows one reflector, or all.
         for a in 0..reflectors {
             for b in (a + 1..reflectors).chain(reflectors + clients..home) {
@@ -204,20 +233,8 @@ impl Topology {
     /// Three speakers, each of which knows the others, two of one AS; each of 100 prefixes is originated by one, and some
     /// by two.
     pub(crate) fn three(random: &mut Random) -> Self {
-        let speaker = |n: u32| Speaker {
-            asn: if n < 2 { HOME } else { LARGE },
-            two_octets: false,
-            bgp_id: 0x0a00_0001 + n,
-            cluster: 0x0a00_0001 + n,
-            neighbors: Vec::new(),
-            origins: BTreeMap::new(),
-        };
-        let prefixes: Vec<Prefix> = (0..100)
-            .map(|n| if n % 3 == 0 { format!("2001:db8:{n}::/48") } else { format!("198.51.{n}.0/24") })
-            .map(|text| text.parse().expect("a prefix"))
-            .collect();
-        let speakers = (0..3).map(speaker).collect();
-        let mut topology = Self { speakers, prefixes, window: 65536, graceful: true, hold_time: 90, send_hold: None };
+        let speakers = (0..3).map(|n| Speaker::new(n, if n < 2 { HOME } else { LARGE })).collect();
+        let mut topology = Self::of(speakers, prefixes(100));
         topology.join(0, 1, Relation::NonClient, Relation::NonClient);
         topology.join(2, 0, Relation::External, Relation::External);
         topology.join(2, 1, Relation::External, Relation::External);
@@ -228,6 +245,67 @@ impl Topology {
             }
         }
         topology
+    }
+
+    /// A reflector with clients and external peers that know nobody else; many of them are sent several paths, and read
+    /// from narrow pipes. Where all originate the same few prefixes, the paths of one are more than a journal holds.
+    pub(crate) fn star(random: &mut Random) -> Self {
+        let crowded = random.one_in(3);
+        let clients = if crowded { 10 } else { 2 + random.index(3) };
+        let external = 1 + random.index(2);
+        let asn = |n: u32| if n > u32::try_from(clients).expect("few") { LARGE + n } else { HOME };
+        let all = 1 + clients + external;
+        let speakers = (0..u32::try_from(all).expect("few")).map(|n| Speaker::new(n, asn(n))).collect();
+        let mut topology = Self::of(speakers, prefixes(if crowded { 4 } else { 30 }));
+        topology.window = [64, 150, 700][random.index(3)];
+        topology.quantum = 16;
+        for client in 1..=clients {
+            topology.join(0, client, Relation::Client, Relation::NonClient);
+        }
+        for node in 1 + clients..all {
+            topology.join(0, node, Relation::External, Relation::External);
+        }
+        for prefix in topology.prefixes.clone() {
+            for node in 0..all {
+                if crowded || random.one_in(3) {
+                    topology.speakers[node].origins.insert(prefix, Origin::random(random));
+                }
+            }
+        }
+        topology.send_several(random);
+        topology
+    }
+
+    /// Two speakers, and perhaps a third, each of which knows the others, whose connections are all late.
+    pub(crate) fn late(random: &mut Random) -> Self {
+        let mut speakers: Vec<Speaker> = (0..2 + u32::try_from(random.below(2)).expect("few"))
+            .map(|n| Speaker::new(n, if n == 1 { LARGE } else { HOME + n }))
+            .collect();
+        // Either side of a session has the higher identifier.
+        let first = random.index(2);
+        speakers[first].bgp_id += 100;
+        let mut topology = Self::of(speakers, prefixes(2));
+        topology.late = 1;
+        for b in 1..topology.speakers.len() {
+            (0..b).for_each(|a| topology.join(a, b, Relation::External, Relation::External));
+        }
+        topology.speakers[0].origins.insert(topology.prefixes[0], Origin::random(random));
+        topology
+    }
+
+    /// A network in which little is narrow, slow or short.
+    fn of(speakers: Vec<Speaker>, prefixes: Vec<Prefix>) -> Self {
+        Self {
+            speakers,
+            prefixes,
+            window: 65536,
+            graceful: true,
+            hold_time: 90,
+            send_hold: None,
+            late: 6,
+            owner: 15,
+            quantum: 4,
+        }
     }
 
     /// A session between two; the relations say what `b` is to `a`, and `a` to `b`.

@@ -4,14 +4,8 @@ use heddle_rib::RunStatus;
 use heddle_rib::rib::FamilyStats;
 
 use super::Net;
-use crate::node::Node;
+use crate::node::{ATTRIBUTES, Node, TABLE};
 use crate::reference::{Loop, Table};
-
-/// Octets that the table of a family takes with no more destinations than these networks have: blocks of slots and of lists
-/// of paths, shards of the index.
-const TABLE: u64 = 640 * 1024;
-/// Octets of attribute sets: pages of some sizes.
-const ATTRIBUTES: u64 = 1024 * 1024;
 
 impl Net {
     /// Every table is as the model says.
@@ -55,10 +49,14 @@ fn check_memory(number: usize, node: &Node, expected: &Table, seed: u64) {
     assert!(stats.attributes <= routes, "{at}: attribute sets that no route has, of {routes} routes");
     assert!(sum(|f| f.table_bytes) <= 2 * TABLE, "{at}: octets of tables");
     assert!(stats.attribute_bytes <= ATTRIBUTES, "{at}: octets of attributes");
+    assert!(!stats.restarting, "{at}: learned routes are held back");
     assert_eq!(sum(|f| f.journal_bytes), 0, "{at}: octets in journals");
     for end in &node.ends {
         for family in node.rib.peer_stats(end.peer) {
             assert_eq!((family.too_long, family.stale), (0, 0), "{at}: {family:?}");
+            // Whoever waited for a restarted speaker, or was one, waits no more.
+            let markers = (family.end_of_rib_received, family.end_of_rib_sent);
+            assert_eq!(markers, (true, true), "{at}: {family:?}: End-of-RIB");
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use heddle_bgp_fsm::{ConnectionId, DownCause, DownReason, NotificationWay};
+use heddle_bgp_fsm::{ConnectionId, DownCause, DownReason, Message, NotificationWay};
 
 use super::Net;
 
@@ -51,6 +51,12 @@ impl Net {
         self.check_reason(Some(reason));
         // A connection that failed is gone already.
         let Some((wire, side)) = self.side_of(at, id) else { return };
+        let both = self.side_of(at, id).is_some_and(|(wire, side)| {
+            let (peer, end) = self.wires[wire].at[1 - side];
+            let session = self.nodes[peer].ends[end].session.as_ref();
+            session.is_some_and(|session| self.wires[wire].ids[1 - side] == Some(session.connection))
+        });
+        assert!(!(both && self.steady), "{at:?} at {:?}: a session that both sides have ends: {reason}", self.now);
         match &reason.cause {
             // RFC 4271 §6.5: nothing has come, and not only nothing was read.
             DownCause::HoldTimerExpired => {
@@ -78,6 +84,25 @@ impl Net {
             | DownCause::CollisionLost
             | DownCause::InternalError(_) => {}
         }
+    }
+
+    /// RFC 4271 §6.8: of connections that collide before there is a session, the one stays that the speaker with the higher
+    /// BGP Identifier opened; of two of one direction either may.
+    pub(super) fn check_collision(&mut self, at: (usize, usize), id: ConnectionId, message: &Message) {
+        let Message::Notification(notification) = message else { return };
+        let Some((wire, _)) = self.side_of(at, id).filter(|_| (notification.code, notification.subcode) == (6, 7))
+        else {
+            return;
+        };
+        self.seen.collisions += 1;
+        let at_both @ [opener, other] = self.wires[wire].at;
+        if [opener, other].iter().any(|(node, end)| self.nodes[*node].ends[*end].session.is_some()) {
+            return;
+        }
+        let stays = self.nodes[opener.0].bgp_id() > self.nodes[other.0].bgp_id();
+        let twin =
+            self.wires.iter().enumerate().any(|(n, other)| n != wire && other.at == at_both && other.ids[1].is_some());
+        assert!(!stays || twin, "{at:?} at {:?}: closes the connection that a collision keeps", self.now);
     }
 
     /// RFC 9687 §4.3: a peer that takes nothing is given up.

@@ -11,19 +11,74 @@ use heddle_bgp_fsm::{ConnectionId, Event, TcpFailure};
 use super::{Absence, Comeback, Death, Filters, Net, Origin, Packet, pair};
 use crate::Random;
 
+/// Something that operators, workloads or the network do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// A route comes, goes or changes.
+    Route,
+    /// Many do, so that journals fill up for those who do not read.
+    Burst,
+    /// Other import and export policies.
+    Policy,
+    /// A peer is asked for all of a family again.
+    Refresh,
+    /// An end does not read for a while.
+    Pause,
+    /// A process is stopped for a while.
+    Stop,
+    /// A peer may send no more than some prefixes, or all again.
+    Limit,
+    /// A speaker dies.
+    Crash,
+    /// An operator resets a session.
+    Session,
+    /// A connection is reset.
+    Connection,
+    /// Nothing passes between two for a while.
+    Cut,
+}
+
 /// How often what happens.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Faults {
+    /// What changes, each as often as it stands here.
+    pub(crate) kinds: &'static [Change],
     /// Milliseconds between two changes, at most.
     pub(crate) changes: u64,
     /// One in so many deliveries resets its connection; none: never.
     pub(crate) resets: Option<u64>,
     /// One in so many outputs is the last of its node.
     pub(crate) crashes: Option<u64>,
+    /// One in so many UPDATEs is not taken in, and the peer is asked for all again, where it says when it has sent all.
+    pub(crate) deaf: Option<u64>,
+    /// Seconds that an end does not read, at most.
+    pub(crate) pauses: u64,
 }
 
 impl Faults {
-    pub(crate) const NONE: Self = Self { changes: 1, resets: None, crashes: None };
+    /// All that there is.
+    pub(crate) const ALL: &'static [Change] = &[
+        Change::Route,
+        Change::Route,
+        Change::Route,
+        Change::Session,
+        Change::Cut,
+        Change::Refresh,
+        Change::Refresh,
+        Change::Connection,
+        Change::Burst,
+        Change::Policy,
+        Change::Policy,
+        Change::Pause,
+        Change::Stop,
+        Change::Stop,
+        Change::Limit,
+        Change::Limit,
+        Change::Crash,
+        Change::Connection,
+    ];
+    pub(crate) const NONE: Self =
+        Self { kinds: Self::ALL, changes: 1, resets: None, crashes: None, deaf: None, pauses: 40 };
 
     pub(super) fn happens(&self, random: &mut Random, one_in: Option<u64>) -> bool {
         one_in.is_some_and(|n| random.one_in(n))
@@ -69,36 +124,38 @@ impl Net {
     }
 
     fn change_at(&mut self, node: usize, end: usize) {
-        let what = self.random.below(18);
-        self.tell(|| format!("({node}, {end}) change {what}"));
+        let what = self.faults.kinds[self.random.index(self.faults.kinds.len())];
+        self.tell(|| format!("({node}, {end}) {what:?}"));
         match what {
-            // A burst, so that journals fill up for those who do not read.
-            8 => {
+            Change::Route => self.change_route(node),
+            Change::Burst => {
                 for _ in 0..10 + self.random.below(30) {
                     self.change_route(node);
                     self.run_rib(node);
                 }
             }
-            9 | 10 => self.change_policy(node, end),
-            11 => self.pause(node, end),
-            12 | 13 => self.stop(node),
-            14 | 15 => self.limit(node, end),
-            16 => {
+            Change::Policy => self.change_policy(node, end),
+            Change::Refresh => {
+                let family = Family::SUPPORTED[self.random.index(2)];
+                self.ask_for_refresh((node, end), family);
+            }
+            Change::Pause => self.pause(node, end),
+            Change::Stop => self.stop(node),
+            Change::Limit => self.limit(node, end),
+            Change::Crash => {
                 let death = if self.random.one_in(2) { Death::Killed } else { Death::PowerCut };
                 self.doomed = Some((node, death));
             }
-            0..=2 => self.change_route(node),
-            3 => {
+            Change::Session => {
                 self.event((node, end), Event::ManualStop(Stop::AdministrativeReset(String::new())));
                 self.event((node, end), Event::ManualStart);
             }
-            4 => {
+            Change::Cut => {
                 let (other, _) = self.nodes[node].ends[end].to;
                 let seconds = 1 + self.random.below(30);
                 self.cut.insert(pair(node, other), self.now + Duration::from_secs(seconds));
             }
-            5 | 6 => self.ask_for_refresh(node, end),
-            _ => {
+            Change::Connection => {
                 if let Some(wire) = self.wire_of((node, end)) {
                     self.reset(wire);
                 }
@@ -125,14 +182,20 @@ impl Net {
         self.tell(|| format!("({node}, {end}) filters: {import:?}, {export:?}"));
         self.nodes[node].set_filters(self.now, end, Filters { import, export });
         self.rib_soon(node);
+        self.rib_outputs(node);
     }
 
-    fn ask_for_refresh(&mut self, node: usize, end: usize) {
-        let Some(session) = &self.nodes[node].ends[end].session else { return };
-        let (connection, family) = (session.connection, Family::SUPPORTED[self.random.index(2)]);
+    /// Asks for what was not heard.
+    pub(super) fn ask_for_all(&mut self, at: (usize, usize)) {
+        Family::SUPPORTED.into_iter().for_each(|family| self.ask_for_refresh(at, family));
+    }
+
+    fn ask_for_refresh(&mut self, at: (usize, usize), family: Family) {
+        let Some(session) = &self.nodes[at.0].ends[at.1].session else { return };
+        let connection = session.connection;
         let mut message = BytesMut::new();
         RouteRefresh { family, subtype: RefreshSubtype::Request }.encode(&mut message);
-        if let Some((wire, side)) = self.side_of((node, end), connection) {
+        if let Some((wire, side)) = self.side_of(at, connection) {
             self.wires[wire].control[side].extend(message);
             self.pump(wire, side);
         }
@@ -221,7 +284,7 @@ impl Net {
         let Some(wire) = self.wire_of((node, end)) else { return };
         let side = usize::from(self.wires[wire].at[1] == (node, end));
         let Some(id) = self.wires[wire].ids[side].filter(|_| self.wires[wire].pauses[side].is_none()) else { return };
-        let until = self.now + Duration::from_secs(1 + self.random.below(40));
+        let until = self.now + Duration::from_secs(1 + self.random.below(self.faults.pauses));
         self.pause_until(wire, side, id, until);
     }
 
