@@ -62,6 +62,13 @@ fn kubeconfig(folder: &Path, user: &str) -> std::io::Result<()> {
     fs::write(folder.join("kubeconfig"), format!("{head}{rest}"))
 }
 
+/// A set of capabilities, of the status of a thread.
+fn capabilities(status: &Path, set: &str) -> Result<u64, Box<dyn Error>> {
+    let text = fs::read_to_string(status)?;
+    let line = text.lines().find_map(|line| line.strip_prefix(set)?.strip_prefix(':')).unwrap_or_default();
+    Ok(u64::from_str_radix(line.trim(), 16)?)
+}
+
 fn refused(report: &str) -> bool {
     report.to_lowercase().contains("connection refused") || report.contains("os error 111")
 }
@@ -76,6 +83,15 @@ fn names_are_looked_up() -> Result<(), Box<dyn Error>> {
     assert!(!report.contains("lookup"), "{report}");
     assert!(report.contains("\"part\":\"dumps\",\"state\":\"in_force\""), "{report}");
     assert!(!report.contains("for the programs that it starts"), "{report}");
+    // What of these it was given: it writes routes, and listens on port 179.
+    const NET_BIND_SERVICE_AND_ADMIN: u64 = 1 << 10 | 1 << 12;
+    let own = capabilities(Path::new("/proc/thread-self/status"), "CapEff")?;
+    for thread in fs::read_dir(format!("/proc/{}/task", node.1.id()))? {
+        let file = thread?.path().join("status");
+        for set in ["CapEff", "CapPrm"] {
+            assert_eq!(capabilities(&file, set)?, own & NET_BIND_SERVICE_AND_ADMIN, "{set}");
+        }
+    }
     if !refused(&report) {
         eprintln!("localhost:1 says something else here: {report}");
     }

@@ -21,7 +21,7 @@ mod world;
 use heddle_interop_tests::require::Need;
 use heddle_interop_tests::trials::{Missing, arguments, trial};
 
-const CASES: [(&str, fn()); 22] = [
+const CASES: [(&str, fn()); 23] = [
     ("bad_input::survived", updates::survived),
     ("bad_input::resets", updates::resets),
     ("bad_input::mutated", mutated::mutated),
@@ -36,6 +36,7 @@ const CASES: [(&str, fn()); 22] = [
     ("bad_input::floods", sessions::floods),
     ("bad_input::any_split", sessions::any_split),
     ("bad_input::stalled_reader", resources::stalled_reader),
+    ("bad_input::slow_open", resources::slow_open),
     ("bad_input::hostile_memory", resources::hostile_memory),
     ("bad_input::too_many_prefixes", resources::too_many_prefixes),
     ("bad_input::strangers", resources::strangers),

@@ -71,6 +71,7 @@ pub(crate) fn stalled_reader() {
     let open = OpenWith { asn: 65000, hold_time, capabilities: &capabilities };
     let _stalled = RawPeer::establish_with_buffer(CLIENT, open, 4096);
     world.heddle.wait_peer(CLIENT);
+    let before = memory(&mut world, "VmRSS");
     let mut source = world.session(Kind::INTERNAL);
     source.drain();
     for number in 0..8000 {
@@ -79,6 +80,50 @@ pub(crate) fn stalled_reader() {
     witness.is_heard(&mut world, "24 MB that one peer does not read");
     ended_by(&world, "send hold timer expired");
     witness.is_heard(&mut world, "the end of a peer that did not read");
+    // The routes themselves, and a journal: nothing is kept for one peer beside.
+    let more = memory(&mut world, "VmHWM").saturating_sub(before);
+    assert!(more < 48 << 20, "24 MB of routes took {} MiB while one did not read", more >> 20);
+}
+
+/// A field of what the kernel says of the reflector's memory, in octets.
+fn memory(world: &mut World, field: &str) -> u64 {
+    let pid = world.heddle.process().pid();
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
+    let line = status.lines().find_map(|line| line.strip_prefix(field)).expect("a field of the kernel's");
+    line.trim_start_matches(':').trim().trim_end_matches(" kB").parse::<u64>().expect("a number") << 10
+}
+
+/// S01, S02; RFC 4271 §8.2.2: who says nothing, or an octet now and then, is given up when the open hold time is over, and holds nobody
+/// back meanwhile.
+pub(crate) fn slow_open() {
+    /// Of each sort of peer.
+    const SILENT: u8 = 20;
+    let ranges = [(14, 65000, ""), (15, 65001, "import_policy = \"all\"\nexport_policy = \"all\"\n")];
+    let range = |(octet, asn, keys): (u8, u16, &str)| {
+        format!(
+            "\n[[peer_groups]]\nname = \"slow-{octet}\"\nasn = {asn}\npassive = true\nopen_hold_time = 3\n{keys}\
+             \n[[listen_ranges]]\nprefix = \"10.{octet}.0.0/16\"\ngroup = \"slow-{octet}\"\n"
+        )
+    };
+    let mut world = World::new("bad_input::slow_open", &ranges.map(range).concat());
+    let mut witness = Witness::new(&world);
+    for (octet, asn, _) in ranges {
+        let mut peers: Vec<_> = (1..=SILENT).map(|last| RawPeer::connect(&format!("10.{octet}.0.{last}"))).collect();
+        let said = OpenWith { asn, hold_time: 90, capabilities: "" }.message();
+        // An octet each tenth of a second: it would be whole in three seconds.
+        for octet in &said[..said.len() - 1] {
+            for slow in peers.iter_mut().step_by(2) {
+                slow.try_send(&[*octet]);
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        witness.is_heard(&mut world, "many who open slowly");
+        for mut peer in peers {
+            let end = peer.end();
+            assert!(matches!(end, End::Notification(4, 0, _)), "{}: {end:?}", peer.address);
+        }
+    }
+    witness.is_heard(&mut world, "the end of those who opened slowly");
 }
 
 /// S05; RFC 4486 §4: what one peer can make us remember is bounded, in the count of `docs/limits.md` and in that of the kernel.
@@ -89,13 +134,7 @@ pub(crate) fn hostile_memory() {
     const BESIDE: u64 = 64 << 20;
     let mut world = World::new("bad_input::hostile_memory", &client(""));
     let mut witness = Witness::new(&world);
-    let pid = world.heddle.process().pid();
-    let kernel_says = |field: &str| -> u64 {
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
-        let line = status.lines().find_map(|line| line.strip_prefix(field)).expect("a field of the kernel's");
-        line.trim_start_matches(':').trim().trim_end_matches(" kB").parse::<u64>().expect("a number") << 10
-    };
-    let before = kernel_says("VmRSS");
+    let before = memory(&mut world, "VmRSS");
     let mut hostile = establish(&world, CLIENT, &open(90));
     let mut sent = 0;
     // RFC 8654: we take extended messages.
@@ -106,7 +145,7 @@ pub(crate) fn hostile_memory() {
         End::Notification(6, 8, _) => {}
         end => panic!("after {sent} UPDATEs of 64,000 octets: {end:?}"),
     }
-    let most = kernel_says("VmHWM") - before;
+    let most = memory(&mut world, "VmHWM") - before;
     println!("{sent} UPDATEs of 64,000 octets: {} MiB more at most", most >> 20);
     assert!(most < BUDGET + BESIDE, "{} MiB more", most >> 20);
     world.wait_down(CLIENT);

@@ -19,6 +19,7 @@ mod image;
 mod keys;
 mod limits;
 mod link_local;
+mod listeners;
 #[path = "../../../../fuzz/src/random.rs"]
 pub mod random;
 mod reflection;
@@ -59,6 +60,7 @@ fn cases() -> impl Iterator<Item = &'static Case> {
         four_octet_as::CASES,
         route_refresh::CASES,
         link_local::CASES,
+        listeners::CASES,
         guard::CASES,
         well_known_communities::CASES,
         api_access::CASES,
