@@ -83,6 +83,23 @@ fn local(endpoints: &str) -> Vec<String> {
 const WITH: [&str; 2] = ["10.96.0.0/12", "10.96.0.7/32"];
 const WITHOUT: [&str; 1] = ["10.96.0.0/12"];
 
+/// Services of one name in several namespaces have their own slices each, and others are not asked for.
+#[test]
+fn namespaces() {
+    let everything = |namespace: &str, address: &str, policy: &str, endpoint: &str| {
+        let service = service("web", &format!("type: NodePort, {policy} clusterIP: {address}"), "");
+        (service + &slice("web-1", "web", endpoint) + &slice("other-1", "other", HERE))
+            .replace("namespace: default", &format!("namespace: {namespace}"))
+    };
+    let local = "externalTrafficPolicy: Local,";
+    let services = everything("a", "10.96.0.1", "", HERE)
+        + &everything("b", "10.96.0.2", local, HERE)
+        + &everything("c", "10.96.0.3", local, THERE)
+        + &everything("d", "10.96.0.4", local, HERE);
+    assert_eq!(networks(&run(CLUSTER, "", &services)), ["10.96.0.0/12", "10.96.0.2/32", "10.96.0.4/32"]);
+    assert_eq!(networks(&run(CLUSTER, "", &everything("a", "10.96.0.1", "", HERE))), WITHOUT);
+}
+
 /// `externalTrafficPolicy: Local`: from the nodes that have a ready endpoint.
 #[test]
 fn local_policy() {
