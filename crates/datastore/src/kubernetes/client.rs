@@ -1,7 +1,8 @@
 //! The way to the API server.
 
+use std::net::IpAddr;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -10,6 +11,7 @@ use kube::client::{Body, ConfigExt};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use tower::{BoxError, ServiceBuilder};
+use tracing::warn;
 
 use super::error::KubernetesError;
 
@@ -27,6 +29,40 @@ const READ: usize = 16 << 10;
 /// # Errors
 /// The file cannot be used, or there is no service account.
 pub async fn kubernetes_config(kubeconfig: Option<&Path>) -> Result<Config, KubernetesError> {
+    let config = found_config(kubeconfig).await?;
+    let host = config.cluster_url.host().unwrap_or_default();
+    if let Some(proxy) = unused_proxy(host, |name| std::env::var(name).ok()) {
+        static SAID: Once = Once::new();
+        SAID.call_once(|| {
+            warn!("{proxy} is not used: connections to the API server at {host} go straight there; add it to NO_PROXY");
+        });
+    }
+    Ok(config)
+}
+
+/// The variable that asks for a proxy on the way to a host, which Go's programs would use.
+fn unused_proxy(host: &str, variable: impl Fn(&str) -> Option<String>) -> Option<&'static str> {
+    let set = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
+    let asks = ["HTTPS_PROXY", "https_proxy"].into_iter().find(|name| set(name).is_some())?;
+    let exceptions = set("NO_PROXY").or_else(|| set("no_proxy")).unwrap_or_default();
+    let host = host.trim_matches(['[', ']']);
+    let address: Option<IpAddr> = host.parse().ok();
+    let is_local = host == "localhost" || address.is_some_and(|address| address.is_loopback());
+    let excepts = |entry: &str| {
+        let entry = entry.trim().trim_start_matches('*');
+        let domain = entry.trim_start_matches('.');
+        match (entry.parse::<ipnetwork::IpNetwork>(), address) {
+            (Ok(network), Some(address)) => network.contains(address),
+            (Ok(_), None) => false,
+            (Err(_), _) => entry.is_empty() || host == domain || host.ends_with(&format!(".{domain}")),
+        }
+    };
+    let all = exceptions.trim() == "*";
+    let excepted = all || exceptions.split(',').filter(|entry| !entry.trim().is_empty()).any(excepts);
+    (!is_local && !excepted).then_some(asks)
+}
+
+async fn found_config(kubeconfig: Option<&Path>) -> Result<Config, KubernetesError> {
     let Some(path) = kubeconfig else {
         return Config::incluster().map_err(|e| KubernetesError::InCluster { error: Arc::new(e) });
     };
@@ -89,6 +125,40 @@ mod tests {
     use std::fs;
 
     use super::*;
+
+    /// A node in a network that has to use a proxy finds nobody, or passes by it: it says so, once, unless the server is excepted.
+    #[test]
+    fn a_proxy_of_the_environment_is_not_passed_by_silently() {
+        let asks = |host: &str, no_proxy: &str| {
+            unused_proxy(host, |name| match name {
+                "HTTPS_PROXY" => Some("http://192.0.2.9:3128".to_owned()),
+                "NO_PROXY" => Some(no_proxy.to_owned()),
+                _ => None,
+            })
+        };
+        for (host, no_proxy) in [
+            ("10.96.0.1", ""),
+            ("10.96.0.1", "10.97.0.0/16, example.org"),
+            ("api.example.org", "example.com,ple.org"),
+            ("[fd00::1]", "10.0.0.0/8"),
+        ] {
+            assert_eq!(asks(host, no_proxy), Some("HTTPS_PROXY"), "{host} {no_proxy}");
+        }
+        for (host, no_proxy) in [
+            ("10.96.0.1", "10.97.0.0/16, 10.96.0.0/12"),
+            ("10.96.0.1", "localhost,10.96.0.1"),
+            ("10.96.0.1", "*"),
+            ("api.example.org", ".example.org"),
+            ("api.example.org", "api.example.org"),
+            ("[fd00::1]", "fd00::/8"),
+            ("127.0.0.1", ""),
+            ("localhost", ""),
+        ] {
+            assert_eq!(asks(host, no_proxy), None, "{host} {no_proxy}");
+        }
+        assert_eq!(unused_proxy("10.96.0.1", |_| None), None);
+        assert_eq!(unused_proxy("10.96.0.1", |_| Some(String::new())), None);
+    }
 
     /// Connections that pass by a proxy which they should go through may reach nobody, or somebody else.
     #[tokio::test]
