@@ -154,9 +154,10 @@ impl Running {
         }
     }
 
-    /// Waits until everything is as it has to be.
+    /// Waits until everything is as it has to be; says from time to time what it waits for.
     fn settle(&mut self, round: u32) {
         let begun = Instant::now();
+        let mut next_word = LINE;
         loop {
             self.look();
             let wrong = self.world.wrong();
@@ -171,6 +172,15 @@ impl Running {
                     self.violation(format!("round {round}: {} s after the last fault: {what}", self.limit.as_secs()));
                 }
                 break;
+            }
+            if begun.elapsed() >= next_word {
+                next_word += LINE;
+                let others = wrong.len() - 1;
+                self.say(&format!(
+                    "waiting: {}{}",
+                    wrong[0],
+                    if others > 0 { format!(", and {others} more") } else { String::new() }
+                ));
             }
             sleep(LOOK);
         }
