@@ -38,7 +38,7 @@ pub(super) fn is_usable(octets: &[u8], local_addrs: &[IpAddr]) -> bool {
         NextHop::V4(a) => is_usable_v4(a),
         NextHop::V6(a) | NextHop::V6LinkLocal(a, _) => is_usable_v6(a),
     };
-    usable && !local_addrs.contains(&next_hop.addr())
+    usable && !local_addrs.contains(&next_hop.addr().to_canonical())
 }
 
 fn is_usable_v4(a: Ipv4Addr) -> bool {
@@ -47,7 +47,8 @@ fn is_usable_v4(a: Ipv4Addr) -> bool {
 }
 
 fn is_usable_v6(a: Ipv6Addr) -> bool {
-    !a.is_unspecified() && !a.is_loopback() && !a.is_multicast()
+    // An IPv4 address may stand in IPv6 form (RFC 4291 §2.5.5.2): it is that address.
+    !a.is_unspecified() && !a.is_loopback() && !a.is_multicast() && a.to_ipv4_mapped().is_none_or(is_usable_v4)
 }
 
 #[cfg(test)]
@@ -72,6 +73,10 @@ mod tests {
             ("2001:db8::1", false),
             ("fe80::1", true),
             ("::ffff:10.0.0.2", true),
+            ("::ffff:10.0.0.1", false),
+            ("::ffff:127.0.0.1", false),
+            ("::ffff:0.0.0.0", false),
+            ("::ffff:224.0.0.1", false),
             ("::", false),
             ("::1", false),
             ("ff02::1", false),

@@ -274,6 +274,22 @@ impl Update {
         }
     }
 
+    /// The data of the NOTIFICATION, where it ends the session: of 3/9 the attribute, from its flags to its end (RFC 4271 §6.3);
+    /// nothing else here has any.
+    ///
+    /// # Panics
+    /// A row of 3/9 does not say which octets these are, or says others than its body has.
+    pub fn data(&self) -> Vec<u8> {
+        if self.outcome != Outcome::Reset(9) {
+            assert!(self.checked('=').is_empty(), "{}: only 3/9 has data", self.id);
+            return Vec::new();
+        }
+        let [digits] = self.checked('=')[..] else { panic!("{}: what is the data?", self.id) };
+        let data = unhex(digits);
+        assert!(self.body().windows(data.len()).any(|part| part == data), "{}: {digits} is not in it", self.id);
+        data
+    }
+
     /// What says which row failed.
     pub fn name(&self) -> String {
         format!("{} on {:?} ({})", self.id, self.session, self.text)

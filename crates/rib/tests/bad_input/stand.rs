@@ -85,7 +85,10 @@ impl Kind {
             enforce_first_as: checks_first.then(|| Asn(u32::from(self.asn()))),
             as_sets: (self.sort() == Sort::InternalNoSets).then_some(AsSets::TreatAsWithdraw),
             local_role: (self == Self::Of(Sort::Customer)).then_some(Role::Provider),
-            local_addrs: ["10.0.0.1".parse().expect("an address")].into_iter().collect(),
+            local_addrs: ["10.0.0.1", "2001:db8::1"]
+                .map(|text| text.parse().expect("an address"))
+                .into_iter()
+                .collect(),
             ..DecodeOptions::default()
         }
     }
