@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod mrt;
+pub mod negotiate;
 pub mod netlink;
 pub mod policy;
 pub mod resources;

@@ -29,3 +29,8 @@ fn route_refresh() {
 fn update() {
     corpus::replay("update", wire::update);
 }
+
+#[test]
+fn attribute() {
+    corpus::replay("attribute", wire::attribute);
+}
