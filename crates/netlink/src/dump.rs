@@ -239,46 +239,76 @@ impl DumpSocket {
         encode(&mut self.request);
         finish(&mut self.request, mark).map_err(|_| io(io::ErrorKind::InvalidInput.into()))?;
         self.socket.send(&self.request).map_err(io)?;
-        let mut dumped = Dumped::Complete;
-        // The dump is read to its end also after an error: the kernel refuses another one until then.
-        let mut malformed: Option<Malformed> = None;
+        let mut reply = Reply::new(what, self.sequence);
         loop {
-            let datagram = match self.socket.receive(&mut self.buffer, Wait::Yes) {
-                Ok(Some(datagram)) => datagram,
-                Ok(None) => continue,
-                Err(ReceiveError::Overrun | ReceiveError::Truncated(_)) => {
-                    dumped = Dumped::Interrupted;
-                    continue;
-                }
-                Err(ReceiveError::Io(source)) => return Err(io(source)),
-            };
-            for message in Messages(datagram) {
-                // What an earlier dump that failed has left behind.
-                if message.sequence != self.sequence {
-                    continue;
-                }
-                if message.flags & NLM_F_DUMP_INTR != 0 {
-                    dumped = Dumped::Interrupted;
-                }
-                match message.kind {
-                    NLMSG_DONE | NLMSG_ERROR => {
-                        return match (Answer::decode(&message), malformed) {
-                            (Some(Answer { error: Some(error), text }), _) => {
-                                Err(DumpError::Refused { what, error, text })
-                            }
-                            (_, Some(malformed)) => Err(malformed.into()),
-                            (Some(Answer { error: None, .. }) | None, None) => Ok(dumped),
-                        };
+            match self.socket.receive(&mut self.buffer, Wait::Yes) {
+                Ok(Some(datagram)) => {
+                    if let Some(end) = reply.datagram(datagram, &mut tell) {
+                        return end;
                     }
-                    NLMSG_NOOP => {}
-                    NLMSG_OVERRUN => dumped = Dumped::Interrupted,
-                    _ => match Event::decode(&message) {
-                        Ok(Some(event)) => tell(event),
-                        Ok(None) => {}
-                        Err(error) => malformed = Some(error),
-                    },
                 }
+                Ok(None) => {}
+                Err(ReceiveError::Overrun | ReceiveError::Truncated(_)) => reply.lost(),
+                Err(ReceiveError::Io(source)) => return Err(io(source)),
             }
         }
+    }
+}
+
+/// What the kernel answers to one dump, datagram by datagram. It is read to its end also after an error: the kernel refuses another dump
+/// until then.
+#[derive(Debug)]
+pub struct Reply {
+    what: &'static str,
+    sequence: u32,
+    dumped: Dumped,
+    malformed: Option<Malformed>,
+}
+
+impl Reply {
+    /// Nothing of it has come yet. `what` is for errors, the sequence number that of the request.
+    #[must_use]
+    pub fn new(what: &'static str, sequence: u32) -> Reply {
+        Reply { what, sequence, dumped: Dumped::Complete, malformed: None }
+    }
+
+    /// A part of it was lost.
+    pub fn lost(&mut self) {
+        self.dumped = Dumped::Interrupted;
+    }
+
+    /// One more datagram; how the dump ended, if this was the end of it. What comes behind the end is not read.
+    ///
+    /// # Errors
+    ///
+    /// As [`DumpSocket::routes`].
+    pub fn datagram(&mut self, datagram: &[u8], mut tell: impl FnMut(Event)) -> Option<Result<Dumped, DumpError>> {
+        let what = self.what;
+        for message in Messages(datagram) {
+            // What an earlier dump that failed has left behind.
+            if message.sequence != self.sequence {
+                continue;
+            }
+            if message.flags & NLM_F_DUMP_INTR != 0 {
+                self.lost();
+            }
+            match message.kind {
+                NLMSG_DONE | NLMSG_ERROR => {
+                    return Some(match (Answer::decode(&message), self.malformed.take()) {
+                        (Some(Answer { error: Some(error), text }), _) => Err(DumpError::Refused { what, error, text }),
+                        (_, Some(malformed)) => Err(malformed.into()),
+                        (Some(Answer { error: None, .. }) | None, None) => Ok(self.dumped),
+                    });
+                }
+                NLMSG_NOOP => {}
+                NLMSG_OVERRUN => self.lost(),
+                _ => match Event::decode(&message) {
+                    Ok(Some(event)) => tell(event),
+                    Ok(None) => {}
+                    Err(error) => self.malformed = Some(error),
+                },
+            }
+        }
+        None
     }
 }

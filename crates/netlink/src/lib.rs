@@ -62,7 +62,7 @@ pub use nix::errno::Errno;
 
 pub use address::Address;
 pub use control::{Control, ControlError, VethEnd, Vxlan};
-pub use dump::{DumpError, DumpSocket, Dumped, RouteFilter};
+pub use dump::{DumpError, DumpSocket, Dumped, Reply, RouteFilter};
 pub use event::{Change, Event, Malformed, events};
 pub use link::{Link, MacAddress};
 pub use monitor::{Monitor, MonitorOptions, Pending, Subscriptions};

@@ -1,4 +1,4 @@
-//! The fuzz target of this crate over its corpus.
+//! The fuzz targets of this crate over their corpus.
 
 #[path = "../../../fuzz/src/corpus.rs"]
 pub mod corpus;
@@ -8,4 +8,9 @@ pub mod netlink;
 #[test]
 fn datagrams() {
     corpus::replay("netlink", netlink::datagram);
+}
+
+#[test]
+fn replies() {
+    corpus::replay("netlink_reply", netlink::reply);
 }
