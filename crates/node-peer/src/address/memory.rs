@@ -1,5 +1,6 @@
 //! What is remembered between looks at this machine: an interface that is gone for a moment, and the address that it had.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use heddle_resources::value::{Family, InterfaceAddress};
@@ -18,10 +19,22 @@ pub(crate) struct Memory {
 
 #[derive(Debug, Default)]
 struct Remembered {
+    /// The address of the Node that was on an interface at an earlier look. One that never was is not waited for: it may be
+    /// of another network, or another node's by now.
+    seen: Option<IpAddr>,
     /// Since when the present address is on no interface.
     gone: Option<Instant>,
-    /// The address that was left because it was gone, and the one that was taken in its place.
-    left: Option<(InterfaceAddress, InterfaceAddress)>,
+    left: Option<Left>,
+}
+
+/// An address that was left because it was gone.
+#[derive(Clone, Copy, Debug)]
+struct Left {
+    home: InterfaceAddress,
+    /// The one that was taken in its place.
+    taken: InterfaceAddress,
+    /// Whether the Node has been without it since.
+    arrived: bool,
 }
 
 impl Memory {
@@ -32,36 +45,50 @@ impl Memory {
         }
     }
 
-    /// The address that counts once it is back: it was left for the present one, and nobody has chosen another since.
+    /// The address that counts once it is back: it was left for the present one, or for none where another node has the one that
+    /// was to be taken; and nobody has chosen another since.
     pub(super) fn home(&mut self, family: Family, present: Option<InterfaceAddress>) -> Option<InterfaceAddress> {
-        let (home, taken) = self.of(family).left?;
+        let left = self.of(family).left.as_mut()?;
         match present {
             // What was decided is not in the Node yet.
-            Some(present) if present == home => None,
-            Some(present) if present == taken => Some(home),
-            Some(_) | None => {
+            Some(present) if present == left.home => None,
+            Some(present) if present != left.taken => {
                 self.of(family).left = None;
                 None
+            }
+            Some(_) | None => {
+                left.arrived = true;
+                Some(left.home)
             }
         }
     }
 
-    /// The present address is on an interface.
-    pub(super) fn is_here(&mut self, family: Family) {
+    /// The present address is on an interface that is up.
+    pub(super) fn is_here(&mut self, family: Family, present: InterfaceAddress) {
+        let remembered = self.of(family);
+        remembered.seen = Some(present.address());
+        remembered.gone = None;
+        // It is home again: whoever writes the other one now means it.
+        remembered.left = remembered.left.filter(|left| !left.arrived || left.home.address() != present.address());
+    }
+
+    /// The present address counts, wherever it is.
+    pub(super) fn counts(&mut self, family: Family) {
         self.of(family).gone = None;
     }
 
-    /// The present address is on none. Whether it is waited for.
-    pub(super) fn is_waited_for(&mut self, family: Family, now: Instant) -> bool {
-        now.duration_since(*self.of(family).gone.get_or_insert(now)) < GONE
+    /// The present address is on no interface that is up. Whether it is waited for.
+    pub(super) fn is_waited_for(&mut self, family: Family, present: InterfaceAddress, now: Instant) -> bool {
+        let remembered = self.of(family);
+        remembered.seen == Some(present.address()) && now.duration_since(*remembered.gone.get_or_insert(now)) < GONE
     }
 
     /// Another address is taken, or the present one, in which case nothing changes.
     pub(super) fn moved(&mut self, family: Family, present: InterfaceAddress, taken: InterfaceAddress) {
         let remembered = self.of(family);
-        if remembered.gone.is_some() && remembered.left.is_none_or(|(home, _)| home != taken) {
-            let home = remembered.left.map_or(present, |(home, _)| home);
-            remembered.left = Some((home, taken));
+        if remembered.gone.is_some() && remembered.left.is_none_or(|left| left.home.address() != taken.address()) {
+            let home = remembered.left.map_or(present, |left| left.home);
+            remembered.left = Some(Left { home, taken, arrived: false });
         }
     }
 }

@@ -72,6 +72,10 @@ pub(crate) fn plan<'a>(
     let mut plan = Plan::default();
     for (family, annotation, (wish, method)) in [(Family::V4, IPV4, &wishes.v4), (Family::V6, IPV6, &wishes.v6)] {
         let present = node.spec.bgp.address(family);
+        let here = present.filter(|present| placed(listing, present.address()).is_some_and(|(on, _)| on.is_usable()));
+        if let Some(present) = here {
+            memory.is_here(family, present);
+        }
         let internal = node.spec.addresses.iter().filter(|a| a.kind.as_deref() == Some("InternalIP"));
         let known = Known { present, home: None, internal: internal.map(|a| a.address.address()).collect() };
         let look = Look { wish: *wish, method, family, listing, known };
@@ -89,7 +93,10 @@ pub(crate) fn plan<'a>(
                 plan.conflicts.push(Conflict::NotWritten { address, other });
                 match present {
                     Some(present) if placed(listing, present.address()).is_some() => written = present,
-                    // It is given up, as by Calico's node: the other one may wait for it, if the two have swapped theirs.
+                    // It may be gone for a moment only.
+                    Some(present) if memory.is_waited_for(family, present, now) => written = present,
+                    // It is given up: the other one may wait for it, if the two have swapped theirs. Calico's node does so
+                    // where the address is detected.
                     Some(_) => {
                         plan.annotations.push((annotation, None));
                         continue;
@@ -139,16 +146,20 @@ impl Look<'_> {
         }
     }
 
-    /// What is detected now, unless the present address was there a moment ago and may come back.
+    /// What is detected now, unless the present address was here a moment ago and may come back. One that this process has never
+    /// seen here may be another node's by now: no session begins with it.
     fn follow(&self, memory: &mut Memory, now: Instant, plan: &mut Plan) -> Option<Choice> {
         let home = memory.home(self.family, self.known.present);
         let found = self.detect(home, plan);
         let (Some(present), Some(choice)) = (self.known.present, &found) else { return found };
         let is_here = placed(self.listing, present.address()).is_some_and(|(on, _)| on.is_usable());
         let chosen = choice.address.address();
-        if is_here || [Some(present), home].into_iter().flatten().any(|known| known.address() == chosen) {
-            memory.is_here(self.family);
-        } else if memory.is_waited_for(self.family, now) {
+        if chosen == present.address() {
+            memory.counts(self.family);
+        } else if !is_here
+            && home.is_none_or(|home| home.address() != chosen)
+            && memory.is_waited_for(self.family, present, now)
+        {
             plan.problems.push(format!(
                 "{} is on no interface that is up; {chosen} is taken if it does not come back within a minute",
                 present.address()

@@ -377,10 +377,84 @@ fn whoever_writes_another_address_is_believed() {
         let now = begun + Duration::from_secs(seconds);
         looked(&args("autodetect"), &node("a", present), &[], listing, &mut memory, now).annotations
     };
-    assert_eq!(at(0, "10.0.0.1/24", &without), []);
-    assert_eq!(at(60, "10.0.0.1/24", &without), [(V4, Some("192.0.2.1/24".to_owned()))]);
-    assert_eq!(at(61, "10.0.0.2/24", &server()), []);
-    assert_eq!(at(62, "192.0.2.1/24", &server()), []);
+    let other = [(V4, Some("192.0.2.1/24".to_owned()))];
+    assert_eq!(at(0, "10.0.0.1/24", &server()), []);
+    assert_eq!(at(1, "10.0.0.1/24", &without), []);
+    assert_eq!(at(61, "10.0.0.1/24", &without), other);
+    assert_eq!(at(62, "10.0.0.2/24", &server()), []);
+    assert_eq!(at(63, "192.0.2.1/24", &server()), []);
+    // Nor is the one that was taken for a while left again, once that is over.
+    assert_eq!(at(64, "10.0.0.1/24", &server()), []);
+    assert_eq!(at(65, "10.0.0.1/24", &without), []);
+    assert_eq!(at(125, "10.0.0.1/24", &without), other);
+    assert_eq!(at(126, "192.0.2.1/24", &without), []);
+    assert_eq!(at(127, "192.0.2.1/24", &server()), [(V4, Some("10.0.0.1/24".to_owned()))]);
+    assert_eq!(at(128, "10.0.0.1/24", &server()), []);
+    assert_eq!(at(129, "192.0.2.1/24", &server()), []);
+}
+
+/// A process that begins with an address in its Node that this machine has not: it is another's, or of another network.
+#[test]
+fn an_address_that_was_never_here_is_not_waited_for() {
+    let once = |present: &str, listing: &Listing, memory: &mut Memory| {
+        looked(&args("autodetect"), &node("a", present), &[], listing, memory, Instant::now())
+    };
+    let to = |value: &str| vec![(V4, Some(value.to_owned()))];
+    assert_eq!(once("10.0.0.9/24", &server(), &mut Memory::default()).annotations, to("10.0.0.1/24"));
+    // Nor because nothing was found at the first look, or because another one was here.
+    let mut memory = Memory::default();
+    assert_eq!(once("10.0.0.9/24", &listing("lo 127.0.0.1/8"), &mut memory).annotations, []);
+    assert_eq!(once("10.0.0.9/24", &server(), &mut memory).annotations, to("10.0.0.1/24"));
+    assert_eq!(once("10.0.0.1/24", &server(), &mut memory).annotations, []);
+    assert_eq!(once("10.0.0.9/24", &server(), &mut memory).annotations, to("10.0.0.1/24"));
+}
+
+/// What a node runs with is not given up at one look, whoever has the address that it is to have.
+#[test]
+fn an_address_is_given_up_only_once_it_is_gone_for_long() {
+    let others = [node("b", "10.0.0.1/24")];
+    let mut without = server();
+    without.interfaces.retain(|interface| interface.name != "eth1");
+    for ip in ["10.0.0.1", "autodetect"] {
+        let wanted = AddressArgs { ip_method: "interface=^eth".to_owned(), ..args(ip) };
+        let (mut memory, begun) = (Memory::default(), Instant::now());
+        let mut at = |seconds: u64, listing: &Listing| {
+            let now = begun + Duration::from_secs(seconds);
+            looked(&wanted, &node("a", "192.0.2.1/24"), &others, listing, &mut memory, now)
+        };
+        assert_eq!(at(0, &server()).annotations, [], "{ip}");
+        let waits = at(10, &without);
+        assert_eq!((waits.annotations.len(), waits.addresses.len(), waits.problems.len()), (0, 1, 1), "{ip}");
+        assert_eq!(at(69, &without).annotations, [], "{ip}");
+        assert_eq!(at(69, &server()).annotations, [], "{ip}");
+        assert_eq!(at(70, &without).annotations, [], "{ip}");
+        let over = at(130, &without);
+        assert_eq!((over.annotations, over.addresses.len()), (vec![(V4, None)], 0), "{ip}");
+    }
+}
+
+/// Another node has the address that was to be taken: what was left is home all the same once it is back.
+#[test]
+fn what_was_given_up_comes_home() {
+    let others = [node("b", "192.0.2.1/24")];
+    let mut without = server();
+    without.interfaces.retain(|interface| interface.name != "eth0");
+    let first = AddressArgs { ip_method: "first-found".to_owned(), ..args("autodetect") };
+    let (mut memory, begun) = (Memory::default(), Instant::now());
+    let mut at = |seconds: u64, present: &str, listing: &Listing| {
+        let now = begun + Duration::from_secs(seconds);
+        looked(&first, &node("a", present), &others, listing, &mut memory, now).annotations
+    };
+    assert_eq!(at(0, "10.0.0.1/24", &server()), []);
+    assert_eq!(at(1, "10.0.0.1/24", &without), []);
+    assert_eq!(at(61, "10.0.0.1/24", &without), [(V4, None)]);
+    // It comes back for a moment before the Node is without it.
+    assert_eq!(at(62, "10.0.0.1/24", &server()), []);
+    assert_eq!(at(63, "", &without), []);
+    assert_eq!(at(64, "", &without), []);
+    // First found would be the other one.
+    assert_eq!(at(300, "", &server()), [(V4, Some("10.0.0.1/24".to_owned()))]);
+    assert_eq!(at(301, "10.0.0.1/24", &server()), []);
 }
 
 /// As Calico's node writes it, for automatic host endpoints.
