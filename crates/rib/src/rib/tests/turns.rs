@@ -160,6 +160,87 @@ fn a_destination_that_is_larger_than_a_journal_is_sent_to_a_slow_reader() {
     assert_eq!((reads.receiver.has.len(), reads.receiver.adverts), (24, 24));
 }
 
+/// Several members of a group fell behind, each at another place, and read on as slowly as before: each is sent what it owes itself,
+/// once, in steps of its own. (If these were written whether or not there is room, those of some would have others detached in the
+/// middle of theirs, who would owe themselves all of these again.)
+#[test]
+fn those_who_fell_behind_do_not_detach_each_other() {
+    let bounds = Bounds { journal_bytes: 1024, low: 64, step_bytes: 128, step_slots: 4, ..Bounds::default() };
+    let mut lab = Lab::new(RibConfig { bounds, ..config() });
+    let mut sender = lab.peer(1, |_| ());
+    let mut readers: Vec<Peer> = (10..26).map(|n| lab.peer(n, |_| ())).collect();
+    for n in 0..200 {
+        let route = wire(&format!("10.1.{n}.0/24"));
+        lab.send(&sender, |b| b.advertise(NlriSlice::trusted(V4, PathIds::Absent, &route), &block(n), None));
+    }
+    let mut rounds = 0_usize;
+    while readers.iter().any(|peer| peer.receiver.has.len() < 200) {
+        rounds += 1;
+        assert!(rounds < 20_000, "{:?}", readers.iter().map(|p| p.receiver.adverts).collect::<Vec<_>>());
+        lab.rib.run(lab.now, 4096);
+        let _ = sender.receiver.write(65_536, usize::MAX);
+        for (n, peer) in readers.iter_mut().enumerate() {
+            if (rounds + n).is_multiple_of(n + 1) && peer.receiver.write(64, 32).0 == TakeStatus::Detached {
+                let _ = peer.receiver.reader.ready();
+            }
+        }
+    }
+    assert!(readers.iter().all(|peer| peer.receiver.adverts == 200), "a step was for nothing");
+}
+
+/// A policy that lets out all but one prefix.
+fn all_but(prefix: &str) -> PolicyChain {
+    let range = crate::policy::PrefixRange::parse(prefix).expect("a range");
+    let matches = vec![crate::policy::Match::Prefix(Arc::new([range].into_iter().collect()))];
+    let rules = vec![crate::policy::Rule { matches, actions: Vec::new(), then: Then::Reject }];
+    PolicyChain::new([Arc::new(Policy { name: prefix.into(), rules, default: Then::Accept })])
+}
+
+/// Two steps of a group are more than what all journals together may take: that group keeps what it needs, and another one, which
+/// has less, but more than it needs, gives way.
+#[test]
+fn the_bound_of_all_journals_leaves_each_group_what_it_needs() {
+    const ALL: usize = 2400;
+    let bounds = Bounds { journals_bytes: ALL, low: 4096, step_bytes: 128, step_slots: 1, ..Bounds::default() };
+    let mut lab = Lab::new(RibConfig { bounds, ..config() });
+    let mut senders: Vec<Peer> = (1..=16).map(|n| lab.peer(n, |_| ())).collect();
+    for (sender, hop) in senders.iter().zip(1..) {
+        for prefix in ["10.1.0.0/16", "10.2.0.0/16"] {
+            lab.send(sender, |b| {
+                b.advertise(NlriSlice::trusted(V4, PathIds::Absent, &wire(prefix)), &block(hop), None)
+            });
+        }
+    }
+    // It has all, and then reads nothing, while one route changes again and again.
+    let mut stalls = lab.peer(98, |f| f.export.policy = all_but("10.8.0.0/16"));
+    let all = |senders: &mut Vec<Peer>, lab: &mut Lab| lab.settle(&mut senders.iter_mut().collect::<Vec<_>>());
+    lab.settle(&mut senders.iter_mut().chain([&mut stalls]).collect::<Vec<_>>());
+    for hop in 20..25 {
+        let changed = wire("10.9.0.0/16");
+        lab.send(&senders[0], |b| b.advertise(NlriSlice::trusted(V4, PathIds::Absent, &changed), &block(hop), None));
+        all(&mut senders, &mut lab);
+    }
+    let backlog = |lab: &Lab, peer: &Peer| lab.rib.peer_stats(peer.id.peer)[0].backlog;
+    let before = lab.rib.stats().families[0].journal_bytes;
+    assert!(backlog(&lab, &stalls).is_some_and(|octets| octets > 0) && before < ALL as u64, "{before}");
+    // What the other one is sent is more than all may take.
+    let mut reads = lab.peer(99, |f| {
+        f.export.add_path = crate::export::AddPathSend::All;
+        f.export.policy = all_but("10.9.0.0/16");
+    });
+    lab.rib.peer_down(lab.now, reads.id, &[]);
+    reads.id.serial += 1;
+    let mut handles = lab.rib.peer_up(lab.now, reads.id, &reads.params).expect("known");
+    reads.receiver = Receiver::new(handles.readers.pop().expect("one").1, 99, PathIds::Present, false);
+    all(&mut senders, &mut lab);
+    let journals = lab.rib.stats().families[0].journal_bytes;
+    assert!(journals > ALL as u64, "{journals}: what it needs is more than all may take");
+    assert!(backlog(&lab, &reads).is_some_and(|octets| octets > 1400), "{:?}", backlog(&lab, &reads));
+    assert_eq!(backlog(&lab, &stalls), None, "it gives way");
+    lab.settle(&mut senders.iter_mut().chain([&mut stalls, &mut reads]).collect::<Vec<_>>());
+    assert_eq!((reads.receiver.has.len(), reads.receiver.adverts, stalls.receiver.has.len()), (32, 32, 3));
+}
+
 /// What an UPDATE withdraws and advertises is not withdrawn (RFC 4271 §4.3), however small the pieces are.
 #[test]
 fn an_update_that_withdraws_and_advertises_is_taken_whole() {
