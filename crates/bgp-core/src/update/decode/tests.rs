@@ -154,6 +154,26 @@ fn faults_have_places() {
     assert_eq!((reset.subcode, reset.data.len()), (1, 0));
 }
 
+/// Wrong flags are a fault by RFC 7606 §3(c), but for attributes whose own RFC says what is done about them (RFC 6793 §6, RFC 7311 §3.2).
+#[test]
+fn the_section_that_judges_flags() {
+    let narrow = UpdateContext { as_width: AsWidth::Two, ..context(PeerType::Ibgp) };
+    let wide = UpdateContext { aigp: AigpSession::Enabled, ..context(PeerType::Ibgp) };
+    let multiprotocol = [AttrCode::MP_REACH_NLRI, AttrCode::MP_UNREACH_NLRI];
+    for code in AttrCode::KNOWN.iter().copied().filter(|code| !multiprotocol.contains(code)) {
+        let (context, expected) = match code {
+            AttrCode::AS4_PATH | AttrCode::AS4_AGGREGATOR => (&narrow, "RFC 6793 §6"),
+            AttrCode::AIGP => (&wide, "RFC 7311 §3.2"),
+            _ => (&wide, "RFC 7606 §3(c)"),
+        };
+        // Neither Optional nor Transitive: no attribute has such flags.
+        let section = decoded(&body(&[], &[&[0, code.0, 0]], NLRI), context, |u| {
+            u.faults.iter().find(|f| f.kind == FaultKind::Flags(0)).map(|f| (f.code, f.section))
+        });
+        assert_eq!(section, Some((Some(code), expected)), "{code}");
+    }
+}
+
 /// However many faults there are, the first are kept, and a later one that is stronger counts all the same.
 #[test]
 fn very_many_faults() {

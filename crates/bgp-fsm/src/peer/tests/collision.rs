@@ -333,4 +333,12 @@ fn reports_of_others() {
     assert_eq!(pass(&mut peer, at(245)), "check#2", "it is read");
     assert_eq!(feed(&mut peer, at(245), Event::ReadEmpty(ConnectionId(77))), "");
     assert_eq!(feed(&mut peer, at(245), Event::ReadEmpty(new)), "4/0#2 close#2");
+    // The same where OPENs agreed on the second one, too.
+    let (mut peer, _) = crossed(LOWER);
+    let before = peer.second.clone();
+    assert!(matches!(before, Second::Agreed(_)), "{before:?}");
+    feed(&mut peer, at(1), Event::ReadPaused(ConnectionId(77)));
+    assert_eq!(peer.second, before);
+    feed(&mut peer, at(1), Event::ReadPaused(THEIRS));
+    assert_ne!(peer.second, before, "its own");
 }
