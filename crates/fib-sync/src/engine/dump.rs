@@ -336,6 +336,23 @@ mod tests {
         assert_eq!(moved(&mut fib, now, 10), [WriteKind::Replace]);
     }
 
+    /// Neither what we have written nor what we have learned is gone because a torn dump leaves it out.
+    #[test]
+    fn what_a_torn_dump_leaves_out_is_there_still() {
+        let now = Timestamp::from_secs(1);
+        let later = Timestamp::from_secs(2);
+        let mut fib = FibSync::new(Settings::default());
+        dump(&mut fib, now, None, DumpEnd::Complete);
+        assert_eq!(moved(&mut fib, now, 3), [WriteKind::Replace]);
+        for (end, left) in [(DumpEnd::Interrupted, (0, 1, 1)), (DumpEnd::Complete, (0, 0, 0))] {
+            fib.begin_dump(later);
+            fib.end_dump(later, end);
+            let mut writes = Vec::new();
+            fib.poll_writes(10, Heard::All, &mut writes);
+            assert_eq!((writes.len(), fib.counters().installed, fib.view.links().count()), left, "{end:?}");
+        }
+    }
+
     /// There is no other dump when the program ends.
     #[test]
     fn what_waits_for_a_dump_is_written_at_the_end() {

@@ -454,9 +454,10 @@ impl FibSync {
         self.in_flight.push(InFlight::Object(kind, object));
     }
 
-    /// Appends what takes away objects that nothing points to: groups first, then legs.
+    /// Appends what takes away objects that nothing points to: groups first, then legs. Routes that are only assumed gone may
+    /// be there and point to one that a torn dump has told of, so where a dump is wanted it is waited for.
     pub(super) fn poll_object_deletions(&mut self, most: usize, heard: Heard, writes: &mut Vec<Write>) {
-        if self.stale == Stale::Kept {
+        if self.stale == Stale::Kept || self.dumps.is_wanted() {
             return;
         }
         // One reference of the set of targets, one of the object itself.

@@ -221,6 +221,28 @@ mod tests {
         assert_eq!((written(&mut fib), fib.is_settled()), ((0, 0), true));
     }
 
+    /// Reports were lost, and what is to go waits for a dump.
+    #[test]
+    fn the_initial_tables_are_not_written_while_a_deletion_waits_for_a_dump() {
+        let now = Timestamp::from_secs(1);
+        let mut fib = started(now, 1);
+        fib.handle_kernel(now, KernelEvent::Overrun);
+        fib.sweep(now);
+        let written = |fib: &mut FibSync| {
+            let mut writes = Vec::new();
+            fib.poll_writes(10, Heard::All, &mut writes);
+            if !writes.is_empty() {
+                fib.handle_results(now, &[]);
+            }
+            (writes.len(), std::iter::from_fn(|| fib.poll_output()).any(|output| output == Output::Written))
+        };
+        assert_eq!([(); 2].map(|()| written(&mut fib)), [(0, false); 2]);
+        fib.begin_dump(now);
+        fib.handle_dumped(KernelEvent::Route(route(0), Placed::Added));
+        fib.end_dump(now, DumpEnd::Complete);
+        assert_eq!([(); 2].map(|()| written(&mut fib)), [(1, false), (0, true)]);
+    }
+
     /// A route that somebody deletes and makes again waits until it may be taken away: until then not all is swept.
     #[test]
     fn it_is_not_told_while_a_deletion_waits() {

@@ -320,6 +320,20 @@ fn an_object_goes_when_all_reports_are_read() {
     assert_eq!(desk.batch(10), ["delete #1 #0"]);
 }
 
+/// A link is reported without carrier, and what was over it is assumed gone, but is not: the kernel takes it away later. A
+/// torn dump finds the objects, and not the route that points to them.
+#[test]
+fn an_object_that_only_a_torn_dump_has_found_stays() {
+    let mut desk = Desk::with(always(), left_over());
+    desk.fib.sweep(desk.now);
+    desk.hear(link(1, LinkState::NoCarrier));
+    assert_eq!(counted(&desk), (0, 0));
+    desk.dump_ends(left_over().into_iter().take(2), DumpEnd::Interrupted);
+    assert_eq!((counted(&desk), desk.writes(), desk.wants_dump()), ((0, 2), Vec::new(), true));
+    desk.dump(left_over());
+    assert_eq!(desk.writes(), ["delete 10.1.0.0/16 1024 #1", "delete #1 #0", "delete #0 192.0.2.2@1"]);
+}
+
 #[test]
 fn a_sweep_is_not_told_while_an_object_waits_to_be_replaced() {
     let swept = |desk: &mut Desk| desk.told().iter().any(|output| matches!(output, Output::Swept(_)));
