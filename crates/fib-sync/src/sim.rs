@@ -17,7 +17,7 @@ use world::{Fault, World};
 use crate::route::LinkState;
 use crate::settings::{FibAction, FibRule, NexthopObjects, Settings};
 
-const FAULTS: [Fault; 4] = [Fault::LostAnswers, Fault::Overrun, Fault::InterruptedDump, Fault::LateReports];
+const FAULTS: [Fault; 4] = [Fault::LostAnswers, Fault::Overrun, Fault::TornDump, Fault::LateReports];
 
 fn settings(objects: NexthopObjects) -> Settings {
     let long = std::time::Duration::from_secs(1_000_000);

@@ -24,7 +24,8 @@ const OWN: u8 = 158;
 pub(super) enum Fault {
     LostAnswers,
     Overrun,
-    InterruptedDump,
+    /// Tables change while they are read, so that some of what is there is told twice or not at all; the kernel says so.
+    TornDump,
     /// Only some of what the kernel reports is read before the next writes.
     LateReports,
 }
@@ -485,26 +486,58 @@ impl World {
         self.say_again(1);
         if self.fib.wants_dump(self.now) {
             self.fib.begin_dump(self.now);
-            for kind in [Kind::Links, Kind::Addresses, Kind::Objects, Kind::Routes] {
-                for event in self.kernel.dump(kind) {
-                    self.fib.handle_dumped(event);
-                    if self.is_killed() {
-                        return true;
-                    }
-                    if self.any_moment && self.now < self.calm_from && self.random(40) == 0 {
-                        self.random_doing_of_others();
-                    }
-                }
-                self.maybe_act_on_carrier();
+            let end = if self.has_fault(Fault::TornDump) { DumpEnd::Interrupted } else { DumpEnd::Complete };
+            if self.read(end) == Life::On {
+                self.fib.end_dump(self.now, end);
+                // What was reported meanwhile comes before any write.
+                self.hear_and_write(Hear::All);
             }
-            let end = if self.has_fault(Fault::InterruptedDump) { DumpEnd::Interrupted } else { DumpEnd::Complete };
-            self.fib.end_dump(self.now, end);
-            // What was reported meanwhile comes before any write.
-            self.hear_and_write(Hear::All);
             return true;
         }
         let hear = if self.has_fault(Fault::LateReports) { Hear::Some } else { Hear::All };
         self.hear_and_write(hear)
+    }
+
+    /// All that the kernel has is told, or what a torn dump has of it.
+    fn read(&mut self, end: DumpEnd) -> Life {
+        let others_act_one_in = match end {
+            DumpEnd::Complete => 40,
+            DumpEnd::Interrupted => 8,
+        };
+        for kind in [Kind::Links, Kind::Addresses, Kind::Objects, Kind::Routes] {
+            let mut told = self.kernel.dump(kind);
+            if end == DumpEnd::Interrupted {
+                told = self.torn(told);
+            }
+            for event in told {
+                self.fib.handle_dumped(event);
+                if self.is_killed() {
+                    return Life::Killed;
+                }
+                if self.any_moment && self.now < self.calm_from && self.random(others_act_one_in) == 0 {
+                    self.random_doing_of_others();
+                }
+            }
+            self.maybe_act_on_carrier();
+        }
+        Life::On
+    }
+
+    /// Some of it is left out, and some is there twice.
+    fn torn(&mut self, whole: Vec<KernelEvent>) -> Vec<KernelEvent> {
+        let mut torn = Vec::new();
+        for event in whole {
+            match self.random(8) {
+                0..=1 => continue,
+                2 => {
+                    let before = usize::try_from(self.random(torn.len() as u64 + 1)).expect("small");
+                    torn.insert(before, event.clone());
+                }
+                _ => {}
+            }
+            torn.push(event);
+        }
+        torn
     }
 
     fn hear_and_write(&mut self, hear: Hear) -> bool {
