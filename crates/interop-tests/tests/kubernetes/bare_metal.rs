@@ -1,12 +1,9 @@
 //! What only an etcd does: members that come and go, certificates and users that are not right.
 
 use std::fs;
-use std::process::Command;
 
 use heddle_interop_tests::etcd::EtcdClient;
 use heddle_interop_tests::peers::Daemon as _;
-use heddle_interop_tests::peers::heddle::program;
-use heddle_interop_tests::process::Signal;
 use heddle_interop_tests::tls::Authority;
 use heddle_interop_tests::wait::{PATIENCE, ensure, wait_for};
 use serde_json::{Value, json};
@@ -105,38 +102,6 @@ pub(crate) fn strangers() {
         site.restart();
         says(&site, "not permitted");
     }
-}
-
-/// A reflector takes its peers from etcd, too, and follows it: here the node beside which it runs.
-pub(crate) fn reflector() {
-    let store = BareMetal::start();
-    let site = Site::start("etcd::reflector", &store);
-    let options = ["--name", "r1", "--address", ADDRESS, "--port", "1790", "--as", "65001"];
-    let (mut reflector, socket) = site.reflector(&options);
-    site.tor().wait_route(BLOCK);
-    let peers = || -> Result<Vec<Value>, String> {
-        let output = Command::new(program()).args(["show", "peers", "--json", "--socket"]).arg(&socket).output();
-        let output = output.map_err(|error| error.to_string())?;
-        let answer: Value = serde_json::from_slice(&output.stdout).map_err(|error| error.to_string())?;
-        Ok(answer["peers"].as_array().cloned().unwrap_or_default())
-    };
-    wait_for("nobody peers with it yet", PATIENCE, || {
-        peers().and_then(|all| ensure(all.is_empty(), || format!("{all:?}")))
-    });
-    let peer = "{apiVersion: projectcalico.org/v3, kind: BGPPeer, metadata: {name: reflector}, spec: {
-  peerIP: '10.0.0.1:1790', asNumber: 65001, reversePeering: Manual}}";
-    site.apply(peer);
-    wait_for("the node is its peer, and tells its block", PATIENCE, || {
-        let all = peers()?;
-        let told = |peer: &Value| peer["state"] == "established" && peer["received"] == 1;
-        ensure(all.len() == 1 && all.iter().all(told), || format!("{all:?}"))
-    });
-    site.delete("BGPPeer", "reflector");
-    wait_for("nobody peers with it any more", PATIENCE, || {
-        peers().and_then(|all| ensure(all.is_empty(), || format!("{all:?}")))
-    });
-    reflector.assert_alive();
-    reflector.end(Signal::Term);
 }
 
 /// The keys that a node has to read, each by itself, as Calico's documentation grants them: more it does not ask for.

@@ -6,11 +6,13 @@ mod access;
 mod bare_metal;
 mod contract;
 mod deploy;
+mod filters;
 mod golden;
 mod identity;
 mod objects;
 mod outages;
 mod readback;
+mod reflector;
 mod restarts;
 mod scale;
 mod site;
@@ -49,9 +51,10 @@ const SHARED: [(&str, &[Need], Shared); 10] = [
 const NODES: &[Need] = &[Need::Kubernetes, Need::Namespaces, Need::Bird];
 
 /// Cases with a real node, one after the other in a cluster of theirs.
-const WIRE: [(&str, Shared); 9] = [
+const WIRE: [(&str, Shared); 10] = [
     ("kubernetes::wire::secrets", wire::secrets),
     ("kubernetes::wire::services", wire::services),
+    ("kubernetes::wire::outer_addresses", wire::outer_addresses),
     ("kubernetes::identity::adopted", identity::adopted),
     ("kubernetes::identity::detected", identity::detected),
     ("kubernetes::identity::taken", identity::taken),
@@ -65,12 +68,16 @@ const WIRE: [(&str, Shared); 9] = [
 type Anywhere = fn(&dyn Store);
 
 /// Cases with a real node, one after the other in a cluster of theirs and in an etcd of theirs.
-const WIRE_ANYWHERE: [([&str; 2], Anywhere); 5] = [
+const WIRE_ANYWHERE: [([&str; 2], Anywhere); 9] = [
     (["kubernetes::wire::peers", "etcd::wire::peers"], wire::peers),
     (["kubernetes::wire::nodes", "etcd::wire::nodes"], wire::nodes),
     (["kubernetes::wire::configuration", "etcd::wire::configuration"], wire::configuration),
     (["kubernetes::wire::blocks", "etcd::wire::blocks"], wire::blocks),
     (["kubernetes::wire::filters", "etcd::wire::filters"], wire::filters),
+    (["kubernetes::filters::operations", "etcd::filters::operations"], filters::operations),
+    (["kubernetes::filters::priorities", "etcd::filters::priorities"], filters::priorities),
+    (["kubernetes::filters::own_as", "etcd::filters::own_as"], filters::own_as),
+    (["kubernetes::reflector::beside_a_node", "etcd::reflector::beside_a_node"], reflector::beside_a_node),
 ];
 
 /// A case that takes down what it is about.
@@ -91,10 +98,9 @@ const OUTAGES_ANYWHERE: [([&str; 2], Outage); 5] = [
     (["kubernetes::outages::forbidden", "etcd::outages::forbidden"], outages::forbidden),
 ];
 
-const OUTAGES: [(&str, fn()); 8] = [
+const OUTAGES: [(&str, fn()); 7] = [
     ("etcd::members", bare_metal::members),
     ("etcd::strangers", bare_metal::strangers),
-    ("etcd::reflector", bare_metal::reflector),
     ("etcd::least_rights", bare_metal::least_rights),
     ("kubernetes::outages::throttled", outages::throttled),
     ("kubernetes::outages::migrated", outages::migrated),

@@ -171,6 +171,15 @@ impl Site {
         self.tor.configure(&bird(&format!("password \"{password}\";")));
     }
 
+    /// Gives the peer an AS, and routes that it advertises once they went through these commands.
+    pub(crate) fn make_tor_advertise(&self, asn: u32, routes: &str, export: &str) {
+        self.tor.configure(&format!(
+            "protocol static {{ ipv4; {routes} }} \
+             protocol bgp node {{ local 10.0.0.2 as {asn}; neighbor 10.0.0.1 as 65001; multihop; \
+             ipv4 {{ import all; export filter {{ {export} }}; next hop self; }}; }}"
+        ));
+    }
+
     /// Applies manifests as people write them; they are deleted at the end.
     #[track_caller]
     pub(crate) fn apply(&self, manifests: &str) {

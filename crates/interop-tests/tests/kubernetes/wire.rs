@@ -162,3 +162,68 @@ pub(crate) fn services(cluster: &Cluster) {
     site.delete("EndpointSlice", "front-1");
     site.tor().wait_no_route("10.101.0.77/32");
 }
+
+/// External and load balancer addresses of a service: those in the configured networks, which are on the wire themselves.
+pub(crate) fn outer_addresses(cluster: &Cluster) {
+    let site = Site::start("kubernetes::wire::outer_addresses", cluster);
+    site.tor().wait_route(BLOCK);
+    site.apply("{apiVersion: v1, kind: Namespace, metadata: {name: edge}}");
+    let service = |policy: &str| {
+        format!(
+            "{{apiVersion: v1, kind: Service, metadata: {{name: door, namespace: edge}}, spec: {{
+              type: LoadBalancer, externalTrafficPolicy: {policy}, clusterIP: 10.101.0.78, clusterIPs: [10.101.0.78],
+              externalIPs: [203.0.113.7, 192.0.2.7], ports: [{{port: 80}}]}}}}"
+        )
+    };
+    let ingress = |addresses: &[&str]| {
+        let ingress: Vec<_> = addresses.iter().map(|ip| json!({"ip": ip})).collect();
+        let status = json!({"status": {"loadBalancer": {"ingress": ingress}}});
+        let path = "/api/v1/namespaces/edge/services/door/status";
+        cluster.admin().merge(path, &status).unwrap_or_else(|error| panic!("{error}"));
+    };
+    let slice = |ready: bool| {
+        format!(
+            "{{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, addressType: IPv4, metadata: {{name: door-1, namespace: edge,
+              labels: {{kubernetes.io/service-name: door}}}}, ports: [{{port: 80}}],
+              endpoints: [{{addresses: [10.20.0.5], nodeName: {NODE}, conditions: {{ready: {ready}}}}}]}}"
+        )
+    };
+    let configuration = |more: &str| {
+        format!(
+            "{{apiVersion: projectcalico.org/v3, kind: BGPConfiguration, metadata: {{name: default}}, spec: {{
+              nodeToNodeMeshEnabled: false, serviceExternalIPs: [{{cidr: 203.0.113.0/24}}],
+              serviceLoadBalancerIPs: [{{cidr: 198.51.100.0/24}}]{more}}}}}"
+        )
+    };
+    let (external, balanced) = ("203.0.113.7/32", "198.51.100.7/32");
+    site.apply(&service("Local"));
+    site.apply(&slice(true));
+    site.apply(&configuration(""));
+    for prefix in ["203.0.113.0/24", "198.51.100.0/24", external] {
+        site.tor().wait_route(prefix);
+    }
+    // Its load balancer gives it an address only now, and another one that nobody asked for.
+    ingress(&["198.51.100.7", "192.0.2.8"]);
+    site.tor().wait_route(balanced);
+    for elsewhere in ["192.0.2.7/32", "192.0.2.8/32", "10.101.0.78/32"] {
+        site.tor().wait_no_route(elsewhere);
+    }
+    site.apply(&slice(false));
+    site.tor().wait_no_route(external);
+    site.tor().wait_no_route(balanced);
+    site.apply(&slice(true));
+    site.tor().wait_route(balanced);
+    ingress(&[]);
+    site.tor().wait_no_route(balanced);
+    for prefix in ["203.0.113.0/24", "198.51.100.0/24", external] {
+        site.tor().wait_route(prefix);
+    }
+    // Whichever node it enters by: its network stands for it, unless there is to be no network.
+    ingress(&["198.51.100.7"]);
+    site.apply(&service("Cluster"));
+    site.tor().wait_no_route(external);
+    site.tor().wait_route("198.51.100.0/24");
+    site.apply(&configuration(", serviceLoadBalancerAggregation: Disabled"));
+    site.tor().wait_route(balanced);
+    site.tor().wait_no_route("198.51.100.0/24");
+}
