@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use heddle_bgp_core::notification::{CEASE, OPEN, cease};
+use heddle_bgp_core::notification::{CEASE, HOLD_TIMER, OPEN, cease};
 
 use crate::config::IdleHold;
 use crate::down::{DownCause, DownReason, NotificationWay};
@@ -122,7 +122,8 @@ pub(crate) fn classify(reason: &DownReason) -> Class {
         DownCause::NotificationReceived => match &reason.notification {
             Some((NotificationWay::Received, n)) => match (n.code, n.subcode) {
                 (CEASE, cease::COLLISION) => Class::Free,
-                (CEASE, _) => loss,
+                // The peer has heard nothing of us: its silence timer paces itself as ours does.
+                (CEASE | HOLD_TIMER, _) => loss,
                 // RFC 4271 §8.2.2: event 24 is not damped.
                 (OPEN, 1) => loss,
                 (_, _) => error,

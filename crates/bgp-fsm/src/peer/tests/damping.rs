@@ -101,6 +101,27 @@ fn a_lost_session_may_come_back_at_once() {
     assert_eq!(feed(&mut peer, at(10), Event::TcpConnectionConfirmed(id)), "OPEN#2 >OpenSent");
 }
 
+/// A line that loses what is on it is nobody's fault, whichever side's hold timer notices it first: a passive peer that has made errors
+/// before is not refused for a minute because of it.
+#[test]
+fn a_hold_timer_that_expired_is_a_loss_on_either_side() {
+    let mut peer = Peer::new(passive(), 1);
+    feed(&mut peer, at(0), Event::ManualStart);
+    let mut now = at(1);
+    for _ in 0..3 {
+        now = now + poison(&mut peer, now);
+        pass(&mut peer, now);
+    }
+    let id = peer.new_connection_id();
+    feed(&mut peer, now, Event::TcpConnectionConfirmed(id));
+    feed(&mut peer, now, Event::BgpOpen(id, peer_open()));
+    feed(&mut peer, now, Event::KeepAliveMsg(id));
+    feed(&mut peer, now, Event::NotifMsg(id, Notification::new(4, 0, &[])));
+    assert_eq!((peer.state(), peer.idle_until()), (StateKind::Active, None));
+    let next = peer.new_connection_id();
+    assert_eq!(feed(&mut peer, now, Event::TcpConnectionConfirmed(next)), format!("OPEN#{next} >OpenSent"));
+}
+
 /// Losses without end are oscillation too.
 #[test]
 fn losses_without_end_are_refused() {
