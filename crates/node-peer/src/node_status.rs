@@ -162,25 +162,24 @@ async fn into_cluster(
     document: &Value,
     due: &mut Due,
 ) -> bool {
-    match cluster.write_status(name, document.get("status").unwrap_or(&Value::Null)).await {
-        Ok(()) => {
-            state.status_problem(name, None);
-            true
-        }
+    let written = cluster.write_status(name, document.get("status").unwrap_or(&Value::Null)).await;
+    if written.is_err() {
+        // Not with every period of a second: what is missing is not there so soon.
+        due.at = due.at.max(Instant::now() + LATER);
+    }
+    let problem = problem(&written);
+    if let (News::Yes, Some(text)) = (state.status_problem(name, problem.clone()), problem) {
+        warn!("{text}");
+    }
+    written.is_ok()
+}
+
+/// What there is to say of an attempt.
+fn problem(written: &Result<(), KubernetesError>) -> Option<String> {
+    match written {
         // It was deleted, and the watch will say so; or it is being migrated from one of Calico's APIs to the other.
-        Err(KubernetesError::Absent { .. }) => {
-            due.at = due.at.max(Instant::now() + LATER);
-            false
-        }
-        Err(error) => {
-            // Not with every period of a second: what is missing is not there so soon.
-            due.at = due.at.max(Instant::now() + LATER);
-            let problem = format!("the node's status is not written: {error}");
-            if state.status_problem(name, Some(problem)) == News::Yes {
-                warn!("the node's status is not written: {error}");
-            }
-            false
-        }
+        Ok(()) | Err(KubernetesError::Absent { .. }) => None,
+        Err(error) => Some(format!("the node's status is not written: {error}")),
     }
 }
 

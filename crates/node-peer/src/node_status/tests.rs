@@ -92,3 +92,13 @@ fn a_node_without_sessions_is_not_ready() {
     let told = bgp(&[], &node());
     assert_eq!((&told["numberEstablishedV4"], &told["peersV6"]), (&json!(0), &json!([])));
 }
+
+/// What was wrong with an object that is not there any more is over.
+#[test]
+fn an_object_that_is_absent_has_no_problem() {
+    let what = || Arc::from("CalicoNodeStatus/mine");
+    assert_eq!(problem(&Ok(())), None);
+    assert_eq!(problem(&Err(KubernetesError::Absent { what: what() })), None);
+    let forbidden = KubernetesError::Forbidden { what: what(), message: "no".to_owned() };
+    assert!(problem(&Err(forbidden)).is_some_and(|text| text.starts_with("the node's status is not written: ")));
+}
