@@ -8,6 +8,7 @@
 
 mod attempts;
 mod events;
+mod interfaces;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use crate::state::Runs;
 
 use self::attempts::{Attempts, cut};
 use self::events::Events;
+use self::interfaces::{ANNOTATION, Interfaces};
 
 /// What was written is not written again sooner, whatever the Node says meanwhile.
 const WRITTEN: Duration = Duration::from_secs(60);
@@ -69,9 +71,7 @@ pub(crate) struct Steward {
     snapshot: Option<Arc<Snapshot>>,
     /// What earlier looks at this machine have found.
     memory: Memory,
-    /// The interfaces that were written last.
-    interfaces: Option<String>,
-    interfaces_failed: Option<String>,
+    interfaces: Interfaces,
     /// What was written last, and when.
     written: Option<(Annotations, Instant)>,
     look_at: Option<Instant>,
@@ -89,9 +89,6 @@ pub(crate) struct Steward {
 }
 
 type Annotations = Vec<(&'static str, Option<String>)>;
-
-/// Calico's annotation of the machine's interfaces.
-const INTERFACES: &str = "projectcalico.org/Interfaces";
 
 /// Whether the condition of the Node says that packets reach its workloads.
 #[derive(Clone, Copy, Debug)]
@@ -124,8 +121,7 @@ impl Steward {
             told,
             snapshot: None,
             memory: Memory::default(),
-            interfaces: None,
-            interfaces_failed: None,
+            interfaces: Interfaces::default(),
             written: None,
             look_at: None,
             attempts: Attempts::default(),
@@ -159,7 +155,7 @@ impl Steward {
                 () = until(look_at) => self.look().await,
                 Ok(()) = self.runs.changed() => {
                     self.runs.borrow_and_update();
-                    self.condition = Condition::Due(Instant::now());
+                    self.condition = Condition::Due(self.condition_attempts.soonest(Instant::now()));
                 }
                 () = until(due) => self.bring_condition().await,
                 () = until(tell_at) => self.tell_events().await,
@@ -209,26 +205,33 @@ impl Steward {
         plan(&self.wishes, node, all.into_iter(), listing, &mut self.memory, Instant::now())
     }
 
-    /// Writes the machine's interfaces where Calico's node does. Nothing waits for that.
+    /// Writes the machine's interfaces where Calico's node does, and the Node has others. Nothing waits for that.
     async fn bring_interfaces(&mut self, listing: &Listing) {
-        let wanted = interfaces(&self.wishes, listing);
-        if wanted.is_none() || wanted == self.interfaces {
-            return;
+        let Some(wanted) = interfaces(&self.wishes, listing) else { return };
+        let now = Instant::now();
+        let due = self.interfaces.due(&wanted, now);
+        if due > now {
+            return self.look_again_at(due);
         }
-        let failed = match self.writer.annotate(&[(INTERFACES, wanted.clone())]).await {
-            Ok(()) => {
-                self.interfaces = wanted;
-                None
-            }
-            Err(error) => {
-                self.look_again_at(Instant::now() + cut(WRITTEN));
-                Some(format!("the machine's interfaces are not written into its Node: {error}"))
-            }
+        let (again, failed) = match self.compare_interfaces(&wanted).await {
+            Ok(()) => (self.interfaces.are(wanted, now), None),
+            Err(error) => (
+                self.interfaces.failed(Instant::now(), error.retry_after()),
+                Some(format!("the machine's interfaces are not written into its Node: {error}")),
+            ),
         };
-        if let Some(text) = failed.as_ref().filter(|_| self.interfaces_failed != failed) {
+        self.look_again_at(again);
+        if let Some(text) = failed.as_ref().filter(|_| self.interfaces.failed != failed) {
             warn!("{text}");
         }
-        self.interfaces_failed = failed;
+        self.interfaces.failed = failed;
+    }
+
+    async fn compare_interfaces(&self, wanted: &str) -> Result<(), KubernetesError> {
+        if self.writer.annotation(ANNOTATION).await?.as_deref() == Some(wanted) {
+            return Ok(());
+        }
+        self.writer.annotate(&[(ANNOTATION, Some(wanted.to_owned()))]).await
     }
 
     /// Writes what is other than wanted. Settled is what needs no writing, or cannot be written, now or for long.
@@ -320,7 +323,7 @@ impl Steward {
 
     fn publish(&self) {
         let mut identity = self.seen.clone();
-        let failed = [&self.failed, &self.interfaces_failed, &self.condition_failed, &self.events_failed];
+        let failed = [&self.failed, &self.interfaces.failed, &self.condition_failed, &self.events_failed];
         identity.problems.extend(failed.into_iter().flatten().cloned());
         self.told.send_if_modified(|told| {
             let is_other = *told != identity;

@@ -85,6 +85,16 @@ impl KubernetesWriter {
         self.server.change(&"annotations of the Node".into(), &path, &Change::Merge(&patch)).await.map(drop)
     }
 
+    /// An annotation of the node as it is now, if it is there: objects that are followed are without most of theirs. `nodes`: `get`.
+    ///
+    /// # Errors
+    /// It was not read.
+    pub async fn annotation(&self, name: &str) -> Result<Option<String>, KubernetesError> {
+        let node = self.server.get_json(&"annotations of the Node".into(), &node_path(&self.options.node)).await?;
+        let value = node.get("metadata").and_then(|metadata| metadata.get("annotations")?.get(name)?.as_str());
+        Ok(value.map(str::to_owned))
+    }
+
     /// Brings the condition `NetworkUnavailable` of the Kubernetes node to what is. Where it is that already nothing is
     /// written, whoever wrote it; that the network is gone is said only where Heddle said that it is there. `nodes`: `get`; `nodes/status`: `patch`.
     ///

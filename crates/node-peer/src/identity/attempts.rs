@@ -49,6 +49,11 @@ impl Attempts {
         self.not_before.filter(|at| now < *at)
     }
 
+    /// When it is tried that is wanted now.
+    pub(super) fn soonest(&self, now: Instant) -> Instant {
+        self.held_until(now).unwrap_or(now)
+    }
+
     /// Whether waiting for the next attempt is in vain: it has failed for long.
     pub(super) fn settled(&self, now: Instant) -> Settled {
         let is_long = self.since.is_some_and(|since| now.duration_since(since) >= PATIENCE);
@@ -78,9 +83,10 @@ mod tests {
             assert!((longest / 2..=longest).contains(&at.duration_since(now)), "{:?}", at.duration_since(now));
             assert_eq!(attempts.held_until(now), Some(at), "whatever else changes meanwhile");
             assert_eq!(attempts.held_until(at), None);
+            assert_eq!((attempts.soonest(now), attempts.soonest(at)), (at, at));
         }
         attempts.succeeded();
-        assert_eq!(attempts.held_until(now), None);
+        assert_eq!((attempts.held_until(now), attempts.soonest(now)), (None, now));
         for (asked, least) in [(7, 7), (0, 1), (86_400, 120)] {
             let pause = attempts.failed(now, Some(Duration::from_secs(asked))).duration_since(now);
             assert!(
