@@ -79,7 +79,8 @@ impl World {
         }
     }
 
-    /// He takes the number of an object of ours, or the one that we would take next.
+    /// He takes the number of an object of ours, or the one that we would take next. Now and then he uses our protocol number:
+    /// another instance of ours, or somebody by hand.
     pub(super) fn random_taker(&mut self) {
         let mut numbers: Vec<u32> = self.kernel.objects.keys().copied().filter(|id| *id > HIS + 2).collect();
         let Some(last) = numbers.last() else { return };
@@ -87,18 +88,19 @@ impl World {
         let id = self.pick(&numbers);
         let how = self.pick(&[Take::InPlace, Take::Anew]);
         let link = self.pick(&[1, 2]);
-        self.stranger_takes_object(id, how, link);
+        let protocol = self.pick(&[STRANGER, STRANGER, STRANGER, OWN]);
+        self.stranger_takes_object(id, how, link, protocol);
     }
 
-    fn stranger_takes_object(&mut self, id: u32, how: Take, link: u32) {
+    fn stranger_takes_object(&mut self, id: u32, how: Take, link: u32, protocol: u8) {
         let Some(interface) = self.index_of(link) else { return };
         let gateway = ip(if link == 1 { "192.0.2.9" } else { "198.51.100.9" });
         let leg = ObjectSpec::Leg(Leg::new(interface, Some(gateway)));
-        let his = |id, object| KernelObject { id, protocol: STRANGER, object };
         let ours = self.kernel.objects.get(&id).map(|known| known.object.clone());
         let object = match ours {
             Some(ObjectSpec::Group(_)) => {
-                let _ = self.kernel.stranger_writes_object(WriteKind::Create, his(HIS + link, leg));
+                let his = KernelObject { id: HIS + link, protocol: STRANGER, object: leg };
+                let _ = self.kernel.stranger_writes_object(WriteKind::Create, his);
                 ObjectSpec::Group([(HIS + link, 1)].into_iter().collect())
             }
             Some(ObjectSpec::Leg(_) | ObjectSpec::Other) | None => leg,
@@ -108,7 +110,7 @@ impl World {
             self.kernel.delete_object(id);
         }
         let kind = if replaces { WriteKind::Replace } else { WriteKind::Create };
-        let _ = self.kernel.stranger_writes_object(kind, his(id, object));
+        let _ = self.kernel.stranger_writes_object(kind, KernelObject { id, protocol, object });
     }
 
     /// He takes the number of the first such object of ours.
@@ -120,7 +122,7 @@ impl World {
         };
         let ours = self.kernel.objects.values().find(|object| object.protocol == OWN && is_it(object));
         let id = ours.expect("an object of ours").id;
-        self.stranger_takes_object(id, how, 1);
+        self.stranger_takes_object(id, how, 1, STRANGER);
     }
 
     /// Somebody who uses our protocol number has the first leg object of ours lead over another link.
