@@ -42,6 +42,8 @@ const IDLE: Duration = Duration::from_secs(60);
 const AGAIN: Duration = Duration::from_secs(5);
 /// Walks over the routes at a time: each has a list of all of them.
 const WALKS: usize = 1;
+/// How long a walk may take, however slowly its client reads: others wait for it.
+const WALK: Duration = Duration::from_secs(60);
 
 /// One of the two daemons.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,8 +129,7 @@ impl BirdCtl {
                     info!(path = %path.display(), "status is told as BIRD tells it");
                     return socket;
                 }
-                Err(BindError::InUse { .. }) => format!("BIRD, or another process, answers on {}", path.display()),
-                Err(error) => error.to_string(),
+                Err(error) => not_bound(&error),
             };
             if said.as_ref() != Some(&problem) {
                 warn!("{problem}; it is tried again every {} s", AGAIN.as_secs());
@@ -175,8 +176,7 @@ impl BirdCtl {
             }
             Command::ProtocolsAll(name) => return self.details(daemon, name, out).await,
             Command::Routes(which) => {
-                let _walk = self.walks.acquire().await;
-                return routes::walk(self, daemon, &which, out).await;
+                return in_turn(&self.walks, WALK, routes::walk(self, daemon, &which, out)).await;
             }
             Command::Restrict => Reply::one(16, "Access restricted"),
             Command::Refused => Reply::one(8007, "Access denied: this is not BIRD; the heddle command changes things"),
@@ -219,7 +219,33 @@ impl BirdCtl {
     }
 }
 
+/// Walks once it is its turn, for so long.
+async fn in_turn(
+    walks: &Semaphore,
+    longest: Duration,
+    walk: impl Future<Output = Result<(), Failure>>,
+) -> Result<(), Failure> {
+    let _walk = walks.acquire().await;
+    tokio::time::timeout(longest, walk).await.map_err(|_| Failure::Client(io::ErrorKind::TimedOut.into()))?
+}
+
+/// Why a socket is not bound, and what to do: the option is another one than that of the node's own socket.
+fn not_bound(error: &BindError) -> String {
+    match error {
+        BindError::InUse { path, .. } => format!("BIRD, or another process, answers on {}", path.display()),
+        BindError::NotASocket { path } => {
+            format!(
+                "{} is there and is no socket; remove it, or name another folder with --bird-ctl DIR",
+                path.display()
+            )
+        }
+        BindError::TooLong { .. } => format!("{error}; name another folder with --bird-ctl DIR"),
+        BindError::Io { .. } => error.to_string(),
+    }
+}
+
 /// Why there is no answer.
+#[derive(Debug)]
 enum Failure {
     /// The client has gone.
     Client(io::Error),

@@ -1,5 +1,7 @@
 //! `show protocols`: the peers, by the names that Calico's templates give them.
 
+use std::collections::HashMap;
+
 use heddle_admin::types::{
     AdminState, CounterRow, NodeReport, Peer, PeerAddress, PeerState, PeerSummary, PeerType, ResetBy, RouteCounters,
 };
@@ -16,12 +18,13 @@ pub(super) fn table(daemon: Daemon, peers: &[PeerSummary], node: &NodeReport) ->
     let mut reply = Reply::default();
     heading(&mut reply);
     others(&mut reply, daemon);
+    let names = Names::new(node);
     for peer in peers.iter().filter(|peer| of(daemon, &peer.address)) {
         let since = since(peer.state_since, peer.state_seconds);
         let error = error(peer);
         row(
             &mut reply,
-            &name(node, &peer.address),
+            &names.of(&peer.address),
             [state(peer.state, peer.admin_state), &since],
             &info(peer.state, &error),
         );
@@ -34,27 +37,40 @@ pub(super) fn table(daemon: Daemon, peers: &[PeerSummary], node: &NodeReport) ->
 pub(super) fn named<'a>(
     daemon: Daemon,
     peers: &'a [PeerSummary],
-    node: &'a NodeReport,
-) -> impl Iterator<Item = (String, &'a PeerAddress)> {
+    node: &NodeReport,
+) -> impl Iterator<Item = (String, &'a PeerAddress)> + use<'a> {
+    let names = Names::new(node);
     let peers = peers.iter().filter(move |peer| of(daemon, &peer.address));
-    peers.map(|peer| (name(node, &peer.address), &peer.address))
+    peers.map(move |peer| (names.of(&peer.address), &peer.address))
 }
 
 fn of(daemon: Daemon, address: &PeerAddress) -> bool {
     address.ip().is_ipv4() == (daemon == Daemon::V4)
 }
 
-/// `Mesh_10_0_0_2`: kind and address, from which readers make the address again. They know three kinds, and no port behind it.
-pub(super) fn name(node: &NodeReport, address: &PeerAddress) -> String {
-    let text = address.to_string();
-    let full = node.peers.iter().find(|peer| peer.address == text).map_or("", |peer| peer.name.as_str());
-    let kind = match full.split('_').next() {
+/// The kinds of all peers by their addresses.
+pub(super) struct Names(HashMap<String, &'static str>);
+
+impl Names {
+    pub(super) fn new(node: &NodeReport) -> Self {
+        Self(node.peers.iter().map(|peer| (peer.address.clone(), kind(&peer.name))).collect())
+    }
+
+    /// `Mesh_10_0_0_2`: kind and address, from which readers make the address again. They know three kinds, and no port behind it.
+    pub(super) fn of(&self, address: &PeerAddress) -> String {
+        let text = address.to_string();
+        let kind = self.0.get(&text).copied().unwrap_or("Global");
+        format!("{kind}_{}", text.replace(['.', ':', '%'], "_"))
+    }
+}
+
+fn kind(name: &str) -> &'static str {
+    match name.split('_').next() {
         Some("Mesh") => "Mesh",
         // A route of any other name spoils all of the routes in a CalicoNodeStatus.
         Some("Node" | "Local") => "Node",
         _ => "Global",
-    };
-    format!("{kind}_{}", text.replace(['.', ':', '%'], "_"))
+    }
 }
 
 pub(super) fn heading(reply: &mut Reply) {

@@ -4,14 +4,15 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use heddle_admin::types::{
-    Destination, FibQuery, KernelRoute, Match, NodeReport, Path, PathStatus, RouteOrigin, RouteQuery, RouteView,
-    WallTime,
+    Destination, FibQuery, KernelLeg, KernelRoute, Match, NodeReport, Path, PathStatus, RouteOrigin, RouteQuery,
+    RouteView, WallTime,
 };
 use heddle_fib_sync::{LocalKind, LocalRoute};
 use ipnetwork::IpNetwork;
 
+use super::protocols::Names;
 use super::reply::{Reply, since};
-use super::{BirdCtl, Daemon, Failure, Out, protocols};
+use super::{BirdCtl, Daemon, Failure, Out};
 
 /// Which routes are asked for, and how.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -46,12 +47,8 @@ impl<'a> Which<'a> {
 
 /// Writes all routes that are asked for.
 pub(super) async fn walk(ctl: &BirdCtl, daemon: Daemon, which: &Which<'_>, out: &mut Out<'_>) -> Result<(), Failure> {
-    let around = Around {
-        node: ctl.client.node().await?,
-        kernel: kernel(ctl, daemon).await?,
-        local: ctl.state.local_routes().into_iter().map(|route| (network(&route), route)).collect(),
-        now: WallTime::now(),
-    };
+    let (node, kernel) = (ctl.client.node().await?, kernel(ctl, daemon).await?);
+    let around = Around::new(&node, kernel, ctl.state.local_routes(), WallTime::now());
     let mut query = RouteQuery { family: Some(daemon.family()), view: RouteView::All, ..RouteQuery::default() };
     if let Some((prefix, matching)) = which.destination {
         (query.prefix, query.matching) = (Some(prefix), matching);
@@ -78,14 +75,37 @@ pub(super) async fn walk(ctl: &BirdCtl, daemon: Daemon, which: &Which<'_>, out: 
     Ok(out.send(reply.text()).await?)
 }
 
-/// What routes are shown by.
+/// What routes are shown by: made once a walk, for there may be as many routes by a gateway, and peers, as there are paths.
 pub(super) struct Around {
-    pub(super) node: NodeReport,
+    names: Names,
     /// What the kernel has or should have.
-    pub(super) kernel: HashMap<IpNetwork, KernelRoute>,
+    kernel: HashMap<IpNetwork, KernelRoute>,
+    /// A leg by each gateway.
+    gateways: HashMap<IpAddr, KernelLeg>,
     /// The node's own.
-    pub(super) local: HashMap<Option<IpNetwork>, LocalRoute>,
-    pub(super) now: WallTime,
+    local: HashMap<Option<IpNetwork>, LocalRoute>,
+    now: WallTime,
+}
+
+impl Around {
+    pub(super) fn new(
+        node: &NodeReport,
+        kernel: HashMap<IpNetwork, KernelRoute>,
+        local: Vec<LocalRoute>,
+        now: WallTime,
+    ) -> Self {
+        let mut gateways: HashMap<IpAddr, KernelLeg> = HashMap::new();
+        for leg in kernel.values().flat_map(|route| &route.legs) {
+            let Some(via) = leg.via else { continue };
+            // The same one each time it is asked.
+            let is_first = gateways.get(&via).is_none_or(|found| leg.interface < found.interface);
+            if is_first {
+                gateways.insert(via, leg.clone());
+            }
+        }
+        let local = local.into_iter().map(|route| (network(&route), route)).collect();
+        Self { names: Names::new(node), kernel, gateways, local, now }
+    }
 }
 
 fn network(route: &LocalRoute) -> Option<IpNetwork> {
@@ -169,10 +189,10 @@ fn local(prefix: IpNetwork, around: &Around) -> (String, Vec<Way>, String) {
 /// The same of a route of a peer. Where the kernel has another path, or none, the interface of its next hop is that of other routes by
 /// the same gateway.
 fn learned(prefix: IpNetwork, path: &Path, around: &Around) -> (String, Vec<Way>, String) {
-    let protocol = path.peer.as_ref().map_or_else(|| "Global_".to_owned(), |peer| protocols::name(&around.node, peer));
+    let protocol = path.peer.as_ref().map_or_else(|| "Global_".to_owned(), |peer| around.names.of(peer));
     let next_hop = path.attributes.next_hop;
     let legs = around.kernel.get(&prefix).map_or(&[][..], |route| &route.legs);
-    let leg_way = |leg: &heddle_admin::types::KernelLeg| {
+    let leg_way = |leg: &KernelLeg| {
         let interface = leg.interface.as_deref().unwrap_or("?");
         Way {
             text: leg.via.map_or_else(|| format!("dev {interface}"), |via| format!("via {via} on {interface}")),
@@ -186,8 +206,7 @@ fn learned(prefix: IpNetwork, path: &Path, around: &Around) -> (String, Vec<Way>
         ways = legs.iter().map(leg_way).collect();
     }
     if ways.is_empty() {
-        let mut all = around.kernel.values().flat_map(|route| &route.legs);
-        ways.extend(all.find(|leg| leg.via.is_some() && leg.via == next_hop).map(leg_way));
+        ways.extend(next_hop.and_then(|gateway| around.gateways.get(&gateway)).map(leg_way));
     }
     if ways.is_empty() {
         return (protocol, vec![Way::of("unreachable")], attributes(path, "-"));

@@ -1,14 +1,17 @@
 //! Transcripts as Calico's readers take them: their own samples are the measure of the form.
 
-use std::collections::HashMap;
+use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
+use heddle_admin::BindError;
 use heddle_admin::types::{Destination, NodeReport, Peer, PeerName, PeerSummary, Summary, WallTime};
 use heddle_fib_sync::{LocalKind, LocalRoute};
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
 use super::routes::{Around, Which, lines};
-use super::{Command, Daemon, Reply, protocols, status};
+use super::{Command, Daemon, Failure, Reply, in_turn, not_bound, protocols, status};
 
 fn time(text: &str) -> WallTime {
     serde_json::from_value(json!(text)).expect("a time")
@@ -185,12 +188,8 @@ fn around() -> Around {
         local("192.168.162.129/32", "calie58e37f9a7f", LocalKind::Workload),
         local("172.17.0.0/16", "eth0", LocalKind::Connected),
     ];
-    Around {
-        node: node(),
-        kernel: kernel.into_iter().map(|(p, legs)| (p.parse().expect("a prefix"), route(legs))).collect(),
-        local: local.into_iter().map(|r| (r.prefix.to_string().parse().ok(), r)).collect::<HashMap<_, _>>(),
-        now: time("2026-11-21T20:11:00Z"),
-    }
+    let kernel = kernel.into_iter().map(|(p, legs)| (p.parse().expect("a prefix"), route(legs))).collect();
+    Around::new(&node(), kernel, local.into(), time("2026-11-21T20:11:00Z"))
 }
 
 fn destination(prefix: &str, paths: &[Value]) -> Destination {
@@ -275,4 +274,48 @@ fn commands_are_those_of_birds_client() {
     for unknown in ["", "show", "show interfaces", "show route all", "GET / HTTP/1.1", "\u{0}"] {
         assert_eq!(parse(unknown), Command::Unknown, "{unknown}");
     }
+}
+
+/// A gateway that is reached by several interfaces is shown with the same one each time.
+#[test]
+fn a_gateway_has_one_interface() {
+    let leg = |interface: String| json!({ "via": "10.0.0.1", "interface": interface, "weight": 1, "onlink": false });
+    let route = |number: u8| {
+        let legs = [leg(format!("eth{number}"))];
+        let route = json!({ "kind": "unicast", "metric": 1024, "protocol": 158, "legs": legs });
+        let prefix = format!("10.1.{number}.0/24").parse().expect("a prefix");
+        (prefix, serde_json::from_value(route).expect("a route"))
+    };
+    let one = destination("10.9.0.0/16", &[path("valid", "172.17.8.102", "10.0.0.1", "")]);
+    for _ in 0..20 {
+        let around = Around::new(&node(), (1..=9).map(route).collect(), Vec::new(), time("2026-11-21T20:11:00Z"));
+        let shown = lines(&one, &Which::default(), &around);
+        assert!(shown.iter().all(|line| line.contains("via 10.0.0.1 on eth1 [")) && shown.len() == 1, "{shown:?}");
+    }
+}
+
+/// A client that reads slowly does not keep others waiting for ever.
+#[tokio::test]
+async fn a_walk_without_end_is_ended() {
+    let walks = Semaphore::new(1);
+    let walk = in_turn(&walks, Duration::from_millis(1), std::future::pending());
+    let ended = tokio::time::timeout(Duration::from_secs(60), walk).await.expect("it is ended");
+    assert!(matches!(&ended, Err(Failure::Client(error)) if error.kind() == io::ErrorKind::TimedOut), "{ended:?}");
+    let next = in_turn(&walks, Duration::from_secs(60), async { Ok(()) });
+    assert!(next.await.is_ok(), "it is the next one's turn");
+}
+
+#[test]
+fn what_cannot_be_bound_names_the_right_option() {
+    let path = || std::path::PathBuf::from("/run/calico/bird.ctl");
+    for error in [
+        BindError::InUse { path: path(), pid: None },
+        BindError::NotASocket { path: path() },
+        BindError::TooLong { path: path(), length: 200 },
+        BindError::Io { action: "bind", path: path(), source: io::ErrorKind::PermissionDenied.into() },
+    ] {
+        let text = not_bound(&error);
+        assert!(text.contains("/run/calico/bird.ctl") && !text.contains("--socket"), "{text}");
+    }
+    assert!(not_bound(&BindError::NotASocket { path: path() }).contains("--bird-ctl DIR"));
 }
