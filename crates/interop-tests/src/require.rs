@@ -32,9 +32,6 @@ pub enum Need {
     Helm,
     /// `heddle` without a C library beside it: `HEDDLE_STATIC_BIN`, which `scripts/static-build` builds.
     StaticProgram,
-    /// The recorded tables of the shared data folder. They are too large for the repository, so their absence skips a case
-    /// everywhere.
-    SharedData,
 }
 
 impl Need {
@@ -51,7 +48,6 @@ impl Need {
             Need::Kubernetes => (&["/usr/bin/setpriv"], "util-linux"),
             Need::Kubectl | Need::Helm => (&[], ""),
             Need::StaticProgram => (&["/usr/bin/nsenter"], "util-linux"),
-            Need::SharedData => (&[], ""),
         }
     }
 
@@ -68,18 +64,8 @@ impl Need {
             Need::Kubectl => program("kubectl").err(),
             Need::Helm => program("helm").err(),
             Need::StaticProgram => static_program().err(),
-            Need::SharedData => {
-                let file = shared_data("updates.et-header.2015.gz");
-                (!file.exists()).then(|| format!("{} is not there", file.display()))
-            }
             Need::Bird | Need::Frr | Need::Gobgp | Need::Openbgpd | Need::Exabgp | Need::Bgpdump => None,
         }
-    }
-
-    /// Whether its absence is no failure even where nothing else may be skipped.
-    #[must_use]
-    pub fn optional(self) -> bool {
-        self == Need::SharedData
     }
 }
 
@@ -107,11 +93,10 @@ fn namespaces_refused() -> &'static Option<String> {
     })
 }
 
-/// A file of the shared data folder: `HEDDLE_DATA`, or `shared/data` beside the workspace.
+/// A full Internet table, MRT: 577,703 prefixes in the end.
 #[must_use]
-pub fn shared_data(file: &str) -> PathBuf {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
-    env::var_os("HEDDLE_DATA").map_or_else(beside, PathBuf::from).join(file)
+pub fn recording() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/internet-2015.mrt.gz")
 }
 
 /// Whether a missing need fails the run (`CI=true`) or skips the test.

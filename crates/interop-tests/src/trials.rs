@@ -21,29 +21,20 @@ pub fn arguments() -> Arguments {
 #[derive(Clone, Debug, Default)]
 pub struct Missing {
     reasons: Vec<String>,
-    /// Something of it is missing in many places, and fails nowhere.
-    excused: bool,
 }
 
 impl Missing {
     /// What is missing of these.
     #[must_use]
     pub fn of(needs: impl IntoIterator<Item = Need>) -> Self {
-        let mut missing = Self::default();
-        for need in needs {
-            if let Some(reason) = need.missing() {
-                missing.reasons.push(reason);
-                missing.excused |= need.optional();
-            }
-        }
-        missing
+        Self { reasons: needs.into_iter().filter_map(Need::missing).collect() }
     }
 }
 
 /// A case.
 pub fn trial(name: &'static str, missing: Missing, run: impl FnOnce() + Send + 'static) -> Trial {
-    let Missing { reasons, excused } = missing;
-    let skipped = !reasons.is_empty() && (excused || !strict());
+    let Missing { reasons } = missing;
+    let skipped = !reasons.is_empty() && !strict();
     if skipped {
         eprintln!("{name} is skipped: {}", reasons.join("; "));
     }

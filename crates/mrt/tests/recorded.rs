@@ -1,8 +1,8 @@
 //! Recorded UPDATEs of the Internet, whole, cut and with bits turned over, through what the fuzz target of UPDATEs checks: no panic, and
 //! what is accepted goes out equal.
 //!
-//! The small recordings in `data/`, and those of the shared data folder (`HEDDLE_DATA`) where it is there: all of its messages whole, and
-//! other forms of some; `HEDDLE_FUZZ_ROUNDS=N` makes N forms of each.
+//! The small recordings, a full table of 2015, and another hour of the shared data folder (`HEDDLE_DATA`) where that is there: all of their
+//! messages whole, and other forms of some; `HEDDLE_FUZZ_ROUNDS=N` makes N forms of each.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -64,13 +64,13 @@ fn every_recorded_update() {
     assert!(seen > 50, "{seen} UPDATEs");
     let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
     let shared = std::env::var_os("HEDDLE_DATA").map_or_else(beside, PathBuf::from);
-    for name in ["updates.20160811.1600.gz", "updates.et-header.2015.gz"] {
-        let path = shared.join(name);
-        if path.exists() {
-            let (every, rounds) = asked.map_or((16, 1), |rounds| (1, rounds));
-            println!("{name}: {} UPDATEs", play(&path, every, rounds));
-        } else {
-            println!("{name} is not there: set HEDDLE_DATA to the folder that has it");
-        }
+    let (every, rounds) = asked.map_or((16, 1), |rounds| (1, rounds));
+    let table = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/internet-2015.mrt.gz");
+    assert_eq!(play(&table, every, rounds), 89_679);
+    let hour = shared.join("updates.20160811.1600.gz");
+    if hour.exists() {
+        println!("{}: {} UPDATEs", hour.display(), play(&hour, every, rounds));
+    } else {
+        println!("{} is not there: HEDDLE_DATA names the folder that has it", hour.display());
     }
 }

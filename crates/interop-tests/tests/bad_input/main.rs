@@ -21,7 +21,7 @@ mod world;
 use heddle_interop_tests::require::Need;
 use heddle_interop_tests::trials::{Missing, arguments, trial};
 
-const CASES: [(&str, fn()); 23] = [
+const CASES: [(&str, fn()); 24] = [
     ("bad_input::survived", updates::survived),
     ("bad_input::resets", updates::resets),
     ("bad_input::mutated", mutated::mutated),
@@ -45,12 +45,11 @@ const CASES: [(&str, fn()); 23] = [
     ("bad_input::restart_without_end", resources::restart_without_end),
     ("bad_input::half_open", resources::half_open),
     ("bad_input::stopped_process", resources::stopped_process),
+    ("bad_input::hold_under_a_full_table", resources::hold_under_a_full_table),
 ];
 
 fn main() {
     let missing = Missing::of([Need::Namespaces]);
-    let mut trials: Vec<_> = CASES.into_iter().map(|(name, run)| trial(name, missing.clone(), run)).collect();
-    let table = Missing::of([Need::Namespaces, Need::SharedData]);
-    trials.push(trial("bad_input::hold_under_a_full_table", table, resources::hold_under_a_full_table));
+    let trials: Vec<_> = CASES.into_iter().map(|(name, run)| trial(name, missing.clone(), run)).collect();
     libtest_mimic::run(&arguments(), trials).exit();
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use heddle_interop_tests::peers::heddle::program;
 use heddle_interop_tests::process::{Process, Signal};
-use heddle_interop_tests::require::shared_data;
+use heddle_interop_tests::require::recording;
 use heddle_interop_tests::segment::{Forger, SYN, Segment, at};
 use heddle_interop_tests::wait::{PATIENCE, ensure, wait_for};
 
@@ -29,31 +29,41 @@ fn other_client() -> String {
 
 /// Its configuration, with further keys.
 fn client(keys: &str) -> String {
-    format!("\n[[peers]]\naddress = \"{CLIENT}\"\nasn = 65000\nroute_reflector_client = true\npassive = true\n{keys}\n")
+    of_kind(Kind::INTERNAL, keys)
+}
+
+/// The same for a client, or for an external peer.
+fn of_kind(kind: Kind, keys: &str) -> String {
+    let more = if kind.internal() {
+        "route_reflector_client = true"
+    } else {
+        "import_policy = \"all\"\nexport_policy = \"all\""
+    };
+    format!("\n[[peers]]\naddress = \"{CLIENT}\"\nasn = {}\npassive = true\n{more}\n{keys}\n", kind.asn())
 }
 
 /// What its OPEN says; hold time 3 is for peers that say KEEPALIVEs ([`RawPeer::keep_alive`]).
-fn open(hold_time: u16) -> (String, u16) {
-    (Kind::INTERNAL.capabilities(), hold_time)
+fn open(kind: Kind, hold_time: u16) -> (String, u16) {
+    (kind.capabilities(), hold_time)
 }
 
-fn establish(world: &World, address: &str, (capabilities, hold_time): &(String, u16)) -> RawPeer {
-    let open = OpenWith { asn: 65000, hold_time: *hold_time, capabilities };
+fn establish(world: &World, address: &str, kind: Kind, (capabilities, hold_time): &(String, u16)) -> RawPeer {
+    let open = OpenWith { asn: kind.asn(), hold_time: *hold_time, capabilities };
     let peer = RawPeer::establish(address, open);
     world.heddle.wait_peer(address);
     peer
 }
 
-/// Attributes of a client's route with one that nobody knows, so long, that differs by its number.
-fn long_attributes(number: u32, length: u16) -> Vec<u8> {
+/// Attributes of a route with one that nobody knows, so long, that differs by its number.
+fn long_attributes(kind: Kind, number: u32, length: u16) -> Vec<u8> {
     let value = [&number.to_be_bytes()[..], &vec![0; usize::from(length) - 4]].concat();
-    [&unhex(&Session::Internal.base().concat())[..], &[0xf0, 200], &length.to_be_bytes(), &value].concat()
+    [&unhex(&kind.base().concat())[..], &[0xf0, 200], &length.to_be_bytes(), &value].concat()
 }
 
 /// An UPDATE with such attributes, for a host route of its own.
-fn long_update(number: u32, length: u16) -> Vec<u8> {
+fn long_update(kind: Kind, number: u32, length: u16) -> Vec<u8> {
     let [_, a, b, c] = number.to_be_bytes();
-    message(UPDATE, &update(&[], &long_attributes(number, length), &[32, 10, 96 + a, b, c]))
+    message(UPDATE, &update(&[], &long_attributes(kind, number, length), &[32, 10, 96 + a, b, c]))
 }
 
 fn ended_by(world: &World, why: &str) {
@@ -65,17 +75,21 @@ fn ended_by(world: &World, why: &str) {
 
 /// S04; RFC 9687 §3: who takes nothing of what we write is given up, although it says KEEPALIVEs; what others get does not wait.
 pub(crate) fn stalled_reader() {
-    let mut world = World::new("bad_input::stalled_reader", &client("send_hold_time = 2"));
+    Kind::BOTH.into_iter().for_each(stalled_reader_of);
+}
+
+fn stalled_reader_of(kind: Kind) {
+    let mut world = World::new("bad_input::stalled_reader", &of_kind(kind, "send_hold_time = 2"));
     let mut witness = Witness::new(&world);
-    let (capabilities, hold_time) = open(90);
-    let open = OpenWith { asn: 65000, hold_time, capabilities: &capabilities };
+    let (capabilities, hold_time) = open(kind, 90);
+    let open = OpenWith { asn: kind.asn(), hold_time, capabilities: &capabilities };
     let _stalled = RawPeer::establish_with_buffer(CLIENT, open, 4096);
     world.heddle.wait_peer(CLIENT);
     let before = memory(&mut world, "VmRSS");
     let mut source = world.session(Kind::INTERNAL);
     source.drain();
     for number in 0..8000 {
-        source.send(&long_update(number, 3000));
+        source.send(&long_update(Kind::INTERNAL, number, 3000));
     }
     witness.is_heard(&mut world, "24 MB that one peer does not read");
     ended_by(&world, "send hold timer expired");
@@ -128,17 +142,21 @@ pub(crate) fn slow_open() {
 
 /// S05; RFC 4486 §4: what one peer can make us remember is bounded, in the count of `docs/limits.md` and in that of the kernel.
 pub(crate) fn hostile_memory() {
+    Kind::BOTH.into_iter().for_each(hostile_memory_of);
+}
+
+fn hostile_memory_of(kind: Kind) {
     /// What the attributes of a peer may take.
     const BUDGET: u64 = 256 << 20;
     /// What else a hostile peer may cost.
     const BESIDE: u64 = 64 << 20;
-    let mut world = World::new("bad_input::hostile_memory", &client(""));
+    let mut world = World::new("bad_input::hostile_memory", &of_kind(kind, ""));
     let mut witness = Witness::new(&world);
     let before = memory(&mut world, "VmRSS");
-    let mut hostile = establish(&world, CLIENT, &open(90));
+    let mut hostile = establish(&world, CLIENT, kind, &open(kind, 90));
     let mut sent = 0;
     // RFC 8654: we take extended messages.
-    while sent < 6000 && hostile.try_send(&long_update(sent, 64_000)) {
+    while sent < 6000 && hostile.try_send(&long_update(kind, sent, 64_000)) {
         sent += 1;
     }
     match hostile.end() {
@@ -155,11 +173,15 @@ pub(crate) fn hostile_memory() {
 
 /// S06; RFC 4486 §4: the session ends with the family and the limit as data, and does not come back by itself.
 pub(crate) fn too_many_prefixes() {
+    Kind::BOTH.into_iter().for_each(too_many_prefixes_of);
+}
+
+fn too_many_prefixes_of(kind: Kind) {
     let limit = "[peers.families.ipv4-unicast]\nprefix_limit = { max = 1000, action = \"down\" }";
-    let mut world = World::new("bad_input::too_many_prefixes", &client(limit));
+    let mut world = World::new("bad_input::too_many_prefixes", &of_kind(kind, limit));
     let mut witness = Witness::new(&world);
-    let mut peer = establish(&world, CLIENT, &open(90));
-    let base = unhex(&Kind::INTERNAL.base().concat());
+    let mut peer = establish(&world, CLIENT, kind, &open(kind, 90));
+    let base = unhex(&kind.base().concat());
     for block in 0..250_u8 {
         let nlri: Vec<u8> = (0..200_u8).flat_map(|last| [24, 10, block, last]).collect();
         if !peer.try_send(&message(UPDATE, &update(&[], &base, &nlri))) {
@@ -181,7 +203,7 @@ pub(crate) fn too_many_prefixes() {
 /// S03: thousands of connections from nobody that we know, while a peer with the shortest hold time goes on.
 pub(crate) fn strangers() {
     let mut world = World::new("bad_input::strangers", &client("hold_time = 3"));
-    let mut peer = establish(&world, CLIENT, &open(3));
+    let mut peer = establish(&world, CLIENT, Kind::INTERNAL, &open(Kind::INTERNAL, 3));
     let _alive = peer.keep_alive();
     for number in 0..3000_u16 {
         let [high, low] = number.to_be_bytes();
@@ -201,7 +223,7 @@ pub(crate) fn connection_flood() {
     /// Seconds of flood, and SYNs a hundredth of a second.
     const FLOOD: (u64, u16) = (8, 50);
     let mut world = World::new("bad_input::connection_flood", &[client("hold_time = 3"), other_client()].concat());
-    let mut peer = establish(&world, CLIENT, &open(3));
+    let mut peer = establish(&world, CLIENT, Kind::INTERNAL, &open(Kind::INTERNAL, 3));
     let _alive = peer.keep_alive();
     // Nobody is at these addresses: what is sent to them is not refused either.
     let nowhere = ["route", "del", "local", "10.20.0.0/16", "dev", "lo"];
@@ -227,7 +249,7 @@ pub(crate) fn connection_flood() {
     println!("{sent} SYNs in {took:.1?} cost the program {spent:.2?} of CPU time");
     assert!(sent > 1000, "{sent} SYNs");
     // While the queue is full of them.
-    let late = establish(&world, OTHER_CLIENT, &open(90));
+    let late = establish(&world, OTHER_CLIENT, Kind::INTERNAL, &open(Kind::INTERNAL, 90));
     late.drain();
     let (before, mut opened) = (cpu(pid), 0_u32);
     for number in 0..5000_u16 {
@@ -277,13 +299,15 @@ pub(crate) fn hold_under_a_full_table() {
     // Four of its routes have AS 0 in their paths.
     more += &client("hold_time = 3\nreject_as_zero = false").replace(CLIENT, PLAYER);
     let world = World::new("bad_input::hold_under_a_full_table", &more);
-    let receivers: Vec<_> = (1..=RECEIVERS).map(|last| establish(&world, &address(last), &open(3))).collect();
+    let receivers: Vec<_> = (1..=RECEIVERS)
+        .map(|last| establish(&world, &address(last), Kind::INTERNAL, &open(Kind::INTERNAL, 3)))
+        .collect();
     let alive: Vec<_> = receivers.iter().map(RawPeer::keep_alive).collect();
-    let maker = establish(&world, MAKER, &open(3));
+    let maker = establish(&world, MAKER, Kind::INTERNAL, &open(Kind::INTERNAL, 3));
     let made = std::thread::spawn(move || made_routes(maker, MORE));
 
     let mut replay = world.peers().netns().command(&program().to_string_lossy());
-    replay.args(["mrt", "replay"]).arg(shared_data("updates.et-header.2015.gz"));
+    replay.args(["mrt", "replay"]).arg(recording());
     // It is a speaker of its own, and gives us up after 3 s of silence.
     replay.args(["--local-as", "65000", "--to", "10.0.0.1", "--bind", PLAYER, "--hold-time", "3"]);
     let mut player = Process::spawn("replay", replay, &world.peers().log("replay"));
@@ -318,7 +342,7 @@ fn made_routes(mut peer: RawPeer, count: u32) -> (RawPeer, Alive) {
         let nlri: Vec<u8> = prefixes.flat_map(|prefix| [&[30], &prefix.to_be_bytes()[..]].concat()).collect();
         // Two messages of less than 4,096 octets, with an attribute that nobody knows and that makes each set another one.
         for half in nlri.chunks(2_500) {
-            peer.send(&message(UPDATE, &update(&[], &long_attributes(set, 4), half)));
+            peer.send(&message(UPDATE, &update(&[], &long_attributes(Kind::INTERNAL, set, 4), half)));
         }
         peer.send(&message(KEEPALIVE, &[]));
     }
@@ -329,28 +353,32 @@ fn made_routes(mut peer: RawPeer, count: u32) -> (RawPeer, Alive) {
 /// S12; RFC 4724 §4.2: a peer that comes back, and never says that it is done, keeps what is stale for a bounded time; one that
 /// did not keep its forwarding state, or restarts gracefully no more, loses it at once.
 pub(crate) fn restart_without_end() {
+    Kind::BOTH.into_iter().for_each(restart_without_end_of);
+}
+
+fn restart_without_end_of(kind: Kind) {
     // At most so long after the loss, whatever Restart Time the peer has said.
     let bounds = "\n[router.graceful_restart]\nstale_time = 4\n";
-    let peers = |last: u8| client("").replace(CLIENT, &format!("10.11.0.{last}"));
+    let peers = |last: u8| of_kind(kind, "").replace(CLIENT, &format!("10.11.0.{last}"));
     let mut world =
         World::new("bad_input::restart_without_end", &[peers(1), peers(2), peers(3), bounds.to_owned()].concat());
     let first = "40064258 00010180";
     // Restarted, IPv4 unicast: with and without forwarding state; and without the capability.
     for (last, again) in [(1, "4006c258 00010180"), (2, "4006c258 00010100"), (3, "")] {
         let address = format!("10.11.0.{last}");
-        let with = |more: &str| (format!("010400010001 {} 0200 {more}", four_octets(65000)), 90);
-        let mut peer = establish(&world, &address, &with(first));
+        let with = |more: &str| (format!("010400010001 {} 0200 {more}", four_octets(kind.asn())), 90);
+        let mut peer = establish(&world, &address, kind, &with(first));
         peer.send(&message(UPDATE, &update(&[], &[], &[])));
-        world.advertised(&mut peer, &Kind::INTERNAL.base().concat(), again);
+        world.advertised(&mut peer, &kind.base().concat(), again);
         drop(peer);
         wait_for("the route is stale", PATIENCE, || {
             let path = world.path(&address, USUAL_PREFIX)?;
             ensure(path.as_ref().is_some_and(|path| path["stale"] == true), || format!("{path:?}"))
         });
-        let mut peer = establish(&world, &address, &with(again));
+        let mut peer = establish(&world, &address, kind, &with(again));
         wait_for("the stale route is gone", PATIENCE, || world.no_routes(USUAL_PREFIX));
         world.assert_established(&address, again);
-        peer.send(&advertise(&[USUAL_PREFIX], &Kind::INTERNAL.base().concat()));
+        peer.send(&advertise(&[USUAL_PREFIX], &kind.base().concat()));
         wait_for("the new route", PATIENCE, || {
             let path = world.path(&address, USUAL_PREFIX)?;
             ensure(path.as_ref().is_some_and(|path| path["stale"] != true), || format!("{path:?}"))
@@ -367,10 +395,14 @@ pub(crate) fn restart_without_end() {
 
 /// S16; RFC 4271 §6.5: the peer's host is gone without a word.
 pub(crate) fn half_open() {
-    let mut world = World::new("bad_input::half_open", &client("hold_time = 3\ngraceful_restart = false"));
-    let mut peer = establish(&world, CLIENT, &open(3));
+    Kind::BOTH.into_iter().for_each(half_open_of);
+}
+
+fn half_open_of(kind: Kind) {
+    let mut world = World::new("bad_input::half_open", &of_kind(kind, "hold_time = 3\ngraceful_restart = false"));
+    let mut peer = establish(&world, CLIENT, kind, &open(kind, 3));
     let _alive = peer.keep_alive();
-    world.advertised(&mut peer, &Kind::INTERNAL.base().concat(), "the link goes");
+    world.advertised(&mut peer, &kind.base().concat(), "the link goes");
     world.peers().netns().ip(&["link", "set", "eth0", "down"]);
     ended_by(&world, "hold timer expired");
     wait_for("no routes of a peer that is gone", PATIENCE, || world.no_routes(USUAL_PREFIX));
@@ -379,10 +411,14 @@ pub(crate) fn half_open() {
 
 /// S18; RFC 4271 §8: our process did not run for longer than the hold time. What came meanwhile is read before silence counts.
 pub(crate) fn stopped_process() {
-    let mut world = World::new("bad_input::stopped_process", &client("hold_time = 3"));
-    let mut peer = establish(&world, CLIENT, &open(3));
+    Kind::BOTH.into_iter().for_each(stopped_process_of);
+}
+
+fn stopped_process_of(kind: Kind) {
+    let mut world = World::new("bad_input::stopped_process", &of_kind(kind, "hold_time = 3"));
+    let mut peer = establish(&world, CLIENT, kind, &open(kind, 3));
     let alive = peer.keep_alive();
-    world.advertised(&mut peer, &Kind::INTERNAL.base().concat(), "the process is stopped");
+    world.advertised(&mut peer, &kind.base().concat(), "the process is stopped");
     world.heddle.process().signal(Signal::Stop);
     // Twice a second: more than the hold time.
     let said = alive.said();
@@ -390,7 +426,7 @@ pub(crate) fn stopped_process() {
         ensure(alive.said() >= said + 10, || format!("{} of 10", alive.said() - said))
     });
     world.heddle.process().signal(Signal::Cont);
-    peer.send(&advertise(&["10.98.0.0/24"], &Kind::INTERNAL.base().concat()));
+    peer.send(&advertise(&["10.98.0.0/24"], &kind.base().concat()));
     wait_for("the next route", PATIENCE, || world.path(CLIENT, "10.98.0.0/24")?.ok_or_else(|| "no path".to_owned()));
     let state = world.heddle.peer(CLIENT).expect("it answers");
     assert_eq!((&state["state"], &state["established_count"]), (&"established".into(), &1.into()), "{state}");

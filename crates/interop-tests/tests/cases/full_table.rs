@@ -1,8 +1,8 @@
 //! A full Internet table through the reflector.
 //!
 //! RFC 4271 §9, 4456 §10, 6396 §4.3. Topology: the reflector (host 1, AS 3856); `heddle mrt replay` of a recorded table as an
-//! iBGP client (2); BIRD (3) and FRR (4) as clients. The file is `updates.et-header.2015.gz` of the shared data folder; the
-//! expectation is the text that `bgpdump -m` made of it.
+//! iBGP client (2); BIRD (3) and FRR (4) as clients. The file is `data/internet-2015.mrt.gz`; the expectation
+//! is the text that `bgpdump -m` makes of it.
 //! The file has 577,703 prefixes in the end. Four of them have AS 0 in the AS_PATH and 18 have AS 0 as AGGREGATOR, which
 //! RFC 7607 §2 calls malformed; the session that plays the recording has `reject_as_zero = false`, so that they are carried
 //! as both daemons would take them (FRR discards the AGGREGATOR).
@@ -23,15 +23,14 @@ use heddle_interop_tests::peers::bird::Bird;
 use heddle_interop_tests::peers::frr::Frr;
 use heddle_interop_tests::peers::heddle::{Heddle, program};
 use heddle_interop_tests::process::Process;
-use heddle_interop_tests::require::Need;
+use heddle_interop_tests::require::{Need, recording};
 use heddle_interop_tests::wait::{ensure, wait_for};
 use serde_json::Value;
 
 use crate::Case;
 use crate::common::{client, router};
 
-pub(crate) const CASES: &[Case] =
-    &[Case { name: "full_table", needs: &[Need::Bird, Need::Frr, Need::Bgpdump, Need::SharedData], run }];
+pub(crate) const CASES: &[Case] = &[Case { name: "full_table", needs: &[Need::Bird, Need::Frr, Need::Bgpdump], run }];
 
 const PREFIXES: usize = 577_703;
 /// Debug builds and both daemons share two cores with other tests.
@@ -54,7 +53,7 @@ fn run() {
     frr.wait_established("10.0.0.1");
 
     let player = lab.host(2, "player");
-    let recording = heddle_interop_tests::require::shared_data("updates.et-header.2015.gz");
+    let recording = recording();
     let mut replay = player.netns().command(&program().to_string_lossy());
     replay.args(["mrt", "replay"]).arg(&recording).args([
         "--local-as",
@@ -65,7 +64,7 @@ fn run() {
         "10.0.0.2",
     ]);
     let _replay = Process::spawn("replay", replay, &player.log("replay"));
-    let expected = final_state(&recording.with_extension("gz.bgpdump-m.gz"));
+    let expected = final_state(&recording);
     assert_eq!(expected.len(), PREFIXES);
 
     wait_for("BIRD has all routes", LOADED, || {
@@ -104,10 +103,10 @@ fn run() {
 /// What stands between the prefix and the end of a line of `bgpdump -m`: all attributes that it shows.
 type Table = HashMap<String, String>;
 
-/// The routes that are left when all announcements and withdrawals of the text have been applied.
-fn final_state(text: &Path) -> Table {
+/// The routes that are left when all announcements and withdrawals of a recording have been applied.
+fn final_state(recording: &Path) -> Table {
     let mut table = Table::new();
-    for_each_line(Command::new("zcat").arg(text), |line| {
+    for_each_line(Command::new("bgpdump").arg("-m").arg(recording), |line| {
         let mut fields = line.splitn(7, '|').skip(2);
         let (kind, prefix, rest) = (fields.next(), fields.nth(2), fields.next());
         match (kind, prefix) {

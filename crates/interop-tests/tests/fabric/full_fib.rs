@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use heddle_interop_tests::peers::heddle::program;
-use heddle_interop_tests::require::{Need, shared_data};
+use heddle_interop_tests::require::recording;
 use heddle_interop_tests::wait::{ensure, wait_for};
 use heddle_lab::process::{Process, Program};
 use heddle_lab::topology::{DEFAULT_ASN, NodeProgram, Topology};
@@ -16,7 +16,7 @@ use crate::Case;
 use crate::world::World;
 
 pub(crate) const CASES: &[Case] =
-    &[Case { name: "full_fib::hold_times_are_kept", needs: &[Need::SharedData], run: hold_times_are_kept }];
+    &[Case { name: "full_fib::hold_times_are_kept", needs: &[], run: hold_times_are_kept }];
 
 /// Of whoever laid the default route.
 const STATIC: Protocol = Protocol(4);
@@ -76,7 +76,7 @@ fn hold_times_are_kept() {
         let peer = peer(&world, "node3")?;
         ensure(peer["state"] == "established", || peer.to_string())
     });
-    let recording = shared_data("updates.et-header.2015.gz").display().to_string();
+    let recording = recording().display().to_string();
     let (own, to) = (world.address("node2").v4.ip().to_string(), world.address("node1").v4.ip().to_string());
     let asn = DEFAULT_ASN.to_string();
     let words = ["mrt", "replay", &recording, "--local-as", &asn, "--to", &to, "--bind", &own, "--hold-time", "3"];
