@@ -167,7 +167,7 @@ fn changes(site: &Site) {
     site.apply("{apiVersion: v1, kind: Namespace, metadata: {name: wired}}");
     site.apply(
         "{apiVersion: v1, kind: Service, metadata: {name: front, namespace: wired}, spec: {
-          type: NodePort, externalTrafficPolicy: Local, clusterIP: 10.101.200.77, clusterIPs: [10.101.200.77],
+          type: NodePort, externalTrafficPolicy: Local, clusterIP: 10.101.0.79, clusterIPs: [10.101.0.79],
           ports: [{port: 80}]}}",
     );
     let filter = |action: &str| {
@@ -191,8 +191,8 @@ fn changes(site: &Site) {
                   endpoints: [{{addresses: [10.20.0.5], nodeName: {NODE}, conditions: {{ready: {ready}}}}}]}}"
             )
         };
-        measure("EndpointSlice", &slice(true), "10.101.200.77/32", true);
-        measure("EndpointSlice", &slice(false), "10.101.200.77/32", false);
+        measure("EndpointSlice", &slice(true), "10.101.0.79/32", true);
+        measure("EndpointSlice", &slice(false), "10.101.0.79/32", false);
         let block = format!("10.20.{}.{}/26", 1 + round / 4, round % 4 * 64);
         let name = block.replace(['.', '/'], "-");
         let affinity = format!(
