@@ -13,7 +13,6 @@ use heddle_interop_tests::segment::{Forger, SYN, Segment, at};
 use heddle_interop_tests::wait::{PATIENCE, ensure, wait_for};
 
 use crate::peer::{Alive, End, RawPeer};
-use crate::rows::Session;
 use crate::wire::{KEEPALIVE, OpenWith, UPDATE, USUAL_PREFIX, advertise, four_octets, hex, message, unhex, update};
 use crate::world::{Kind, Witness, World};
 

@@ -21,7 +21,7 @@ pub(crate) const CASES: &[Case] =
 /// Of whoever laid the default route.
 const STATIC: Protocol = Protocol(4);
 /// How many routes the kernel has to have: `HEDDLE_FULL_FIB`, or so many of the 577,703 that are recorded.
-const ROUTES: u64 = 100_000;
+const ROUTES: u64 = 500_000;
 /// For debug builds on two cores.
 const LOADED: Duration = Duration::from_secs(400);
 
