@@ -58,7 +58,7 @@ impl Manager {
         let (wish, counted, limited) = {
             let status = entry.status.lock();
             let limit = status.blocked.clone().filter(|blocked| blocked.by == Obstacle::PrefixLimit);
-            let limited = limit.map(|blocked| Limited { blocked, until: status.retry_at });
+            let limited = limit.map(|blocked| Box::new(Limited { blocked, until: status.retry_at }));
             (status.wish, status.internal_errors.saturating_add(1), limited)
         };
         let config = self.config();

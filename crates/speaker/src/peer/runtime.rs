@@ -43,7 +43,7 @@ pub(crate) struct Runtime {
     /// For what the peer is held at first.
     pub faults: Option<Faults>,
     /// The limit that held the peer when its task before failed.
-    pub limited: Option<Limited>,
+    pub limited: Option<Box<Limited>>,
     /// What its segments are signed with, or what is in the way of that.
     pub keys: Result<Option<Keys>, Blocked>,
     /// Static or dynamic.
