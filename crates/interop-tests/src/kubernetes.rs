@@ -304,9 +304,7 @@ impl Cluster {
     /// The resident memory of the API server in KiB.
     #[must_use]
     pub fn memory(&self) -> Option<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.server.as_ref()?.pid())).ok()?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-        line.split_whitespace().next()?.parse().ok()
+        self.server.as_ref().map(|server| server.memory("VmRSS") >> 10)
     }
 
     /// Forgets in etcd all that was, and in the API server too: kills it and starts it again. Whoever goes on from an older version is

@@ -85,6 +85,37 @@ impl Process {
         self.child.id()
     }
 
+    /// The CPU time of all its threads so far.
+    ///
+    /// # Panics
+    /// When the process is gone, or the kernel does not count.
+    #[track_caller]
+    #[must_use]
+    pub fn cpu_time(&self) -> Duration {
+        let all: u64 = fs::read_dir(format!("/proc/{}/task", self.pid()))
+            .unwrap_or_else(|error| panic!("{} runs: {error}", self.name))
+            .flatten()
+            .filter_map(|task| fs::read_to_string(task.path().join("schedstat")).ok())
+            .filter_map(|text| text.split_whitespace().next()?.parse::<u64>().ok())
+            .sum();
+        assert!(all > 0, "the kernel counts");
+        Duration::from_nanos(all)
+    }
+
+    /// A field of what the kernel says of its memory, such as `VmRSS`, in octets.
+    ///
+    /// # Panics
+    /// When the process is gone, or the kernel has no such field.
+    #[track_caller]
+    #[must_use]
+    pub fn memory(&self, field: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid()));
+        let status = status.unwrap_or_else(|error| panic!("{} runs: {error}", self.name));
+        let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+        let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+        kibibytes.unwrap_or_else(|| panic!("{}: no {field} in\n{status}", self.name)) << 10
+    }
+
     /// Sends a signal.
     ///
     /// # Panics

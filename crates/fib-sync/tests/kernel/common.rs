@@ -76,6 +76,18 @@ pub(crate) struct Fib {
 }
 
 impl Fib {
+    /// Keeps the thread busy until what is returned is dropped.
+    pub(crate) fn occupy(&self) -> mpsc::Sender<()> {
+        let (release, released) = mpsc::channel();
+        let (hold, held) = mpsc::channel();
+        self.runner.query(move |_| {
+            let _ = hold.send(());
+            let _ = released.recv();
+        });
+        held.recv().expect("the thread is held");
+        release
+    }
+
     pub(crate) fn start(settings: Settings) -> Fib {
         Self::start_with(settings, None)
     }

@@ -1,7 +1,5 @@
 //! Routes over nexthop objects.
 
-use std::sync::mpsc;
-
 use heddle_fib_sync::settings::NexthopObjects;
 use heddle_fib_sync::{Output, Settings};
 use heddle_netlink::{DumpSocket, NexthopObject, NexthopTarget, Protocol, Weight};
@@ -130,13 +128,7 @@ fn taken(mut lab: Net) {
     let mut fib = Fib::start(settings());
     fib.learn(PATHS);
     wait_for(&fib, 3, &[2, 2]);
-    let (release, released) = mpsc::channel::<()>();
-    let (hold, held) = mpsc::channel();
-    fib.runner.query(move |_| {
-        let _ = hold.send(());
-        let _ = released.recv();
-    });
-    held.recv().expect("the thread is held");
+    let busy = fib.occupy();
     let ours_before = objects();
     for object in &ours_before {
         // Some go with others.
@@ -155,7 +147,7 @@ fn taken(mut lab: Net) {
         lab.control.add_nexthop(&stranger).expect("nobody has the number");
         theirs.push(stranger.canonical());
     }
-    drop(release);
+    drop(busy);
     let of_his = || objects().into_iter().filter(|object| object.protocol == Protocol::STATIC).collect::<Vec<_>>();
     assert_eq!(of_his(), theirs);
     fib.wait_until("routes over other objects", |counters| {

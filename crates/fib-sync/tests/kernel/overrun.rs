@@ -1,7 +1,6 @@
 //! Reports that the kernel could not deliver: more happened than the monitor's socket has room for.
 
 use std::fs;
-use std::sync::mpsc;
 
 use heddle_fib_sync::{Output, Settings};
 use heddle_netlink::{Leg, Protocol, Route, VethEnd};
@@ -38,13 +37,7 @@ fn unheard(mut lab: Net) {
     let before = fib.counters();
     assert_eq!((before.overruns, before.dumps, dropped()), (0, 1, 0));
 
-    let (release, released) = mpsc::channel::<()>();
-    let (hold, held) = mpsc::channel();
-    fib.runner.query(move |_| {
-        let _ = hold.send(());
-        let _ = released.recv();
-    });
-    held.recv().expect("the thread is held");
+    let busy = fib.occupy();
     let storm = foreign("203.0.113.0/24").leg(Leg::device(lab.b));
     for n in 0..STORM {
         lab.control.add_route(&storm).expect("added");
@@ -65,7 +58,7 @@ fn unheard(mut lab: Net) {
     lab.control.set_up(cali).expect("up");
     let pod = Route::new(net("10.65.0.2/32"), Protocol::BOOT).leg(Leg::device(cali));
     lab.control.add_route(&pod).expect("added");
-    drop(release);
+    drop(busy);
 
     assert_eq!(fib.wait_for_local("10.65.0.2/32").interface.as_deref(), Some("cali1"));
     wait_for_routes([one.clone(), two.clone(), six.clone()]);

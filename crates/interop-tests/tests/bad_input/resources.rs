@@ -3,7 +3,6 @@
 //! RFC 4271 §6.5, §8; 4486 §4; 4724 §4.2; 9687 §3. The rows S03 to S18 of what other daemons have failed at. Claims: each session ends, or
 //! stays, as it has to, with the right words; the memory that a peer can take is bounded; other peers are not concerned.
 
-use std::fs;
 use std::time::{Duration, Instant};
 
 use heddle_interop_tests::peers::heddle::program;
@@ -41,13 +40,12 @@ fn of_kind(kind: Kind, keys: &str) -> String {
     format!("\n[[peers]]\naddress = \"{CLIENT}\"\nasn = {}\npassive = true\n{more}\n{keys}\n", kind.asn())
 }
 
-/// What its OPEN says; hold time 3 is for peers that say KEEPALIVEs ([`RawPeer::keep_alive`]).
-fn open(kind: Kind, hold_time: u16) -> (String, u16) {
-    (kind.capabilities(), hold_time)
+/// A session; a hold time of 3 s is for peers that say KEEPALIVEs ([`RawPeer::keep_alive`]).
+fn establish(world: &World, address: &str, kind: Kind, hold_time: u16) -> RawPeer {
+    establish_with(world, address, OpenWith { asn: kind.asn(), hold_time, capabilities: &kind.capabilities() })
 }
 
-fn establish(world: &World, address: &str, kind: Kind, (capabilities, hold_time): &(String, u16)) -> RawPeer {
-    let open = OpenWith { asn: kind.asn(), hold_time: *hold_time, capabilities };
+fn establish_with(world: &World, address: &str, open: OpenWith<'_>) -> RawPeer {
     let peer = RawPeer::establish(address, open);
     world.heddle.wait_peer(address);
     peer
@@ -80,11 +78,10 @@ pub(crate) fn stalled_reader() {
 fn stalled_reader_of(kind: Kind) {
     let mut world = World::new("bad_input::stalled_reader", &of_kind(kind, "send_hold_time = 2"));
     let mut witness = Witness::new(&world);
-    let (capabilities, hold_time) = open(kind, 90);
-    let open = OpenWith { asn: kind.asn(), hold_time, capabilities: &capabilities };
+    let open = OpenWith { asn: kind.asn(), hold_time: 90, capabilities: &kind.capabilities() };
     let _stalled = RawPeer::establish_with_buffer(CLIENT, open, 4096);
     world.heddle.wait_peer(CLIENT);
-    let before = memory(&mut world, "VmRSS");
+    let before = world.heddle.process().memory("VmRSS");
     let mut source = world.session(Kind::INTERNAL);
     source.drain();
     for number in 0..8000 {
@@ -94,16 +91,8 @@ fn stalled_reader_of(kind: Kind) {
     ended_by(&world, "send hold timer expired");
     witness.is_heard(&mut world, "the end of a peer that did not read");
     // The routes themselves, and a journal: nothing is kept for one peer beside.
-    let more = memory(&mut world, "VmHWM").saturating_sub(before);
+    let more = world.heddle.process().memory("VmHWM").saturating_sub(before);
     assert!(more < 48 << 20, "24 MB of routes took {} MiB while one did not read", more >> 20);
-}
-
-/// A field of what the kernel says of the reflector's memory, in octets.
-fn memory(world: &mut World, field: &str) -> u64 {
-    let pid = world.heddle.process().pid();
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
-    let line = status.lines().find_map(|line| line.strip_prefix(field)).expect("a field of the kernel's");
-    line.trim_start_matches(':').trim().trim_end_matches(" kB").parse::<u64>().expect("a number") << 10
 }
 
 /// S01, S02; RFC 4271 §8.2.2: who says nothing, or an octet now and then, is given up when the open hold time is over, and holds nobody
@@ -151,8 +140,8 @@ fn hostile_memory_of(kind: Kind) {
     const BESIDE: u64 = 64 << 20;
     let mut world = World::new("bad_input::hostile_memory", &of_kind(kind, ""));
     let mut witness = Witness::new(&world);
-    let before = memory(&mut world, "VmRSS");
-    let mut hostile = establish(&world, CLIENT, kind, &open(kind, 90));
+    let before = world.heddle.process().memory("VmRSS");
+    let mut hostile = establish(&world, CLIENT, kind, 90);
     let mut sent = 0;
     // RFC 8654: we take extended messages.
     while sent < 6000 && hostile.try_send(&long_update(kind, sent, 64_000)) {
@@ -162,7 +151,7 @@ fn hostile_memory_of(kind: Kind) {
         End::Notification(6, 8, _) => {}
         end => panic!("after {sent} UPDATEs of 64,000 octets: {end:?}"),
     }
-    let most = memory(&mut world, "VmHWM") - before;
+    let most = world.heddle.process().memory("VmHWM") - before;
     println!("{sent} UPDATEs of 64,000 octets: {} MiB more at most", most >> 20);
     assert!(most < BUDGET + BESIDE, "{} MiB more", most >> 20);
     world.wait_down(CLIENT);
@@ -179,7 +168,7 @@ fn too_many_prefixes_of(kind: Kind) {
     let limit = "[peers.families.ipv4-unicast]\nprefix_limit = { max = 1000, action = \"down\" }";
     let mut world = World::new("bad_input::too_many_prefixes", &of_kind(kind, limit));
     let mut witness = Witness::new(&world);
-    let mut peer = establish(&world, CLIENT, kind, &open(kind, 90));
+    let mut peer = establish(&world, CLIENT, kind, 90);
     let base = unhex(&kind.base().concat());
     for block in 0..250_u8 {
         let nlri: Vec<u8> = (0..200_u8).flat_map(|last| [24, 10, block, last]).collect();
@@ -202,7 +191,7 @@ fn too_many_prefixes_of(kind: Kind) {
 /// S03: thousands of connections from nobody that we know, while a peer with the shortest hold time goes on.
 pub(crate) fn strangers() {
     let mut world = World::new("bad_input::strangers", &client("hold_time = 3"));
-    let mut peer = establish(&world, CLIENT, Kind::INTERNAL, &open(Kind::INTERNAL, 3));
+    let mut peer = establish(&world, CLIENT, Kind::INTERNAL, 3);
     let _alive = peer.keep_alive();
     for number in 0..3000_u16 {
         let [high, low] = number.to_be_bytes();
@@ -222,14 +211,13 @@ pub(crate) fn connection_flood() {
     /// Seconds of flood, and SYNs a hundredth of a second.
     const FLOOD: (u64, u16) = (8, 50);
     let mut world = World::new("bad_input::connection_flood", &[client("hold_time = 3"), other_client()].concat());
-    let mut peer = establish(&world, CLIENT, Kind::INTERNAL, &open(Kind::INTERNAL, 3));
+    let mut peer = establish(&world, CLIENT, Kind::INTERNAL, 3);
     let _alive = peer.keep_alive();
     // Nobody is at these addresses: what is sent to them is not refused either.
     let nowhere = ["route", "del", "local", "10.20.0.0/16", "dev", "lo"];
     world.peers().netns().ip(&nowhere);
     world.peers().netns().ip(&["route", "add", "blackhole", "10.20.0.0/16"]);
-    let pid = world.heddle.process().pid();
-    let (before, began) = (cpu(pid), Instant::now());
+    let (before, began) = (world.heddle.process().cpu_time(), Instant::now());
     let (mut sent, mut number) = (0_u64, 0_u32);
     let forger = Forger::new();
     while began.elapsed() < Duration::from_secs(FLOOD.0) {
@@ -244,20 +232,23 @@ pub(crate) fn connection_flood() {
         }
         std::thread::sleep(Duration::from_millis(5));
     }
-    let (spent, took) = (cpu(pid).saturating_sub(before), began.elapsed());
+    let (spent, took) = (world.heddle.process().cpu_time().saturating_sub(before), began.elapsed());
     println!("{sent} SYNs in {took:.1?} cost the program {spent:.2?} of CPU time");
     assert!(sent > 1000, "{sent} SYNs");
     // While the queue is full of them.
-    let late = establish(&world, OTHER_CLIENT, Kind::INTERNAL, &open(Kind::INTERNAL, 90));
+    let late = establish(&world, OTHER_CLIENT, Kind::INTERNAL, 90);
     late.drain();
-    let (before, mut opened) = (cpu(pid), 0_u32);
+    let (before, mut opened) = (world.heddle.process().cpu_time(), 0_u32);
     for number in 0..5000_u16 {
         let [high, low] = number.to_be_bytes();
         let mut stranger = RawPeer::connect(&format!("10.19.{high}.{low}"));
         stranger.try_send(&message(KEEPALIVE, &[]));
         opened += 1;
     }
-    println!("{opened} connections with data cost the program {:.2?} of CPU time", cpu(pid).saturating_sub(before));
+    println!(
+        "{opened} connections with data cost the program {:.2?} of CPU time",
+        world.heddle.process().cpu_time().saturating_sub(before)
+    );
     peer.send(&advertise(&[USUAL_PREFIX], &Kind::INTERNAL.base().concat()));
     wait_for("the route", PATIENCE, || world.path(CLIENT, USUAL_PREFIX)?.ok_or_else(|| "no path".to_owned()));
     for address in [CLIENT, OTHER_CLIENT] {
@@ -267,20 +258,8 @@ pub(crate) fn connection_flood() {
     world.heddle.process().assert_alive();
 }
 
-/// CPU time of a process, in user space and in the kernel for it.
-fn cpu(pid: u32) -> Duration {
-    let all: u64 = fs::read_dir(format!("/proc/{pid}/task"))
-        .expect("it runs")
-        .flatten()
-        .filter_map(|task| fs::read_to_string(task.path().join("schedstat")).ok())
-        .filter_map(|text| text.split_whitespace().next()?.parse::<u64>().ok())
-        .sum();
-    assert!(all > 0, "the kernel counts");
-    Duration::from_nanos(all)
-}
-
-/// RFC 4271 §4.4, §6.5: keepalive 1 s and hold time 3 s on all sessions, while a full Internet table comes on one of them and goes out on
-/// four: no hold timer runs out, and how long receivers hear nothing is printed.
+/// RFC 4271 §4.4, §6.5: keepalive 1 s and hold time 3 s on all sessions, while a million prefixes, a full Internet table among them, come
+/// on two of them and go out on all: no hold timer runs out, and how long receivers hear nothing is printed.
 pub(crate) fn hold_under_a_full_table() {
     /// All 577,703 that are recorded but 83, whose paths have the AS of these tests in them.
     const RECORDED: u32 = 577_620;
@@ -298,11 +277,9 @@ pub(crate) fn hold_under_a_full_table() {
     // Four of its routes have AS 0 in their paths.
     more += &client("hold_time = 3\nreject_as_zero = false").replace(CLIENT, PLAYER);
     let world = World::new("bad_input::hold_under_a_full_table", &more);
-    let receivers: Vec<_> = (1..=RECEIVERS)
-        .map(|last| establish(&world, &address(last), Kind::INTERNAL, &open(Kind::INTERNAL, 3)))
-        .collect();
+    let receivers: Vec<_> = (1..=RECEIVERS).map(|last| establish(&world, &address(last), Kind::INTERNAL, 3)).collect();
     let alive: Vec<_> = receivers.iter().map(RawPeer::keep_alive).collect();
-    let maker = establish(&world, MAKER, Kind::INTERNAL, &open(Kind::INTERNAL, 3));
+    let maker = establish(&world, MAKER, Kind::INTERNAL, 3);
     let made = std::thread::spawn(move || made_routes(maker, MORE));
 
     let mut replay = world.peers().netns().command(&program().to_string_lossy());
@@ -365,8 +342,11 @@ fn restart_without_end_of(kind: Kind) {
     // Restarted, IPv4 unicast: with and without forwarding state; and without the capability.
     for (last, again) in [(1, "4006c258 00010180"), (2, "4006c258 00010100"), (3, "")] {
         let address = format!("10.11.0.{last}");
-        let with = |more: &str| (format!("010400010001 {} 0200 {more}", four_octets(kind.asn())), 90);
-        let mut peer = establish(&world, &address, kind, &with(first));
+        let session = |more: &str| {
+            let capabilities = format!("010400010001 {} 0200 {more}", four_octets(kind.asn()));
+            establish_with(&world, &address, OpenWith { asn: kind.asn(), hold_time: 90, capabilities: &capabilities })
+        };
+        let mut peer = session(first);
         peer.send(&message(UPDATE, &update(&[], &[], &[])));
         world.advertised(&mut peer, &kind.base().concat(), again);
         drop(peer);
@@ -374,7 +354,7 @@ fn restart_without_end_of(kind: Kind) {
             let path = world.path(&address, USUAL_PREFIX)?;
             ensure(path.as_ref().is_some_and(|path| path["stale"] == true), || format!("{path:?}"))
         });
-        let mut peer = establish(&world, &address, kind, &with(again));
+        let mut peer = session(again);
         wait_for("the stale route is gone", PATIENCE, || world.no_routes(USUAL_PREFIX));
         world.assert_established(&address, again);
         peer.send(&advertise(&[USUAL_PREFIX], &kind.base().concat()));
@@ -399,7 +379,7 @@ pub(crate) fn half_open() {
 
 fn half_open_of(kind: Kind) {
     let mut world = World::new("bad_input::half_open", &of_kind(kind, "hold_time = 3\ngraceful_restart = false"));
-    let mut peer = establish(&world, CLIENT, kind, &open(kind, 3));
+    let mut peer = establish(&world, CLIENT, kind, 3);
     let _alive = peer.keep_alive();
     world.advertised(&mut peer, &kind.base().concat(), "the link goes");
     world.peers().netns().ip(&["link", "set", "eth0", "down"]);
@@ -415,7 +395,7 @@ pub(crate) fn stopped_process() {
 
 fn stopped_process_of(kind: Kind) {
     let mut world = World::new("bad_input::stopped_process", &of_kind(kind, "hold_time = 3"));
-    let mut peer = establish(&world, CLIENT, kind, &open(kind, 3));
+    let mut peer = establish(&world, CLIENT, kind, 3);
     let alive = peer.keep_alive();
     world.advertised(&mut peer, &kind.base().concat(), "the process is stopped");
     world.heddle.process().signal(Signal::Stop);

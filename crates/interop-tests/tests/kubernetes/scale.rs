@@ -89,12 +89,6 @@ fn make(admin: &Client, count: usize, object: impl Fn(usize) -> (String, Value) 
     });
 }
 
-/// A number of `/proc/PID/status`, in KiB.
-fn kib(status: &str, name: &str) -> u64 {
-    let line = status.lines().find_map(|line| line.strip_prefix(name));
-    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or_default()
-}
-
 /// A node starts in a cluster of 1,000 nodes and 5,000 services that it may have to advertise.
 pub(crate) fn a_start_in_a_large_cluster() {
     let audit = Audit::new();
@@ -137,13 +131,12 @@ pub(crate) fn a_start_in_a_large_cluster() {
     assert_eq!(count(&report, "EndpointSlice"), SERVICES, "{report}");
     assert_eq!(count(&report, "Node"), NODES + 1, "{report}");
     assert_eq!(count(&report, "BlockAffinity"), 1, "{report}");
-    let status = site.status_of_process();
-    println!("{:?} of CPU time until then", site.cpu_time());
+    println!("{:?} of CPU time until then", site.process().cpu_time());
     println!(
         "{NODES} nodes, {SERVICES} services with {ENDPOINTS} endpoints each: the first own route is on the wire {first_route:?} \
          after the start; {} KiB resident, {} KiB at most; {} connections, {} KiB from the API server, and so many requests: {}",
-        kib(&status, "VmRSS:"),
-        kib(&status, "VmHWM:"),
+        site.process().memory("VmRSS") >> 10,
+        site.process().memory("VmHWM") >> 10,
         site.door().connections(),
         site.door().octets() >> 10,
         audit.requests().join(", "),
@@ -182,7 +175,7 @@ fn changes(site: &Site) {
                peerIP: 10.0.0.2, asNumber: 65002, filters: [{filters}]}}}}"
         )
     };
-    let busy = site.cpu_time();
+    let busy = site.process().cpu_time();
     for round in 0..CHANGES {
         let slice = |ready: bool| {
             format!(
@@ -209,7 +202,7 @@ fn changes(site: &Site) {
         measure("BGPPeer", &peer("out"), BLOCK, false);
         measure("BGPFilter", &filter("Accept"), BLOCK, true);
     }
-    let busy = site.cpu_time().saturating_sub(busy);
+    let busy = site.process().cpu_time().saturating_sub(busy);
     let all = u32::try_from(times.values().map(Vec::len).sum::<usize>()).unwrap_or(u32::MAX);
     println!("{:?} of CPU time of the node for each change", busy / all.max(1));
     for (what, times) in &mut times {

@@ -7,7 +7,6 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
 
 use heddle_interop_tests::kubernetes::Cluster;
 use heddle_interop_tests::kubernetes::client::parse;
@@ -241,21 +240,9 @@ impl Site {
         answer.body.as_str().unwrap_or_default().lines().filter(wanted).filter_map(count).sum()
     }
 
-    /// What the kernel says of the node's process.
-    pub(crate) fn status_of_process(&self) -> String {
-        let pid = self.node.as_ref().map(Process::pid).unwrap_or_default();
-        fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default()
-    }
-
-    /// The CPU time of the node's process so far.
-    pub(crate) fn cpu_time(&self) -> Duration {
-        let pid = self.node.as_ref().map(Process::pid).unwrap_or_default();
-        let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-        let of = |path: PathBuf| {
-            let text = fs::read_to_string(path).unwrap_or_default();
-            text.split(' ').next().and_then(|nanoseconds| nanoseconds.parse().ok()).unwrap_or_default()
-        };
-        threads.map(|thread| Duration::from_nanos(of(thread.path().join("schedstat")))).sum()
+    /// The node's process.
+    pub(crate) fn process(&self) -> &Process {
+        self.node.as_ref().expect("the node runs")
     }
 
     /// What the node logged.
