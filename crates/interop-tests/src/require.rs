@@ -1,6 +1,7 @@
 //! What a test needs of the machine, and what happens where it is missing.
 
 use std::env;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -97,6 +98,23 @@ fn namespaces_refused() -> &'static Option<String> {
 #[must_use]
 pub fn recording() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/internet-2015.mrt.gz")
+}
+
+/// Says that a test, or a part of one, is skipped, and why. `./test` repeats these lines at its end. What a test that passes prints is not
+/// shown, this is.
+///
+/// # Panics
+/// With `CI=true` nothing may be skipped.
+#[track_caller]
+pub fn skip(name: &str, why: &str) {
+    assert!(!strict(), "{name} is needed, and CI skips nothing: {why}");
+    tell_skipped(name, why);
+}
+
+/// Says what is skipped although CI may do so: no machine has all of it.
+pub fn tell_skipped(name: &str, why: &str) {
+    // Unlike `eprintln!`, this is not taken by the test's own output. Without standard error nobody is there to be told.
+    let _ = writeln!(std::io::stderr(), "{name} is skipped: {why}");
 }
 
 /// Whether a missing need fails the run (`CI=true`) or skips the test.

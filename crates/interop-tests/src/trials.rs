@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
-use crate::require::{Need, strict};
+use crate::require::{Need, strict, tell_skipped};
 
 /// The arguments of the program.
 #[must_use]
@@ -36,7 +36,7 @@ pub fn trial(name: &'static str, missing: Missing, run: impl FnOnce() + Send + '
     let Missing { reasons } = missing;
     let skipped = !reasons.is_empty() && !strict();
     if skipped {
-        eprintln!("{name} is skipped: {}", reasons.join("; "));
+        tell_skipped(name, &reasons.join("; "));
     }
     Trial::test(name, move || {
         if !reasons.is_empty() {

@@ -18,7 +18,7 @@ use heddle_interop_tests::peers::Daemon;
 use heddle_interop_tests::peers::bird::Bird;
 use heddle_interop_tests::peers::frr::Frr;
 use heddle_interop_tests::peers::heddle::Heddle;
-use heddle_interop_tests::require::Need;
+use heddle_interop_tests::require::{Need, tell_skipped};
 use heddle_interop_tests::wait::{PATIENCE, ensure, wait_for};
 use serde_json::Value;
 
@@ -117,7 +117,7 @@ fn tcp_ao() {
             let peer = heddle.peer("10.0.0.2")?;
             ensure(peer["down_reason"]["code"] != "tcp_ao_unsupported", || peer.to_string())
         });
-        println!("transport_security::tcp_ao: a session is skipped: the kernel has no TCP-AO");
+        tell_skipped("transport_security::tcp_ao, the session itself,", "the kernel has no TCP-AO");
         return;
     }
     let theirs = |order| {
