@@ -8,12 +8,14 @@ use ipnetwork::IpNetwork;
 use serde_json::Value;
 
 use crate::Case;
+use crate::reflecting_nodes::{Step, await_step, change_reflectors, selected};
 use crate::table::{Destination, difference};
 use crate::traffic::Traffic;
 use crate::world::World;
 
 pub(crate) const CASES: &[Case] = &[
     Case { name: "edits::mesh_to_reflectors_and_back", needs: &[], run: mesh_to_reflectors_and_back },
+    Case { name: "edits::nodes_become_reflectors", needs: &[], run: nodes_become_reflectors },
     Case { name: "edits::address_and_as", needs: &[], run: address_and_as },
 ];
 
@@ -64,6 +66,45 @@ fn mesh_to_reflectors_and_back() {
     world.await_pings();
 }
 
+/// The steps of docs/kubernetes.md by which nodes of a mesh become reflectors of the others, and back: none of them ends a session without
+/// another one, or graceful restart, having its routes.
+fn nodes_become_reflectors() {
+    let mut topology = Topology::full_mesh(5);
+    topology.pods_per_node = 1;
+    let world = World::up("edits::nodes_become_reflectors", &topology);
+    await_step(&world, Step::Mesh);
+    let traffic = Traffic::start(&world, &world.fabric().probe_pairs());
+    let done = |step: Step| {
+        await_step(&world, step);
+        world.await_tables(&[]);
+    };
+    let peers = selected();
+    let mesh = |is: bool| {
+        let (was, is) = (format!("MeshEnabled: {}", !is), format!("MeshEnabled: {is}"));
+        world.edit("configuration.yaml", |text| text.replace(&was, &is));
+    };
+
+    change_reflectors(&world, |node| node["metadata"]["labels"]["route-reflector"] = "true".into());
+    world.put("peers.yaml", &peers);
+    done(Step::Selected);
+    change_reflectors(&world, |node| node["spec"]["bgp"]["routeReflectorClusterID"] = "244.0.0.1".into());
+    done(Step::Reflecting);
+    mesh(false);
+    done(Step::Reflected);
+    world.await_pings();
+
+    mesh(true);
+    done(Step::Reflecting);
+    change_reflectors(&world, |node| {
+        node["spec"]["bgp"].as_object_mut().map(|bgp| bgp.remove("routeReflectorClusterID"));
+    });
+    done(Step::Selected);
+    world.put("peers.yaml", "# none\n");
+    done(Step::Mesh);
+    traffic.lossless();
+    world.await_pings();
+}
+
 /// Waits until nodes have so many sessions, all Established, and at least so many routes on each.
 #[track_caller]
 fn await_received(world: &World, nodes: &[String], sessions: usize, routes: usize) {
@@ -99,7 +140,7 @@ fn await_received_of_reflectors(world: &World, nodes: &[String]) {
     }
 }
 
-fn peers(world: &World, node: &str) -> Result<Vec<Value>, String> {
+pub(crate) fn peers(world: &World, node: &str) -> Result<Vec<Value>, String> {
     let answer = world.show(node, &["show", "peers"])?;
     answer.get("peers").and_then(Value::as_array).cloned().ok_or_else(|| format!("no peers in {answer}"))
 }

@@ -24,6 +24,7 @@ mod monitor;
 mod pods;
 mod racks;
 mod random;
+mod reflecting_nodes;
 mod reflectors;
 mod restarts;
 mod strangers;
