@@ -31,6 +31,8 @@ fn router_id() {
     assert_eq!(with(None), id([10, 0, 0, 1]));
     assert_eq!(with(Some("10.9.9.9")), id([10, 9, 9, 9]));
     assert_eq!(with(Some("hash")), id([25, 79, 212, 8]));
+    // The octets of its SHA-256 begin with 245, which no address of a host does: less 32.
+    assert_eq!(crate::router::hash("node-18"), id([213, 194, 139, 227]));
     for wrong in ["", "0.0.0.0", "10.0.0", "Hash", "fd00::1"] {
         assert!(wrong.parse::<crate::RouterIdSource>().is_err(), "{wrong:?}");
     }

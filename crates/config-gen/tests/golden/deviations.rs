@@ -126,13 +126,30 @@ fn row_each<'a, const N: usize>(rows: impl Iterator<Item = [&'a String; N]>, tex
 /// The tests that are named are there.
 #[test]
 fn what_a_running_node_does_otherwise_has_a_test() {
-    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     for entry in Deviations::load().running {
-        let (file, name) = entry.test.split_once("::").unwrap_or_else(|| panic!("{}: write FILE::NAME", entry.test));
-        let text = std::fs::read_to_string(crates.join(file)).unwrap_or_else(|e| panic!("{file}: {e}"));
-        let is_there = text.contains(&format!("fn {name}(")) || text.contains(&format!("::{name}\""));
-        assert!(is_there, "{file} has no test {name}");
+        has_test(&entry.test);
     }
+}
+
+/// Fails unless there is a test `FILE::NAME`, the file below `crates/`.
+fn has_test(test: &str) {
+    let (file, name) = test.split_once("::").unwrap_or_else(|| panic!("{test}: write FILE::NAME"));
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let text = std::fs::read_to_string(crates.join(file)).unwrap_or_else(|e| panic!("{file}: {e}"));
+    let is_there = text.contains(&format!("fn {name}(")) || text.contains(&format!("::{name}\""));
+    assert!(is_there, "{file} has no test {name}");
+}
+
+/// What was reported of Calico has a test here, which is there.
+#[test]
+fn reports_have_their_tests() {
+    let page = include_str!("../../../../docs/calico-reports.md");
+    let mut tests = 0;
+    for test in page.split('`').skip(1).step_by(2).filter(|code| code.contains(".rs::")) {
+        has_test(test);
+        tests += 1;
+    }
+    assert!(tests > 30, "{tests} tests");
 }
 
 #[test]
