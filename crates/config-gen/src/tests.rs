@@ -8,6 +8,7 @@ mod mesh;
 mod peers;
 mod reflector;
 mod router;
+mod service_events;
 mod services;
 mod speed;
 mod toml;

@@ -5,16 +5,16 @@ use heddle_config::Config;
 use super::{cluster, configuration, object};
 use crate::{NodeContext, generate};
 
-const LOCAL: &str = "type: LoadBalancer, externalTrafficPolicy: Local";
+pub(super) const LOCAL: &str = "type: LoadBalancer, externalTrafficPolicy: Local";
 
-fn service(name: &str, spec: &str, ingress: &str) -> String {
+pub(super) fn service(name: &str, spec: &str, ingress: &str) -> String {
     format!(
         "apiVersion: v1\nkind: Service\nmetadata: {{name: {name}, namespace: default}}\nspec: {{{spec}}}\n\
          status: {{loadBalancer: {{ingress: [{ingress}]}}}}\n---\n"
     )
 }
 
-fn slice(name: &str, service: &str, endpoints: &str) -> String {
+pub(super) fn slice(name: &str, service: &str, endpoints: &str) -> String {
     slice_of("IPv4", name, service, endpoints)
 }
 
@@ -35,7 +35,7 @@ fn run(spec: &str, labels: &str, services: &str) -> Config {
     generate(&cluster(&manifests), &NodeContext::new("n1")).config.unwrap()
 }
 
-fn networks(config: &Config) -> Vec<String> {
+pub(super) fn networks(config: &Config) -> Vec<String> {
     config.networks.iter().map(|n| n.prefix.to_string()).collect()
 }
 
@@ -73,7 +73,7 @@ fn cluster_ips_of_the_environment() {
     assert_eq!(networks(&generate(&cluster(&manifests), &context).config.unwrap()), ["10.200.0.0/16"]);
 }
 
-const CLUSTER: &str = "serviceClusterIPs: [{cidr: 10.96.0.0/12}]";
+pub(super) const CLUSTER: &str = "serviceClusterIPs: [{cidr: 10.96.0.0/12}]";
 
 fn local(endpoints: &str) -> Vec<String> {
     let services = service("web", &format!("{LOCAL}, clusterIP: 10.96.0.7"), "") + &slice("web-1", "web", endpoints);
@@ -134,34 +134,6 @@ fn what_terminates_takes_no_traffic() {
     let v6 = "{addresses: [\"fd00::2\"], nodeName: n2}";
     let slices = slice("a", "web", &here) + &slice_of("IPv6", "b", "web", v6) + &slice("c", "api", THERE);
     assert_eq!(networks(&run(CLUSTER, "", &(web + &slices))), WITH);
-}
-
-/// The course of a rolling update and of a service that is deleted and made again, one event at a time in every order in which slices
-/// and services may be heard of (projectcalico/calico #11503, #11639; rancher/rke2 #9484): what is advertised is what the last
-/// state says, not what came before.
-#[test]
-fn no_order_of_events_leaves_an_address_behind() {
-    let web = service("web", &format!("{LOCAL}, clusterIP: 10.96.0.7"), "");
-    let old = |endpoints: &str| slice("web-old", "web", endpoints);
-    let new = |endpoints: &str| slice("web-new", "web", endpoints);
-    let unready = "{addresses: [10.1.1.1], nodeName: n1, conditions: {ready: false}}";
-    let gone = terminating("n1", "ready: false, serving: true");
-    for (state, wanted) in [
-        (web.clone(), &WITHOUT[..]),
-        (web.clone() + &old(unready), &WITHOUT),
-        (web.clone() + &old(HERE), &WITH),
-        (web.clone() + &old(HERE) + &new(THERE), &WITH),
-        (web.clone() + &old(&gone) + &new(THERE), &WITHOUT),
-        // The slice of the deployment before goes first, or last, or stays without endpoints.
-        (web.clone() + &new(THERE), &WITHOUT),
-        (web.clone() + &new(THERE) + &old(""), &WITHOUT),
-        (web.clone() + &new(HERE) + &old(""), &WITH),
-        // Its service goes before its slices.
-        (old(HERE) + &new(HERE), &WITHOUT),
-        (web + &new(HERE), &WITH),
-    ] {
-        assert_eq!(networks(&run(CLUSTER, "", &state)), wanted, "{state}");
-    }
 }
 
 /// `externalTrafficPolicy: Local` holds for load balancer and external addresses as for cluster addresses (#6074, #3564, #5235).
