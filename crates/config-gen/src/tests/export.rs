@@ -3,7 +3,8 @@
 
 use heddle_config::{Community, Config, PolicyDefault, Range, RouteType, Rule, RuleAction};
 
-use super::{config, configuration, mesh, node, object, peer, policy};
+use super::{cluster, config, configuration, mesh, node, object, peer, policy};
+use crate::{NodeContext, PodCidrs, generate};
 
 const M: u32 = 2_147_483_647;
 
@@ -107,6 +108,47 @@ fn states_of_blocks() {
     let networks: Vec<String> = config.networks.iter().map(|n| n.prefix.to_string()).collect();
     assert_eq!(networks, ["10.244.0.0/26", "10.244.2.0/26"], "no black hole for a single address");
     assert!(config.networks.iter().all(|n| n.blackhole && n.local_pref == Some(M - 1024)));
+}
+
+/// `USE_POD_CIDR` (`client.go`, `getPodCIDRs`): the node's own `podCIDRs` are blocks as if they were confirmed, of each family; those of other
+/// nodes are not, nor are any where it is not asked for.
+#[test]
+fn pod_cidrs() {
+    let node = |name: &str, address: &str, cidrs: &str| {
+        format!(
+            "apiVersion: v1\nkind: Node\nmetadata: {{name: {name}, annotations: {{projectcalico.org/IPv4Address: {address}}}}}\n\
+             spec: {{podCIDRs: [{cidrs}]}}\n---\n"
+        )
+    };
+    let manifests = node("n1", "10.0.0.1/24", "10.244.1.0/24, \"fd00:244:1::/64\"")
+        + &node("n2", "10.0.0.2/24", "10.244.2.0/24")
+        // The same block, given back by Calico's IPAM: it is the node's all the same, and is there once.
+        + &block("10.244.1.0/24", "n1", "pendingDeletion")
+        + &block("10.245.0.0/26", "n1", "confirmed");
+    let config = |pod_cidrs| {
+        let context = NodeContext { pod_cidrs, ..NodeContext::new("n1") };
+        generate(&cluster(&manifests), &context).config.unwrap()
+    };
+    let networks = |config: &Config| -> Vec<String> {
+        assert!(config.networks.iter().all(|n| n.blackhole && n.local_pref == Some(M - 1024)));
+        config.networks.iter().map(|n| n.prefix.to_string()).collect()
+    };
+    let with = config(PodCidrs::Blocks);
+    assert_eq!(networks(&with), ["10.244.1.0/24", "10.245.0.0/26", "fd00:244:1::/64"]);
+    let of_block = |action: [&str; 3], cidrs: [&str; 3]| {
+        cidrs.into_iter().zip(action).map(|(cidrs, action)| format!("{cidrs} -> {action}")).collect::<Vec<_>>()
+    };
+    let (actions, tunnels) = (["accept", "accept", "reject"], [TUNNELS.to_owned(), BPF.to_owned()]);
+    let v4 = [
+        "10.244.1.0/24, 10.245.0.0/26",
+        "10.244.1.0/24 le 32, 10.245.0.0/26 le 32, metric 0 to 1023",
+        "10.244.1.0/24 le 32, 10.245.0.0/26 le 32",
+    ];
+    assert_eq!(shown(&with, "export-ipv4-ibgp"), [&tunnels[..], &of_block(actions, v4)].concat());
+    let without = config(PodCidrs::Unused);
+    assert_eq!(networks(&without), ["10.244.1.0/24", "10.245.0.0/26"], "the affinity that goes");
+    let v4 = ["10.245.0.0/26", "10.245.0.0/26 le 32, metric 0 to 1023", "10.245.0.0/26 le 32"];
+    assert_eq!(shown(&without, "export-ipv4-ibgp"), [&tunnels[..], &of_block(actions, v4)].concat());
 }
 
 /// The metric of ordinary routes is configured, a family at a time.

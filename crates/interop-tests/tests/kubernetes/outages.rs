@@ -53,6 +53,33 @@ fn assert_session(site: &Site, incarnation: &str) {
     assert!(session.established && session.incarnation == incarnation, "{session:?} instead of {incarnation}");
 }
 
+/// The address of a service with an endpoint on the node and another elsewhere, in a slice each.
+const SERVICE: &str = "10.101.0.80/32";
+
+/// Makes that service, and waits for its address.
+fn serve(site: &Site) {
+    let slice = |name: &str, node: &str| {
+        format!(
+            "{{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, addressType: IPv4, metadata: {{name: {name}, namespace: away,
+              labels: {{kubernetes.io/service-name: front}}}}, ports: [{{port: 80}}],
+              endpoints: [{{addresses: [10.20.0.5], nodeName: {node}, conditions: {{ready: true}}}}]}}"
+        )
+    };
+    site.apply("{apiVersion: v1, kind: Namespace, metadata: {name: away}}");
+    site.apply(
+        "{apiVersion: v1, kind: Service, metadata: {name: front, namespace: away}, spec: {
+          type: NodePort, externalTrafficPolicy: Local, clusterIP: 10.101.0.80, clusterIPs: [10.101.0.80],
+          ports: [{port: 80}]}}",
+    );
+    site.apply(&slice("front-here", NODE));
+    site.apply(&slice("front-there", "worker-2"));
+    site.apply(
+        "{apiVersion: projectcalico.org/v3, kind: BGPConfiguration, metadata: {name: default}, spec: {
+          nodeToNodeMeshEnabled: false, serviceClusterIPs: [{cidr: 10.101.0.0/16}]}}",
+    );
+    site.tor().wait_route(SERVICE);
+}
+
 /// Killed while objects change, then with its history forgotten (410): sessions and routes stay, then come the changes.
 pub(crate) fn killed_and_compacted(start: Start) {
     let mut store = start();
@@ -60,6 +87,9 @@ pub(crate) fn killed_and_compacted(start: Start) {
     site.apply(&block(1));
     let before = site.tor().wait_established(ADDRESS).incarnation;
     site.tor().wait_route(&route(1));
+    if store.has_services() {
+        serve(&site);
+    }
     store.stop(Signal::Kill);
     site.await_report("is lost", lost);
     assert_session(&site, &before);
@@ -69,11 +99,20 @@ pub(crate) fn killed_and_compacted(start: Start) {
     site.door().shut();
     site.apply(&block(2));
     delete_block(&site, 1);
+    if store.has_services() {
+        site.delete("EndpointSlice", "front-here");
+        site.tor().wait_route(SERVICE);
+    }
     store.forget_history();
     site.tor().wait_route(&route(1));
     site.door().reopen();
     site.tor().wait_route(&route(2));
     site.tor().wait_no_route(&route(1));
+    // The last endpoint of a service here went without a word: its address goes, and the network of services stays.
+    if store.has_services() {
+        site.tor().wait_no_route(SERVICE);
+        site.tor().wait_route("10.101.0.0/16");
+    }
     site.await_report("is in sync", in_sync);
     assert_session(&site, &before);
     // A start while nobody answers says why it waits, in the log too.

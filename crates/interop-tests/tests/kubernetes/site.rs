@@ -170,6 +170,15 @@ impl Site {
         self.tor.configure(&bird(&format!("password \"{password}\";")));
     }
 
+    /// The peer also waits for a session over IPv6, in which it hears IPv6 routes.
+    pub(crate) fn add_ipv6_of_tor(&self) {
+        self.tor.configure(&format!(
+            "{} protocol bgp node6 {{ local fd00::2 as 65002; neighbor fd00::1 as 65001; multihop; \
+             ipv6 {{ import all; export none; }}; }}",
+            bird("")
+        ));
+    }
+
     /// Gives the peer an AS, and routes that it advertises once they went through these commands.
     pub(crate) fn make_tor_advertise(&self, asn: u32, routes: &str, export: &str) {
         self.tor.configure(&format!(

@@ -48,6 +48,9 @@ pub(crate) trait Store {
 
     fn hand(&self) -> Box<dyn Hand>;
 
+    /// Whether there are services: of Kubernetes' objects etcd has none.
+    fn has_services(&self) -> bool;
+
     /// Ends what the node speaks with.
     fn stop(&mut self, signal: Signal);
 
@@ -90,6 +93,10 @@ impl Store for Cluster {
 
     fn hand(&self) -> Box<dyn Hand> {
         Box::new(self.impatient(PATIENCE))
+    }
+
+    fn has_services(&self) -> bool {
+        true
     }
 
     fn stop(&mut self, signal: Signal) {
@@ -239,6 +246,10 @@ impl Store for BareMetal {
 
     fn hand(&self) -> Box<dyn Hand> {
         Box::new(self.etcd.client())
+    }
+
+    fn has_services(&self) -> bool {
+        false
     }
 
     fn stop(&mut self, signal: Signal) {

@@ -227,3 +227,134 @@ pub(crate) fn outer_addresses(cluster: &Cluster) {
     site.tor().wait_route(balanced);
     site.tor().wait_no_route("198.51.100.0/24");
 }
+
+/// A service of both families: each address goes over the session of its family, and a ready endpoint of either family here is enough for
+/// both, as in Calico.
+pub(crate) fn services_of_both_families(cluster: &Cluster) {
+    let site = Site::start("kubernetes::wire::services_of_both_families", cluster);
+    site.add_ipv6_of_tor();
+    site.apply(
+        "{apiVersion: v1, kind: Node, metadata: {name: worker-1, labels: {rack: a}, annotations: {
+          projectcalico.org/IPv4Address: 10.0.0.1/24, projectcalico.org/IPv6Address: 'fd00::1/64',
+          projectcalico.org/ASNumber: '65001'}}}",
+    );
+    site.apply(
+        "{apiVersion: projectcalico.org/v3, kind: BGPPeer, metadata: {name: tor6}, spec: {peerIP: 'fd00::2', asNumber: 65002}}",
+    );
+    site.tor().wait_established("fd00::1");
+    site.tor().wait_route(BLOCK);
+    site.apply("{apiVersion: v1, kind: Namespace, metadata: {name: dual}}");
+    site.apply(
+        "{apiVersion: v1, kind: Service, metadata: {name: front, namespace: dual}, spec: {
+          type: LoadBalancer, externalTrafficPolicy: Local, ipFamilyPolicy: RequireDualStack, ipFamilies: [IPv6, IPv4],
+          clusterIP: 'fd00:96::79', clusterIPs: ['fd00:96::79', 10.101.0.79],
+          externalIPs: [203.0.113.9, '2001:db8:113::9', '2001:db8:bad::9'], ports: [{port: 80}]}}",
+    );
+    let ingress = json!({"status": {"loadBalancer": {"ingress": [{"ip": "2001:db8:51::9"}, {"ip": "198.51.100.9"}]}}});
+    let path = "/api/v1/namespaces/dual/services/front/status";
+    cluster.admin().merge(path, &ingress).unwrap_or_else(|error| panic!("{error}"));
+    let slice = |family: &str, endpoints: &str| {
+        format!(
+            "{{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, addressType: {family}, ports: [{{port: 80}}],
+              metadata: {{name: front-{}, namespace: dual, labels: {{kubernetes.io/service-name: front}}}},
+              endpoints: [{endpoints}]}}",
+            family.to_lowercase()
+        )
+    };
+    let v6 = |node: &str, conditions: &str| {
+        format!("{{addresses: ['fd00:20::5'], nodeName: {node}, conditions: {{{conditions}}}}}")
+    };
+    site.apply(&slice("IPv4", "{addresses: [10.20.0.5], nodeName: worker-2, conditions: {ready: true}}"));
+    site.apply(&slice("IPv6", &v6(NODE, "ready: true")));
+    site.apply(
+        "{apiVersion: projectcalico.org/v3, kind: BGPConfiguration, metadata: {name: default}, spec: {
+          nodeToNodeMeshEnabled: false, serviceClusterIPs: [{cidr: 10.101.0.0/16}, {cidr: 'fd00:96::/112'}],
+          serviceExternalIPs: [{cidr: 203.0.113.0/24}, {cidr: '2001:db8:113::/64'}],
+          serviceLoadBalancerIPs: [{cidr: 198.51.100.0/24}, {cidr: '2001:db8:51::/64'}]}}",
+    );
+    let ranges = [
+        "10.101.0.0/16",
+        "203.0.113.0/24",
+        "198.51.100.0/24",
+        "fd00:96::/112",
+        "2001:db8:113::/64",
+        "2001:db8:51::/64",
+    ];
+    let addresses = [
+        "10.101.0.79/32",
+        "203.0.113.9/32",
+        "198.51.100.9/32",
+        "fd00:96::79/128",
+        "2001:db8:113::9/128",
+        "2001:db8:51::9/128",
+    ];
+    let advertised = || {
+        for prefix in ranges.into_iter().chain(addresses) {
+            site.tor().wait_route(prefix);
+        }
+    };
+    let withdrawn = || {
+        for prefix in addresses {
+            site.tor().wait_no_route(prefix);
+        }
+        for prefix in ranges {
+            site.tor().wait_route(prefix);
+        }
+    };
+    advertised();
+    site.tor().wait_no_route("2001:db8:bad::9/128");
+    assert_eq!(site.tor().wait_route("fd00:96::79/128").attributes.as_path, "65001");
+    site.apply(&slice("IPv6", &v6(NODE, "ready: false")));
+    withdrawn();
+    site.apply(&slice("IPv6", &v6(NODE, "ready: true")));
+    advertised();
+    // Its pod is deleted and still serves; others of either family do, too.
+    site.apply(&slice("IPv6", &v6(NODE, "ready: false, serving: true, terminating: true")));
+    withdrawn();
+    site.apply(&slice("IPv4", &format!("{{addresses: [10.20.0.5], nodeName: {NODE}, conditions: {{ready: true}}}}")));
+    advertised();
+    site.delete("EndpointSlice", "front-ipv4");
+    site.delete("EndpointSlice", "front-ipv6");
+    withdrawn();
+}
+
+/// `USE_POD_CIDR`: where another than Calico's IPAM gives addresses out, the node's `podCIDRs` are its blocks: advertised as a whole,
+/// nothing in them one by one, and a black hole in the kernel.
+pub(crate) fn pod_cidrs(cluster: &Cluster) {
+    let mut site = Site::prepare("kubernetes::wire::pod_cidrs", cluster);
+    let cidrs = "spec: {podCIDR: 10.30.7.0/24, podCIDRs: [10.30.7.0/24, 'fd00:30:7::/64']}}";
+    let objects = OBJECTS.replace(
+        "projectcalico.org/ASNumber: '65001'}}}",
+        &format!("projectcalico.org/ASNumber: '65001'}}}}, {cidrs}"),
+    );
+    assert_ne!(objects, OBJECTS);
+    site.apply(&objects);
+    site.apply("{apiVersion: projectcalico.org/v3, kind: IPPool, metadata: {name: hosts}, spec: {cidr: 10.30.0.0/16}}");
+    // A pod of the node's own addresses, and one that brought its address along.
+    let (own, borrowed) = ("10.30.7.5/32", "10.30.9.9/32");
+    let host = site.host().netns();
+    host.ip(&["link", "add", "cali0", "type", "veth", "peer", "name", "pod0"]);
+    host.ip(&["link", "set", "pod0", "up"]);
+    host.ip(&["link", "set", "cali0", "up"]);
+    for address in [own, borrowed] {
+        host.ip(&["route", "add", address, "dev", "cali0", "scope", "link"]);
+    }
+    let blackholes = |site: &Site| site.host().netns().run("ip", &["route", "show", "type", "blackhole"]);
+    // Nobody asked for them: the pods are advertised one by one.
+    site.run();
+    for prefix in [BLOCK, own, borrowed] {
+        site.tor().wait_route(prefix);
+    }
+    site.tor().wait_no_route("10.30.7.0/24");
+    assert!(!blackholes(&site).contains("10.30.7.0/24"), "{}", blackholes(&site));
+    site.restart_with(&[("USE_POD_CIDR", "true")]);
+    assert_eq!(site.tor().wait_route("10.30.7.0/24").attributes.as_path, "65001");
+    site.tor().wait_no_route(own);
+    for prefix in [BLOCK, borrowed] {
+        site.tor().wait_route(prefix);
+    }
+    wait_for("the kernel has the black hole", PATIENCE, || {
+        let blackholes = blackholes(&site);
+        ensure(blackholes.contains("10.30.7.0/24"), || blackholes)
+    });
+}
