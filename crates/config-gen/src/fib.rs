@@ -1,14 +1,14 @@
 //! What goes into the kernel: `calico_kernel_programming`, own blocks and service routes as black holes, gateways of
 //! peers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use heddle_bgp_core::Prefix;
 use heddle_config::{Fib, FibAction, FibRule, Network, RouteMetric, StaticRoute, Tunnel};
 use heddle_resources::IpPool;
 use heddle_resources::ip_pool::EncapsulationMode;
-use heddle_resources::value::Family;
+use heddle_resources::value::{Cidr, Family};
 
 use crate::cluster::{Cluster, FAMILIES, prefix};
 use crate::export::{all_within, pool_key};
@@ -44,6 +44,12 @@ pub(crate) fn networks(
         });
     }
     networks.into_values().collect()
+}
+
+/// Which of them are there for services alone.
+pub(crate) fn of_services(facts: &[Facts<'_>; FAMILIES.len()], services: &ServiceRoutes) -> BTreeSet<Prefix> {
+    let is_block = |cidr: &Cidr| facts.iter().flat_map(|f| &f.blocks).any(|b| b.cidr == *cidr);
+    services.routes.keys().filter(|cidr| !is_block(cidr)).filter_map(|cidr| prefix(*cidr)).collect()
 }
 
 /// The forwarding table. What the node's owner chooses (table, protocol, sysctls) is left as it is by default.

@@ -1,5 +1,8 @@
 //! The whole: a snapshot and a node's context to what the node runs.
 
+use std::collections::BTreeSet;
+
+use heddle_bgp_core::Prefix;
 use heddle_config::{Config, PeerAddress};
 use heddle_resources::Snapshot;
 use heddle_resources::bgp_configuration::BgpConfigurationSpec;
@@ -24,6 +27,8 @@ pub struct Generated {
     pub origins: Origins,
     /// Every peer of the configuration, in its order.
     pub peers: Vec<PeerIdentity>,
+    /// Networks of the configuration that are there for services alone: traffic to them goes on to pods anywhere.
+    pub services: BTreeSet<Prefix>,
 }
 
 /// How a peer is called where Calico's users look for it.
@@ -77,7 +82,7 @@ pub fn generate(snapshot: &Snapshot, context: &NodeContext) -> Generated {
 }
 
 fn fill(snapshot: &Snapshot, context: &NodeContext, generated: &mut Generated) -> Result<Config, Waiting> {
-    let Generated { warnings, origins, peers, .. } = generated;
+    let Generated { warnings, origins, peers, services: of_services, .. } = generated;
     let fallback = BgpConfigurationSpec::default();
     let cluster = Cluster::around(&context.node, snapshot, &fallback);
     let cluster = cluster.ok_or_else(|| Waiting::Node(context.node.clone()))?;
@@ -91,6 +96,7 @@ fn fill(snapshot: &Snapshot, context: &NodeContext, generated: &mut Generated) -
     *peers = made.identities;
     config.policies = policies.into_policies(origins);
     config.networks = fib::networks(&cluster, &facts, &services, origins);
+    *of_services = fib::of_services(&facts, &services);
     config.fib = Some(fib::fib(&cluster, &facts, &services, made.static_routes, origins));
     Ok(config)
 }

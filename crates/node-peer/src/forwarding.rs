@@ -33,8 +33,19 @@ pub(crate) struct ForwardingTable {
     link: Arc<Link>,
     /// Its sender ends with the thread.
     life: watch::Receiver<()>,
-    /// Families of which the kernel had routes of ours at the start.
-    found: Vec<Family>,
+    /// Families of which the kernel has not lost routes of ours before the start.
+    preserved: Vec<Family>,
+    /// Whether the kernel had routes of ours at the start, of whatever family.
+    found: Found,
+}
+
+/// What the kernel had of ours at the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// Routes, or at least black holes: it forwards as it did.
+    Routes,
+    /// Nothing: this machine has just started, or somebody emptied the table.
+    Nothing,
 }
 
 /// What the thread shares with whoever starts and changes it.
@@ -43,6 +54,8 @@ struct Link {
     state: Mutex<State>,
     /// Told when there is another workload interface.
     interfaces: Notify,
+    /// Whether the initial tables of the peers are in the kernel.
+    written: watch::Sender<bool>,
 }
 
 #[derive(Debug)]
@@ -84,6 +97,7 @@ impl ForwardingTable {
                 ready: Some(ready),
             }),
             interfaces: Notify::new(),
+            written: watch::Sender::new(false),
         });
         let began = Instant::now();
         let clock = move || Timestamp::ZERO + began.elapsed();
@@ -93,18 +107,23 @@ impl ForwardingTable {
         let sink = move |outputs: &mut Vec<Output>| {
             // Dropped with the thread.
             let _ = &alive;
+            let written = outputs.contains(&Output::Written);
             if of_sink.lock().tell(outputs) == Interfaces::More {
                 of_sink.interfaces.notify_one();
+            }
+            if written {
+                of_sink.written.send_replace(true);
             }
         };
         let runner = Runner::start(settings, clock, Some(source), sink)?;
         // An error: the thread has ended, which the speaker will show.
         let _ = read.await;
-        let mut table = Self { runner, link, life, found: Vec::new() };
+        let mut table = Self { runner, link, life, preserved: Vec::new(), found: Found::Nothing };
         let blackholes = mapping::blackholes(config);
         // Before anything is written: a blackhole of now is no route that was preserved.
         let found = table.look(|fib| fib.families_in_kernel()).await.unwrap_or_default();
-        table.found = mapping::preserved(&found, &blackholes);
+        table.preserved = mapping::preserved(&found, &blackholes);
+        table.found = if found.is_empty() { Found::Nothing } else { Found::Routes };
         table.runner.set_blackholes(blackholes);
         Ok(table)
     }
@@ -120,7 +139,7 @@ impl ForwardingTable {
         Forwarding {
             wake: Wake::new(move || waker.wake()).or_here(move || here.work_here()),
             local_routes,
-            preserved: self.found.clone(),
+            preserved: self.preserved.clone(),
             selection: if passes_on { Selection::Deferred } else { Selection::AtOnce },
         }
     }
@@ -152,6 +171,17 @@ impl ForwardingTable {
     pub(crate) async fn ended(&self) {
         let mut life = self.life.clone();
         while life.changed().await.is_ok() {}
+    }
+
+    /// What the kernel had of ours at the start.
+    pub(crate) const fn found(&self) -> Found {
+        self.found
+    }
+
+    /// Completes when the initial tables of the peers are in the kernel. Cancel-safe.
+    pub(crate) async fn written(&self) {
+        // The sender is ours.
+        let _ = self.link.written.subscribe().wait_for(|written| *written).await;
     }
 
     /// Completes when there is a workload interface that there was not before.

@@ -16,6 +16,7 @@ mod context;
 mod drain;
 mod fib_report;
 mod forwarding;
+mod held_services;
 mod identity;
 mod mapping;
 mod node_status;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use heddle_admin::{Access, AdminServer, BindError};
+use heddle_bgp_core::Prefix;
 use heddle_config::Config;
 use heddle_config_gen::{Generated, NodeContext, generate};
 use heddle_datastore::{
@@ -27,6 +28,7 @@ use crate::bird_ctl::BirdCtl;
 use crate::context::endpoints;
 use crate::drain::Drained;
 use crate::forwarding::ForwardingTable;
+use crate::held_services::{self, HeldServices};
 use crate::identity::{Around, Identity, Settled, Steward, farewell};
 use crate::node_status::{StatusPlace, StatusWriter};
 use crate::place::DatastorePlace;
@@ -157,6 +159,7 @@ pub(crate) async fn serve(
             }
             Some(request) = asked.recv() => node.drain(request).await,
             step = node.next_step() => node.step(step).await?,
+            () = node.forwarding_written() => node.release_services(Release::Written).await?,
             () = node.forwarding_ended() => {
                 // Sessions that nobody forwards for are worse than none: peers keep their routes until the restart.
                 failed = Some(RunError::ForwardingEnded);
@@ -206,6 +209,7 @@ struct Node<'a> {
     said: BTreeSet<String>,
     drained: Drained,
     withdraw_at: Option<Instant>,
+    held_services: HeldServices,
     /// When what could not be applied is tried again.
     retry_at: Option<Instant>,
     phase: Phase,
@@ -218,6 +222,17 @@ enum Step {
     Withdraw,
     /// What could not be applied is tried again.
     Retry,
+    /// Addresses of services are held back no longer.
+    Release,
+}
+
+/// Why addresses of services are held back no longer.
+#[derive(Clone, Copy)]
+enum Release {
+    /// The forwarding table is written.
+    Written,
+    /// Their time is over.
+    Late,
 }
 
 enum Phase {
@@ -258,6 +273,7 @@ impl<'a> Node<'a> {
             said: BTreeSet::new(),
             drained: Drained::No,
             withdraw_at: None,
+            held_services: HeldServices::No,
             retry_at: None,
             phase,
         })
@@ -305,21 +321,24 @@ impl<'a> Node<'a> {
         self.say(&generated);
         let Some(config) = generated.config else { return Ok(()) };
         self.wanted = Some((snapshot, self.context.clone()));
-        self.bring(config).await
+        self.bring(config, &generated.services).await
     }
 
     /// Brings what runs to what was wanted last.
     async fn bring_again(&mut self) -> Result<(), RunError> {
         let Some((snapshot, context)) = &self.wanted else { return Ok(()) };
-        let Some(config) = generate(snapshot, context).config else { return Ok(()) };
-        self.bring(config).await
+        let generated = generate(snapshot, context);
+        let Some(config) = generated.config else { return Ok(()) };
+        self.bring(config, &generated.services).await
     }
 
     /// Brings what runs to what is wanted.
-    async fn bring(&mut self, config: Config) -> Result<(), RunError> {
-        let config = self.finish(config);
+    async fn bring(&mut self, config: Config, services: &BTreeSet<Prefix>) -> Result<(), RunError> {
+        let mut config = self.finish(config);
         match std::mem::replace(&mut self.phase, Phase::Changing) {
             Phase::Running { speaker, table, sysctls } => {
+                let held = self.held_services.apply(&mut config, services);
+                let _ = self.state.held_services(held_services::problem(held));
                 let applied = self.change(&speaker, &table, config).await;
                 self.retry_at = if applied { None } else { Some(Instant::now() + RETRY) };
                 self.phase = Phase::Running { speaker, table, sysctls };
@@ -327,7 +346,7 @@ impl<'a> Node<'a> {
             Phase::Waiting { stop, server } => {
                 let _ = stop.send(());
                 let _ = server.await;
-                self.phase = self.start(config).await?;
+                self.phase = self.start(config, services).await?;
             }
             Phase::Changing => {}
         }
@@ -351,9 +370,14 @@ impl<'a> Node<'a> {
         config
     }
 
-    async fn start(&self, config: Config) -> Result<Phase, RunError> {
+    async fn start(&mut self, mut config: Config, services: &BTreeSet<Prefix>) -> Result<Phase, RunError> {
         (self.set_level)(&config.log.level);
         let table = Arc::new(ForwardingTable::start(&config).await?);
+        self.held_services = HeldServices::after(table.found(), Instant::now());
+        let held = self.held_services.apply(&mut config, services);
+        if self.state.held_services(held_services::problem(held)) == News::Yes {
+            info!(prefixes = held, "addresses of services wait until the forwarding table is written");
+        }
         let forwarding = table.forwarding(&config).await;
         let told = forwarding.local_routes.clone();
         let options = StartOptions {
@@ -436,7 +460,23 @@ impl<'a> Node<'a> {
                 self.retry_at = None;
                 self.bring_again().await
             }
+            Step::Release => self.release_services(Release::Late).await,
         }
+    }
+
+    async fn release_services(&mut self, release: Release) -> Result<(), RunError> {
+        self.held_services = HeldServices::No;
+        if self.state.held_services(None) == News::Yes {
+            match release {
+                Release::Written => info!("the forwarding table is written: addresses of services are advertised"),
+                Release::Late => warn!(
+                    seconds = HeldServices::AT_MOST.as_secs(),
+                    "the forwarding table is not written in time: addresses of services are advertised all the same; \
+                     heddle show fib --diff says what is missing"
+                ),
+            }
+        }
+        self.bring_again().await
     }
 
     async fn set_drained(&mut self, drained: Drained) {
@@ -454,12 +494,23 @@ impl<'a> Node<'a> {
     async fn next_step(&self) -> Step {
         let withdraw = self.withdraw_at.map(|at| (at, Step::Withdraw));
         let retry = self.retry_at.map(|at| (at, Step::Retry));
-        match [withdraw, retry].into_iter().flatten().min_by_key(|(at, _)| *at) {
+        let release = self.held_services.deadline().map(|at| (at, Step::Release));
+        match [withdraw, retry, release].into_iter().flatten().min_by_key(|(at, _)| *at) {
             Some((at, step)) => {
                 tokio::time::sleep_until(at).await;
                 step
             }
             None => std::future::pending().await,
+        }
+    }
+
+    /// Completes when addresses of services need be held back no longer.
+    async fn forwarding_written(&self) {
+        match (&self.phase, self.held_services) {
+            (Phase::Running { table, .. }, HeldServices::Until(_)) => table.written().await,
+            (Phase::Running { .. }, HeldServices::No) | (Phase::Waiting { .. } | Phase::Changing, _) => {
+                std::future::pending().await
+            }
         }
     }
 

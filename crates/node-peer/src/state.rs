@@ -89,6 +89,8 @@ struct Inner {
     drained: Drained,
     forwarding: Option<Arc<ForwardingTable>>,
     problem: Option<String>,
+    /// Addresses of services that are not advertised yet.
+    held_services: Option<String>,
     /// Why the node's status is not written, by the object that asks for it.
     status_problems: BTreeMap<Arc<str>, String>,
 }
@@ -192,6 +194,12 @@ impl NodeState {
         News::Yes
     }
 
+    /// What is held back of services; none: nothing.
+    pub(crate) fn held_services(&self, held: Option<String>) -> News {
+        let before = std::mem::replace(&mut self.lock().held_services, held.clone());
+        if before == held { News::No } else { News::Yes }
+    }
+
     /// Why the node's status is not written where this object asks for it; none: it is, or is not asked for any more.
     pub(crate) fn status_problem(&self, name: &Arc<str>, problem: Option<String>) -> News {
         let mut inner = self.lock();
@@ -262,6 +270,7 @@ impl NodeState {
             warnings: inner
                 .problem
                 .iter()
+                .chain(&inner.held_services)
                 .chain(inner.status_problems.values())
                 .chain(&problems)
                 .chain(&inner.warnings)

@@ -51,12 +51,13 @@ const SHARED: [(&str, &[Need], Shared); 10] = [
 const NODES: &[Need] = &[Need::Kubernetes, Need::Namespaces, Need::Bird];
 
 /// Cases with a real node, one after the other in a cluster of theirs.
-const WIRE: [(&str, Shared); 12] = [
+const WIRE: [(&str, Shared); 13] = [
     ("kubernetes::wire::secrets", wire::secrets),
     ("kubernetes::wire::services", wire::services),
     ("kubernetes::wire::outer_addresses", wire::outer_addresses),
     ("kubernetes::wire::services_of_both_families", wire::services_of_both_families),
     ("kubernetes::wire::pod_cidrs", wire::pod_cidrs),
+    ("kubernetes::wire::services_wait_for_routes", wire::services_wait_for_routes),
     ("kubernetes::identity::adopted", identity::adopted),
     ("kubernetes::identity::detected", identity::detected),
     ("kubernetes::identity::taken", identity::taken),

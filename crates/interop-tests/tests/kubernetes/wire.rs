@@ -3,7 +3,7 @@
 use heddle_interop_tests::kubernetes::Cluster;
 use heddle_interop_tests::peers::Daemon as _;
 use heddle_interop_tests::wait::{PATIENCE, ensure, wait_for};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::site::{ADDRESS, BLOCK, NODE, OBJECTS, Site, count};
 use crate::stores::Store;
@@ -357,4 +357,66 @@ pub(crate) fn pod_cidrs(cluster: &Cluster) {
         let blackholes = blackholes(&site);
         ensure(blackholes.contains("10.30.7.0/24"), || blackholes)
     });
+}
+
+/// After the start of a machine the node's own block is on the wire at once, and addresses of services when the kernel has the routes to
+/// the pods of all nodes, or the time of those that tell nothing is over. A restart over a kernel that has them holds nothing back.
+pub(crate) fn services_wait_for_routes(cluster: &Cluster) {
+    let mut site = Site::prepare("kubernetes::wire::services_wait_for_routes", cluster);
+    let (service, range, waits) =
+        ("10.101.0.81/32", "10.101.0.0/16", "wait until the peers' first routes are in the kernel");
+    let held = |report: &Value| report["warnings"].to_string().contains(waits);
+    site.apply(OBJECTS);
+    site.apply("{apiVersion: v1, kind: Namespace, metadata: {name: early}}");
+    site.apply(
+        "{apiVersion: v1, kind: Service, metadata: {name: front, namespace: early}, spec: {
+          type: NodePort, externalTrafficPolicy: Local, clusterIP: 10.101.0.81, clusterIPs: [10.101.0.81],
+          ports: [{port: 80}]}}",
+    );
+    site.apply(&format!(
+        "{{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, addressType: IPv4, metadata: {{name: front-1, namespace: early,
+          labels: {{kubernetes.io/service-name: front}}}}, ports: [{{port: 80}}],
+          endpoints: [{{addresses: [10.20.0.5], nodeName: {NODE}, conditions: {{ready: true}}}}]}}"
+    ));
+    site.apply(
+        "{apiVersion: projectcalico.org/v3, kind: BGPConfiguration, metadata: {name: default}, spec: {
+          nodeToNodeMeshEnabled: false, serviceClusterIPs: [{cidr: 10.101.0.0/16}]}}",
+    );
+    // Nobody is there: its table never comes.
+    site.apply(
+        "{apiVersion: projectcalico.org/v3, kind: BGPPeer, metadata: {name: dead}, spec: {peerIP: 10.0.0.77, asNumber: 65077}}",
+    );
+    site.run();
+    site.tor().wait_route(BLOCK);
+    assert_eq!([service, range].map(|prefix| paths(&site, prefix)), [0, 0], "{}", site.log());
+    site.await_report("says what waits", held);
+    for prefix in [service, range] {
+        site.tor().wait_route(prefix);
+    }
+    site.await_report("has nothing that waits", |report| !held(report));
+    assert!(
+        site.log().contains("the forwarding table is written: addresses of services are advertised"),
+        "{}",
+        site.log()
+    );
+    // The dead peer's table does not come this time either.
+    let before = site.tor().wait_established(ADDRESS).incarnation;
+    site.restart();
+    wait_for("the session is another one", PATIENCE, || {
+        let missing = [service, range].map(|prefix| paths(&site, prefix)).contains(&0);
+        assert!(!missing, "addresses of services were gone during a restart: {}", site.log());
+        let session = site.tor().session(ADDRESS)?;
+        ensure(session.established && session.incarnation != before, || format!("{session:?}"))
+    });
+    for prefix in [BLOCK, service, range] {
+        site.tor().wait_route(prefix);
+    }
+    site.await_report("has nothing that waits", |report| !held(report) && report["waiting_for"] == json!(null));
+    let log = site.log();
+    assert_eq!(log.matches("addresses of services wait until").count(), 1, "of two starts: {log}");
+}
+
+/// How many paths the peer has.
+fn paths(site: &Site, prefix: &str) -> usize {
+    site.tor().paths(prefix).unwrap_or_else(|error| panic!("{error}")).len()
 }
