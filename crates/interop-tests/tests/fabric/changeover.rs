@@ -13,15 +13,18 @@ use heddle_lab::topology::{CalicoRelease, NodeProgram, Topology};
 use heddle_netlink::Protocol;
 use ipnetwork::IpNetwork;
 
-use crate::Case;
 use crate::mesh::borrowed;
+use crate::preferences::Mixture;
 use crate::table::{Extra, difference};
 use crate::traffic::Traffic;
 use crate::world::World;
+use crate::{Case, moves};
 
 pub(crate) const CASES: &[Case] = &[
     Case { name: "changeover::there_and_back", needs: &[Need::Bird], run: there_and_back },
     Case { name: "changeover::beside_older_calico", needs: &[Need::Bird], run: beside_older_calico },
+    Case { name: "changeover::one_address_on_two_nodes", needs: &[Need::Bird], run: moves::one_address_on_two_nodes },
+    Case { name: "changeover::one_address_beside_older", needs: &[Need::Bird], run: moves::one_address_beside_older },
 ];
 
 /// BIRD's number, by which its routes are told from those of others.
@@ -78,6 +81,8 @@ fn node_by_node(name: &'static str, change: &Change) {
     world.await_tables_of(ours, &[]);
     birds.iter().for_each(|node| await_bird(&world, node, &[]));
     world.await_pings();
+    let mut mixture = Mixture::new(&world);
+    mixture.await_blocks();
     let (_, from_bird) = world.add_pod("node1", Borrow::From("node2"));
     let (pod, from_ours) = world.add_pod("node3", Borrow::From("node4"));
     let stays = borrowed(from_bird, "node1").to_vec();
@@ -98,6 +103,8 @@ fn node_by_node(name: &'static str, change: &Change) {
         for bird in birds.iter().filter(|bird| !changed.contains_key(bird.as_str())) {
             await_bird(&world, bird, &extras);
         }
+        mixture.now_runs(node, NodeProgram::Heddle);
+        mixture.await_blocks();
     }
     for node in birds {
         let mut process = changed.remove(node.as_str()).expect("it was started");
@@ -111,6 +118,8 @@ fn node_by_node(name: &'static str, change: &Change) {
         world.await_sessions(std::slice::from_ref(node));
         await_bird(&world, node, &extras);
         world.await_tables_of(ours, &extras);
+        mixture.now_runs(node, NodeProgram::Bird(change.release));
+        mixture.await_blocks();
     }
     // Before anything is looked at that might go wrong later: nothing was lost until now.
     world.await_sessions(&all);
