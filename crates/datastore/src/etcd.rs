@@ -14,7 +14,9 @@ mod position;
 mod rpc;
 mod source;
 mod watch;
+mod writer;
 
 pub use error::EtcdError;
 pub use options::{Endpoint, EtcdFiles, EtcdOptions, EtcdTls, EtcdUser};
 pub use source::EtcdSource;
+pub use writer::EtcdWriter;

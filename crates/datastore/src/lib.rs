@@ -21,6 +21,7 @@ mod files;
 mod journal;
 mod kinds;
 mod kubernetes;
+mod node_writer;
 mod problem;
 mod status;
 mod status_dir;
@@ -32,7 +33,7 @@ pub use counters::{Counters, Lag};
 pub use datastore::{Datastore, Feed, Source};
 pub use endpoint_statuses::{EndpointFault, EndpointStatusReport, EndpointStatuses};
 pub use error::SourceError;
-pub use etcd::{Endpoint, EtcdError, EtcdFiles, EtcdOptions, EtcdSource, EtcdTls, EtcdUser};
+pub use etcd::{Endpoint, EtcdError, EtcdFiles, EtcdOptions, EtcdSource, EtcdTls, EtcdUser, EtcdWriter};
 pub use event::{Guard, Held, Revision, SourceEvent, WaitingFor};
 pub use files::{FileOptions, FileSource, FolderContent};
 pub use kinds::Kinds;
@@ -40,6 +41,7 @@ pub use kubernetes::{
     CalicoApi, EventType, KubernetesError, KubernetesFiles, KubernetesOptions, KubernetesSource, KubernetesWriter,
     NodeEvent, PodUse, Reachable, ServiceUse, UnknownCalicoApi, kubernetes_client, kubernetes_config,
 };
+pub use node_writer::{IfAbsent, NodeField, NodeWriter, WriteError};
 pub use problem::{InForce, Problem};
 pub use status::{State, Status};
 pub use status_dir::{StatusDir, StatusDirError};

@@ -224,11 +224,20 @@ impl EtcdClient {
     /// # Errors
     /// What came instead of an answer.
     pub fn get(&self, key: &str) -> Result<Option<Vec<u8>>, String> {
+        Ok(self.entry(key)?.map(|(value, _)| value))
+    }
+
+    /// The value of a key and the revision at which it was written, if there is one.
+    ///
+    /// # Errors
+    /// What came instead of an answer.
+    pub fn entry(&self, key: &str) -> Result<Option<(Vec<u8>, String)>, String> {
         let answer = self.call("kv/range", &json!({"key": BASE64.encode(key)}))?;
         let Some(value) = answer.pointer("/kvs/0") else { return Ok(None) };
+        let text = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default();
         // An empty value is left out.
-        let text = value.get("value").and_then(Value::as_str).unwrap_or_default();
-        BASE64.decode(text).map(Some).map_err(|error| error.to_string())
+        let octets = BASE64.decode(text("value")).map_err(|error| error.to_string())?;
+        Ok(Some((octets, text("mod_revision").to_owned())))
     }
 
     /// The present revision.
@@ -285,8 +294,27 @@ impl EtcdClient {
     /// # Errors
     /// What came instead of an answer.
     pub fn grant(&self, role: &str, prefix: &str) -> Result<(), String> {
-        let (key, end) = (BASE64.encode(prefix), BASE64.encode(end(prefix)));
-        let permission = json!({"permType": "READWRITE", "key": key, "range_end": end});
+        self.permit(role, "READWRITE", prefix, &end(prefix))
+    }
+
+    /// From now on it may read them, and not write them if it might before.
+    ///
+    /// # Errors
+    /// What came instead of an answer.
+    pub fn grant_reading(&self, role: &str, prefix: &str) -> Result<(), String> {
+        self.permit(role, "READ", prefix, &end(prefix))
+    }
+
+    /// From now on it may read and write one key.
+    ///
+    /// # Errors
+    /// What came instead of an answer.
+    pub fn grant_key(&self, role: &str, key: &str) -> Result<(), String> {
+        self.permit(role, "READWRITE", key, &[])
+    }
+
+    fn permit(&self, role: &str, what: &str, key: &str, end: &[u8]) -> Result<(), String> {
+        let permission = json!({"permType": what, "key": BASE64.encode(key), "range_end": BASE64.encode(end)});
         self.call("auth/role/grant", &json!({"name": role, "perm": permission})).map(|_| ())
     }
 

@@ -64,6 +64,7 @@ pub struct Cluster {
     authority: Authority,
     admin: Client,
     defined: Mutex<Vec<String>>,
+    calico: CalicoApi,
     directory: TempDir,
 }
 
@@ -94,6 +95,7 @@ impl Cluster {
             authority,
             admin,
             defined: Mutex::default(),
+            calico: options.calico.first().copied().unwrap_or(CalicoApi::Crd),
             directory,
         };
         cluster.start_again();
@@ -170,6 +172,12 @@ impl Cluster {
     #[must_use]
     pub fn client(&self, token: &str) -> Client {
         Client::new(&self.url(), token, &self.authority)
+    }
+
+    /// Where Calico's objects are kept: in the first API that it was started with.
+    #[must_use]
+    pub fn calico(&self) -> CalicoApi {
+        self.calico
     }
 
     /// etcd behind the API server.

@@ -14,6 +14,6 @@ mod wishes;
 
 pub(crate) use listing::{Listing, read};
 pub(crate) use memory::Memory;
-pub(crate) use plan::{Plan, interfaces, plan};
+pub(crate) use plan::{Plan, Retreat, interfaces, plan};
 pub use wishes::AddressArgs;
 pub(crate) use wishes::{WishError, Wishes};

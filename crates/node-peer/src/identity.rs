@@ -1,4 +1,4 @@
-//! Who looks after the Node in Kubernetes: its annotations, its condition, and events about it. All of that Calico's node
+//! Who looks after the Node: its addresses, and in a cluster its condition and events about it. All of that Calico's node
 //! does, unless its backend is `none`.
 //!
 //! What is there is adopted: only what is other than wanted is written, and sessions begin when the Node is as it should
@@ -15,18 +15,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use heddle_admin::types::AddressReport;
-use heddle_datastore::{Event, EventType, KubernetesError, KubernetesWriter, NodeEvent, Reachable, Watch};
+use heddle_datastore::{
+    Event, EventType, IfAbsent, KubernetesError, KubernetesWriter, NodeEvent, NodeField, NodeWriter, Reachable, Watch,
+};
+use heddle_resources::Metadata;
 use heddle_resources::{Kind, Node, Snapshot};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{info, warn};
 
-use crate::address::{Listing, Memory, Plan, Wishes, interfaces, plan, read};
+use crate::address::{Listing, Memory, Plan, Retreat, Wishes, interfaces, plan, read};
 use crate::state::Runs;
 
 use self::attempts::{Attempts, cut};
 use self::events::Events;
-use self::interfaces::{ANNOTATION, Interfaces};
+use self::interfaces::Interfaces;
 
 /// What was written is not written again sooner, whatever the Node says meanwhile.
 const WRITTEN: Duration = Duration::from_secs(60);
@@ -34,6 +37,8 @@ const WRITTEN: Duration = Duration::from_secs(60);
 const CONDITION: Duration = Duration::from_secs(60);
 /// A node that does not run for so long cannot be relied on, whatever its condition says.
 const IDLE: Duration = Duration::from_secs(30);
+/// An address that was written is not waited for longer, where nothing is heard of it.
+const CLAIM: Duration = Duration::from_secs(20);
 /// How long the end of the process waits until its condition is written.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -60,7 +65,7 @@ pub(crate) enum Settled {
 #[derive(Debug)]
 pub(crate) struct Steward {
     node: Arc<str>,
-    writer: Arc<KubernetesWriter>,
+    writer: Arc<NodeWriter>,
     wishes: Wishes,
     watch: Watch,
     /// Whether sessions run.
@@ -69,13 +74,19 @@ pub(crate) struct Steward {
     conflicts: watch::Receiver<BTreeSet<String>>,
     told: watch::Sender<Identity>,
     snapshot: Option<Arc<Snapshot>>,
+    /// Where it is made, a Node that was there once is not made again: whoever has deleted it means it.
+    if_absent: IfAbsent,
     /// What earlier looks at this machine have found.
     memory: Memory,
     interfaces: Interfaces,
     /// What was written last, and when.
-    written: Option<(Annotations, Instant)>,
+    written: Option<(Fields, Instant)>,
     look_at: Option<Instant>,
     attempts: Attempts,
+    /// Since when an address is written of which it is not known yet whose it is.
+    claiming: Option<Instant>,
+    /// How often in a row another node took an address at the same time.
+    retreats: Attempts,
     /// Why the Node could not be written.
     failed: Option<String>,
     condition: Condition,
@@ -86,9 +97,10 @@ pub(crate) struct Steward {
     /// Events, and why no more of them are told.
     events: Events,
     events_failed: Option<String>,
+    remarks: Vec<String>,
 }
 
-type Annotations = Vec<(&'static str, Option<String>)>;
+type Fields = Vec<(NodeField, Option<String>)>;
 
 /// Whether the condition of the Node says that packets reach its workloads.
 #[derive(Clone, Copy, Debug)]
@@ -106,13 +118,19 @@ pub(crate) struct Around {
     pub(crate) runs: watch::Receiver<Runs>,
     pub(crate) conflicts: watch::Receiver<BTreeSet<String>>,
     pub(crate) told: watch::Sender<Identity>,
+    /// What there is to say of it in any case.
+    pub(crate) remarks: Vec<String>,
 }
 
 impl Steward {
-    pub(crate) fn new(node: Arc<str>, writer: Arc<KubernetesWriter>, wishes: Wishes, around: Around) -> Self {
-        let Around { watch, runs, conflicts, told } = around;
+    pub(crate) fn new(node: Arc<str>, writer: Arc<NodeWriter>, wishes: Wishes, around: Around) -> Self {
+        let Around { watch, runs, conflicts, told, remarks } = around;
+        for remark in &remarks {
+            warn!("{remark}");
+        }
         Self {
             node,
+            if_absent: writer.if_absent(),
             writer,
             wishes,
             watch,
@@ -125,6 +143,8 @@ impl Steward {
             written: None,
             look_at: None,
             attempts: Attempts::default(),
+            claiming: None,
+            retreats: Attempts::default(),
             condition_attempts: Attempts::default(),
             failed: None,
             condition: Condition::Open,
@@ -132,6 +152,7 @@ impl Steward {
             seen: Identity::default(),
             events: Events::default(),
             events_failed: None,
+            remarks,
         }
     }
 
@@ -155,14 +176,13 @@ impl Steward {
                 () = until(look_at) => self.look().await,
                 Ok(()) = self.runs.changed() => {
                     self.runs.borrow_and_update();
-                    self.condition = Condition::Due(self.condition_attempts.soonest(Instant::now()));
+                    self.condition_is_due(self.condition_attempts.soonest(Instant::now()));
                 }
                 () = until(due) => self.bring_condition().await,
                 () = until(tell_at) => self.tell_events().await,
                 Ok(()) = self.conflicts.changed() => {
                     let conflicts = self.conflicts.borrow_and_update().clone();
-                    self.events.are("Conflict", conflicts);
-                    self.tell_events().await;
+                    self.tell_of("Conflict", conflicts).await;
                 }
             }
         }
@@ -170,15 +190,27 @@ impl Steward {
 
     /// Compares the Node with what is wanted, and writes what is other.
     async fn look(&mut self) {
-        self.look_at = self.attempts.held_until(Instant::now());
+        let now = Instant::now();
+        self.look_at = self.attempts.held_until(now).max(self.retreats.held_until(now));
         if self.look_at.is_some() {
             return;
         }
         let Some(snapshot) = self.snapshot.clone() else { return };
-        // The node waits for its Node, and says so.
-        let Some(node) = snapshot.all::<Node>().find(|node| node.metadata.name == self.node).cloned() else { return };
+        let present = snapshot.all::<Node>().find(|node| node.metadata.name == self.node).cloned();
+        let node = match (present, self.if_absent) {
+            (Some(node), _) => {
+                self.if_absent = IfAbsent::Fail;
+                node
+            }
+            (None, IfAbsent::Create) => {
+                let metadata = Metadata { name: Arc::clone(&self.node), ..Metadata::default() };
+                Arc::new(Node { metadata, ..Node::default() })
+            }
+            // The node waits for its Node, and says so.
+            (None, IfAbsent::Fail) => return,
+        };
         if let Condition::Open = self.condition {
-            self.condition = Condition::Due(Instant::now() + IDLE);
+            self.condition_is_due(now + IDLE);
         }
         let wanted = self.wishes.wanted(&node);
         let listing = match tokio::task::spawn_blocking(move || read(&wanted)).await {
@@ -188,16 +220,33 @@ impl Steward {
             Err(_) => return,
         };
         let found = self.plan(&node, &snapshot, &listing);
+        if !self.memory.has_claims() || self.claiming.is_some_and(|since| since.elapsed() >= CLAIM) {
+            self.claiming = None;
+        }
         self.look_at = found.again(&self.wishes).map(|pause| Instant::now() + pause);
         let settled = self.bring(&found).await;
-        if settled == Settled::Yes {
+        if settled == Settled::Yes && self.if_absent == IfAbsent::Fail {
             self.bring_interfaces(&listing).await;
         }
         let conflicts: BTreeSet<String> = found.conflicts.iter().map(ToString::to_string).collect();
         let problems = conflicts.iter().cloned().chain(found.problems).collect();
         self.say(settled, found.addresses, problems);
-        self.events.are("AddressConflict", conflicts);
-        self.tell_events().await;
+        self.tell_of("AddressConflict", conflicts).await;
+    }
+
+    /// The condition of the Node is to be looked at then, where it has one.
+    fn condition_is_due(&mut self, at: Instant) {
+        if self.writer.cluster().is_some() {
+            self.condition = Condition::Due(at);
+        }
+    }
+
+    /// Tells events of what is so now, where there are events.
+    async fn tell_of(&mut self, reason: &'static str, messages: BTreeSet<String>) {
+        if self.writer.cluster().is_some() {
+            self.events.are(reason, messages);
+            self.tell_events().await;
+        }
     }
 
     fn plan(&mut self, node: &Node, snapshot: &Snapshot, listing: &Listing) -> Plan {
@@ -213,7 +262,7 @@ impl Steward {
         if due > now {
             return self.look_again_at(due);
         }
-        let (again, failed) = match self.compare_interfaces(&wanted).await {
+        let (again, failed) = match self.writer.compare_and_write(NodeField::Interfaces, &wanted).await {
             Ok(()) => (self.interfaces.are(wanted, now), None),
             Err(error) => (
                 self.interfaces.failed(Instant::now(), error.retry_after()),
@@ -227,41 +276,57 @@ impl Steward {
         self.interfaces.failed = failed;
     }
 
-    async fn compare_interfaces(&self, wanted: &str) -> Result<(), KubernetesError> {
-        if self.writer.annotation(ANNOTATION).await?.as_deref() == Some(wanted) {
-            return Ok(());
-        }
-        self.writer.annotate(&[(ANNOTATION, Some(wanted.to_owned()))]).await
-    }
-
     /// Writes what is other than wanted. Settled is what needs no writing, or cannot be written, now or for long.
     async fn bring(&mut self, found: &Plan) -> Settled {
-        if found.annotations.is_empty() {
+        if found.fields.is_empty() {
             self.failed = None;
             self.attempts.succeeded();
-            return Settled::Yes;
+            if found.conflicts.is_empty() {
+                self.retreats.succeeded();
+            }
+            return match self.if_absent {
+                IfAbsent::Fail => Settled::Yes,
+                // There is no Node, and nothing that one should be made for: what it will say is not known.
+                IfAbsent::Create => Settled::NotYet,
+            };
         }
         let now = Instant::now();
         match &self.written {
-            Some((written, at)) if *written == found.annotations && at.elapsed() < WRITTEN => {
+            Some((written, at)) if *written == found.fields && at.elapsed() < WRITTEN => {
                 // It is on its way back, or somebody writes against us.
                 self.look_again_at(*at + WRITTEN);
                 return Settled::NotYet;
             }
             Some(_) | None => {}
         }
-        match self.writer.annotate(&found.annotations).await {
+        for (family, address) in &found.claims {
+            self.memory.claims(*family, *address);
+            self.claiming = Some(now);
+        }
+        // Who runs the sessions knows it before the Node can come back with the address.
+        self.publish();
+        match self.writer.write(&found.fields, self.if_absent).await {
             Ok(()) => {
-                for (name, value) in &found.annotations {
-                    match value {
-                        Some(value) => info!(annotation = name, value = %value, "written into the Node"),
-                        None => {
-                            info!(annotation = name, "taken out of the Node: it is no address of this machine any more")
+                for (field, value) in &found.fields {
+                    match (value, found.retreat) {
+                        (Some(value), _) => info!(%field, %value, "written into the Node"),
+                        (None, Retreat::No) => {
+                            info!(%field, "taken out of the Node: it is no address of this machine any more")
+                        }
+                        (None, Retreat::Yes) => {
+                            info!(%field, "taken out of the Node: another node took the address at the same time")
                         }
                     }
                 }
-                self.written = Some((found.annotations.clone(), now));
-                self.look_again_at(now + WRITTEN);
+                self.written = Some((found.fields.clone(), now));
+                match found.retreat {
+                    // If both have given it up, the one that comes first gets it.
+                    Retreat::Yes => {
+                        let again = self.retreats.failed(Instant::now(), None);
+                        self.look_again_at(again);
+                    }
+                    Retreat::No => self.look_again_at(now + WRITTEN),
+                }
                 self.failed = None;
                 self.attempts.succeeded();
                 Settled::NotYet
@@ -276,11 +341,7 @@ impl Steward {
                 }
                 self.failed = Some(text);
                 // A permission that is missing is not waited for.
-                if matches!(error, KubernetesError::Forbidden { .. }) {
-                    Settled::Yes
-                } else {
-                    self.attempts.settled(now)
-                }
+                if error.is_denial() { Settled::Yes } else { self.attempts.settled(now) }
             }
         }
     }
@@ -324,7 +385,10 @@ impl Steward {
     fn publish(&self) {
         let mut identity = self.seen.clone();
         let failed = [&self.failed, &self.interfaces.failed, &self.condition_failed, &self.events_failed];
-        identity.problems.extend(failed.into_iter().flatten().cloned());
+        if self.claiming.is_some() {
+            identity.settled = Settled::NotYet;
+        }
+        identity.problems.extend(failed.into_iter().flatten().chain(&self.remarks).cloned());
         self.told.send_if_modified(|told| {
             let is_other = *told != identity;
             *told = identity;
@@ -338,7 +402,8 @@ impl Steward {
             Runs::Yes => Reachable::Yes,
             Runs::NotYet => Reachable::NotYet,
         };
-        match self.writer.set_network(reachable).await {
+        let Some(cluster) = self.writer.cluster() else { return };
+        match cluster.set_network(reachable).await {
             Ok(()) => {
                 self.condition = Condition::Due(Instant::now() + CONDITION / 2 + cut(CONDITION));
                 self.condition_attempts.succeeded();
@@ -363,8 +428,9 @@ impl Steward {
     /// Tells what was not told yet, as far as it may be now. Without the right to it all else goes on.
     async fn tell_events(&mut self) {
         while let Some((reason, message)) = self.events.next(Instant::now()) {
+            let Some(cluster) = self.writer.cluster() else { return };
             let event = NodeEvent { kind: EventType::Warning, reason, message: message.clone() };
-            let failed = match self.writer.tell(&event).await {
+            let failed = match cluster.tell(&event).await {
                 Ok(()) => {
                     self.events.were_told((reason, message), Instant::now());
                     None

@@ -1,4 +1,4 @@
-//! `CalicoNodeStatus`: who asks for a node's status gets it as Calico writes it: in the object, where that is in a cluster, and in
+//! `CalicoNodeStatus`: who asks for a node's status gets it as Calico writes it: in the object, where that is in a cluster or in etcd, and in
 //! the status directory, where there is one.
 //!
 //! What it says is read from the node's own API, so that it is what `heddle show` says. A class is told whole or not at
@@ -17,7 +17,7 @@ use heddle_admin::types::{
     FibQuery, FibRoute, NodeReport, PathStatus, PeerSummary, RouteQuery, RouteView, Summary, WallTime,
 };
 use heddle_admin::{Client, ClientError};
-use heddle_datastore::{KubernetesError, KubernetesWriter, StatusDir, Watch};
+use heddle_datastore::{NodeWriter, StatusDir, Watch, WriteError};
 use heddle_resources::Snapshot;
 use heddle_resources::calico_node_status::{CalicoNodeStatus, NodeStatusClass};
 use ipnetwork::IpNetwork;
@@ -45,13 +45,13 @@ pub(crate) struct StatusWriter {
 /// Where statuses go to.
 pub(crate) struct StatusPlace {
     dir: Option<Arc<StatusDir>>,
-    cluster: Option<Arc<KubernetesWriter>>,
+    objects: Option<Arc<NodeWriter>>,
 }
 
 impl StatusPlace {
     /// None where there is none.
-    pub(crate) fn of(dir: Option<StatusDir>, cluster: Option<Arc<KubernetesWriter>>) -> Option<Self> {
-        (dir.is_some() || cluster.is_some()).then(|| Self { dir: dir.map(Arc::new), cluster })
+    pub(crate) fn of(dir: Option<StatusDir>, objects: Option<Arc<NodeWriter>>) -> Option<Self> {
+        (dir.is_some() || objects.is_some()).then(|| Self { dir: dir.map(Arc::new), objects })
     }
 }
 
@@ -135,8 +135,8 @@ impl StatusWriter {
             }
             let document = document(&due.wish, &status);
             let mut done = true;
-            if let Some(cluster) = &self.place.cluster {
-                done = into_cluster(cluster, &self.state, name, &document, due).await;
+            if let Some(objects) = &self.place.objects {
+                done = into_object(objects, &self.state, name, &document, due).await;
             }
             if let Some(dir) = self.place.dir.clone() {
                 let name = Arc::clone(name);
@@ -155,14 +155,14 @@ impl StatusWriter {
 }
 
 /// Writes a status into its object; false if it was not done.
-async fn into_cluster(
-    cluster: &KubernetesWriter,
+async fn into_object(
+    objects: &NodeWriter,
     state: &NodeState,
     name: &Arc<str>,
     document: &Value,
     due: &mut Due,
 ) -> bool {
-    let written = cluster.write_status(name, document.get("status").unwrap_or(&Value::Null)).await;
+    let written = objects.write_status(name, document.get("status").unwrap_or(&Value::Null)).await;
     if written.is_err() {
         // Not with every period of a second: what is missing is not there so soon.
         due.at = due.at.max(Instant::now() + LATER);
@@ -175,10 +175,11 @@ async fn into_cluster(
 }
 
 /// What there is to say of an attempt.
-fn problem(written: &Result<(), KubernetesError>) -> Option<String> {
+fn problem(written: &Result<(), WriteError>) -> Option<String> {
     match written {
+        Ok(()) => None,
         // It was deleted, and the watch will say so; or it is being migrated from one of Calico's APIs to the other.
-        Ok(()) | Err(KubernetesError::Absent { .. }) => None,
+        Err(error) if error.is_absence() => None,
         Err(error) => Some(format!("the node's status is not written: {error}")),
     }
 }

@@ -9,7 +9,7 @@ use heddle_bgp_core::Prefix;
 use heddle_config::Config;
 use heddle_config_gen::{Generated, NodeContext, generate};
 use heddle_datastore::{
-    Datastore, EndpointStatusReport, EndpointStatuses, EtcdError, FileSource, KubernetesError, StatusDir,
+    Datastore, EndpointStatusReport, EndpointStatuses, EtcdError, FileSource, KubernetesError, NodeWriter, StatusDir,
     StatusDirError,
 };
 use heddle_resources::Snapshot;
@@ -102,11 +102,15 @@ pub(crate) async fn serve(
         DatastorePlace::Kubernetes => {
             let wishes = addresses.wishes()?;
             let source = context.kubernetes.source(&args.node, context).await?;
-            let writer = Arc::new(source.writer());
+            let writer = Arc::new(NodeWriter::Kubernetes(source.writer()));
             (Datastore::start(source), Some((writer, wishes)))
         }
-        // Calico's node, or whoever runs the rack, writes the addresses.
-        DatastorePlace::Etcd => (Datastore::start(context.etcd.source(&args.node)?), None),
+        DatastorePlace::Etcd => {
+            let wishes = addresses.wishes()?;
+            let source = context.etcd.source(&args.node)?;
+            let writer = Arc::new(NodeWriter::Etcd(Box::new(source.writer())));
+            (Datastore::start(source), Some((writer, wishes)))
+        }
     };
     let mut watch = datastore.subscribe();
     let followed_endpoints = EndpointStatuses::follow(context.endpoint_folder());
@@ -127,12 +131,14 @@ pub(crate) async fn serve(
         .as_deref()
         .map(|folder| tokio::spawn(BirdCtl::new(folder, access, &args.socket, Arc::clone(&state)).run()));
     let steward = writer.clone().zip(wishes).map(|(writer, wishes)| {
-        let around = Around { watch: state.watch(), runs: state.runs(), conflicts: state.conflicts(), told };
+        let (watch, runs, conflicts) = (state.watch(), state.runs(), state.conflicts());
+        let remarks = remarks(&writer, &context.context(&args.node)).into_iter().collect();
+        let around = Around { watch, runs, conflicts, told, remarks };
         tokio::spawn(Steward::new(name, writer, wishes, around).run())
     });
     let mut node = Node::new(args, context.context(&args.node), Arc::clone(&state), confined, set_level)?;
-    if steward.is_none() {
-        node.settled = Settled::Yes;
+    if steward.is_some() {
+        node.identity = Some(identity.clone());
     }
     notify(Notice::Ready);
     info!(node = %args.node, datastore = %args.datastore, "the node peer runs");
@@ -174,10 +180,19 @@ pub(crate) async fn serve(
     info!("stopping; the routes stay in the kernel");
     let ran = *state.runs().borrow() == Runs::Yes;
     node.stop().await;
-    if let Some(writer) = writer.filter(|_| ran) {
-        farewell(&writer).await;
+    if let Some(cluster) = writer.as_ref().and_then(|writer| writer.cluster()).filter(|_| ran) {
+        farewell(cluster).await;
     }
     failed.map_or(Ok(()), Err)
+}
+
+/// What is asked for and not done, wherever the Node is looked after.
+fn remarks(writer: &NodeWriter, context: &NodeContext) -> Option<String> {
+    let (None, Some(node)) = (writer.cluster(), &context.kubernetes_node) else { return None };
+    Some(format!(
+        "CALICO_K8S_NODE_REF: with etcd nothing is written into Node {node} of Kubernetes, nor its name into spec.orchRefs; see to its \
+         condition NetworkUnavailable, or use --datastore kubernetes"
+    ))
 }
 
 /// The next report of the folder of endpoints. Cancel-safe.
@@ -201,7 +216,9 @@ struct Node<'a> {
     context: NodeContext,
     snapshot: Option<Arc<Snapshot>>,
     workloads_known: bool,
-    /// Whether the Node is as it should be, so that the sessions that are begun are those that stay.
+    /// Who looks after the Node, where somebody does: whether it is as it should be, so that the sessions that are begun are those that stay.
+    identity: Option<watch::Receiver<Identity>>,
+    /// What was known of that last.
     settled: Settled,
     /// Of what the last configuration was made: when it is wanted again it is made again, and not kept in the meantime.
     wanted: Option<(Arc<Snapshot>, NodeContext)>,
@@ -268,6 +285,7 @@ impl<'a> Node<'a> {
             context,
             snapshot: None,
             workloads_known: false,
+            identity: None,
             settled: Settled::NotYet,
             wanted: None,
             said: BTreeSet::new(),
@@ -308,15 +326,19 @@ impl<'a> Node<'a> {
     async fn apply(&mut self) -> Result<(), RunError> {
         let Some(snapshot) = self.snapshot.clone().filter(|_| self.workloads_known) else { return Ok(()) };
         let generated = generate(&snapshot, &self.context);
-        // A Node that is not there yet is waited for first.
-        if self.settled == Settled::NotYet && generated.config.is_some() {
-            self.state.unsettled();
-            return Ok(());
-        }
         let runs = match self.phase {
             Phase::Running { .. } => Runs::Yes,
             Phase::Waiting { .. } | Phase::Changing => Runs::NotYet,
         };
+        // As it is now: what is in the snapshot may be younger than what was heard of this last.
+        self.settled = self.identity.as_ref().map_or(Settled::Yes, |identity| identity.borrow().settled);
+        // A Node that is not there yet is waited for first.
+        if self.settled == Settled::NotYet && generated.config.is_some() {
+            if runs == Runs::NotYet {
+                self.state.unsettled();
+            }
+            return Ok(());
+        }
         self.state.generated(&generated, runs);
         self.say(&generated);
         let Some(config) = generated.config else { return Ok(()) };

@@ -22,6 +22,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("admin/src/events.rs", "the time of an event"),
     ("admin/src/stream.rs", "the time of an event"),
     ("datastore/src/kubernetes/writer.rs", "times in conditions and events of the cluster"),
+    ("datastore/src/etcd/writer.rs", "when a Node was made"),
     ("datastore/src/datastore.rs", "since when a source is as it is, for its status"),
     ("datastore/src/store.rs", "the same; what waits is measured with the other clock"),
     ("datastore/src/store/tests.rs", "the same"),

@@ -16,8 +16,8 @@ use super::connection::{Channel, Connection};
 use super::error::EtcdError;
 use super::options::{Endpoint, EtcdOptions};
 use super::rpc::{
-    AuthenticateRequest, AuthenticateResponse, RangeRequest, RangeResponse, ResponseHeader, WatchCreateRequest,
-    WatchRequest, WatchResponse,
+    AuthenticateRequest, AuthenticateResponse, Compare, KeyValue, PutRequest, RangeRequest, RangeResponse, RequestOp,
+    ResponseHeader, TxnRequest, TxnResponse, WatchCreateRequest, WatchRequest, WatchResponse,
 };
 
 /// How long an answer may take to come.
@@ -29,6 +29,7 @@ const REQUESTS: usize = 32;
 
 const AUTHENTICATE: &str = "/etcdserverpb.Auth/Authenticate";
 const RANGE: &str = "/etcdserverpb.KV/Range";
+const TXN: &str = "/etcdserverpb.KV/Txn";
 const WATCH: &str = "/etcdserverpb.Watch/Watch";
 
 /// A connection to one member, as a user.
@@ -73,10 +74,19 @@ impl Client {
         Ok((answer.header.take().unwrap_or_default(), answer))
     }
 
-    /// The value of one key.
-    pub(super) async fn get(&self, key: Bytes) -> Result<Option<Bytes>, EtcdError> {
+    /// One key.
+    pub(super) async fn get(&self, key: Bytes) -> Result<Option<KeyValue>, EtcdError> {
         let (_, answer) = self.range(RangeRequest { key, limit: 1, ..RangeRequest::default() }).await?;
-        Ok(answer.kvs.into_iter().next().map(|kv| kv.value))
+        Ok(answer.kvs.into_iter().next())
+    }
+
+    /// Writes a key if it was written last at this revision (0: if there is none); false: it was not.
+    pub(super) async fn put_if(&self, key: &Bytes, revision: i64, value: Bytes) -> Result<bool, EtcdError> {
+        let compare = Compare { target: Compare::MOD, key: key.clone(), mod_revision: Some(revision) };
+        let put = PutRequest { key: key.clone(), value };
+        let request = TxnRequest { compare: vec![compare], success: vec![RequestOp { put: Some(put) }] };
+        let answer: TxnResponse = self.unary(TXN, request).await?;
+        Ok(answer.succeeded)
     }
 
     /// Begins watches, which share a stream.

@@ -97,6 +97,30 @@ pub enum EtcdError {
         /// What etcd says.
         reason: Arc<str>,
     },
+    /// The user may not write this.
+    #[error(
+        "{endpoint}: not permitted to write {key}: {reason}; grant it: etcdctl role grant-permission ROLE readwrite {key}"
+    )]
+    NotWritable {
+        /// The member of etcd.
+        endpoint: Arc<str>,
+        /// The key.
+        key: Arc<str>,
+        /// What etcd says.
+        reason: Arc<str>,
+    },
+    /// What is to be written to is not there.
+    #[error("{key}: there is none")]
+    Absent {
+        /// The key.
+        key: Arc<str>,
+    },
+    /// Somebody else writes it all the time.
+    #[error("{key}: somebody else changed it each time between reading and writing; it is tried again")]
+    Contended {
+        /// The key.
+        key: Arc<str>,
+    },
     /// etcd refuses.
     #[error("{endpoint}: {reason} ({code:?})")]
     Refused {
@@ -124,6 +148,17 @@ pub enum EtcdError {
 }
 
 impl EtcdError {
+    /// Whether it is for want of a permission.
+    #[must_use]
+    pub const fn is_denial(&self) -> bool {
+        matches!(self, Self::Denied { .. } | Self::NotWritable { .. })
+    }
+
+    /// Whether it is about what is in etcd, and not about the way there.
+    pub(super) const fn is_of_object(&self) -> bool {
+        matches!(self, Self::Absent { .. } | Self::Contended { .. } | Self::Value { .. })
+    }
+
     /// What an answer that is an error says.
     pub(super) fn of_status(endpoint: &Arc<str>, status: &tonic::Status) -> Self {
         // An answer of etcd's is because of nothing that we know.

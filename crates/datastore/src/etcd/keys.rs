@@ -54,6 +54,16 @@ pub(super) fn filter(name: &str) -> Bytes {
     format!("{RESOURCES}bgpfilters/{name}").into()
 }
 
+/// The key of a node.
+pub(super) fn node(name: &str) -> String {
+    format!("{RESOURCES}nodes/{name}")
+}
+
+/// The key of what asks for a node's status.
+pub(super) fn status(name: &str) -> String {
+    format!("{RESOURCES}caliconodestatuses/{name}")
+}
+
 /// What is at a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Place {
@@ -123,5 +133,6 @@ mod tests {
         assert!(!within("/calico/ipam/v2/host/n10/ipv4/block/10.20.0.0-26"));
         assert!(!within("/calico/resources/v3/projectcalico.org/networkpolicies/a/b"));
         assert!(within(std::str::from_utf8(&filter("f")).expect("text")));
+        assert!(within(&node("n2")) && within(&status("s")));
     }
 }

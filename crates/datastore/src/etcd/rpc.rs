@@ -120,6 +120,53 @@ impl Event {
     pub(super) const DELETED: i32 = 1;
 }
 
+/// If what is compared is so, what is to be done is done, together.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub(super) struct TxnRequest {
+    #[prost(message, repeated, tag = "1")]
+    pub(super) compare: Vec<Compare>,
+    #[prost(message, repeated, tag = "2")]
+    pub(super) success: Vec<RequestOp>,
+}
+
+/// Something about a key. Without a `result`, it is to be equal.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub(super) struct Compare {
+    #[prost(int32, tag = "2")]
+    pub(super) target: i32,
+    #[prost(bytes = "bytes", tag = "3")]
+    pub(super) key: Bytes,
+    /// 0: there is no such key.
+    #[prost(int64, optional, tag = "6")]
+    pub(super) mod_revision: Option<i64>,
+}
+
+impl Compare {
+    pub(super) const MOD: i32 = 2;
+}
+
+/// One of several; only this one is used.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub(super) struct RequestOp {
+    #[prost(message, optional, tag = "2")]
+    pub(super) put: Option<PutRequest>,
+}
+
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub(super) struct PutRequest {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub(super) key: Bytes,
+    #[prost(bytes = "bytes", tag = "2")]
+    pub(super) value: Bytes,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub(super) struct TxnResponse {
+    /// Whether what was compared was so.
+    #[prost(bool, tag = "2")]
+    pub(super) succeeded: bool,
+}
+
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 #[prost(skip_debug)]
 pub(super) struct AuthenticateRequest {
@@ -179,6 +226,22 @@ mod tests {
         assert_eq!(create.encode_to_vec(), b"\x0a\x0b\x0a\x01k\x18\x09\x20\x01\x38\x03\x40\x01");
         let progress = WatchRequest { create: None, progress: Some(WatchProgressRequest {}) };
         assert_eq!(progress.encode_to_vec(), b"\x1a\x00");
+    }
+
+    /// A revision of 0 is said, and not left out.
+    #[test]
+    fn transactions_as_etcd_reads_them() {
+        let txn = |revision: i64| {
+            let key = Bytes::from_static(b"k");
+            let compare = Compare { target: Compare::MOD, key: key.clone(), mod_revision: Some(revision) };
+            let put = PutRequest { key, value: Bytes::from_static(b"v") };
+            TxnRequest { compare: vec![compare], success: vec![RequestOp { put: Some(put) }] }.encode_to_vec()
+        };
+        assert_eq!(txn(7), b"\x0a\x07\x10\x02\x1a\x01k\x30\x07\x12\x08\x12\x06\x0a\x01k\x12\x01v");
+        assert_eq!(txn(0), b"\x0a\x07\x10\x02\x1a\x01k\x30\x00\x12\x08\x12\x06\x0a\x01k\x12\x01v");
+        let answer = |wire: &'static [u8]| TxnResponse::decode(wire).map(|answer| answer.succeeded);
+        assert_eq!(answer(b"\x0a\x02\x18\x2a\x10\x01\x1a\x00"), Ok(true));
+        assert_eq!(answer(b"\x0a\x02\x18\x2a"), Ok(false));
     }
 
     /// With fields that are not read here (member, term, versions, lease), which are passed over.

@@ -19,6 +19,7 @@ use super::options::EtcdOptions;
 use super::position::Position;
 use super::rpc::{Event, RangeRequest};
 use super::watch::{Heard, Watches};
+use super::writer::EtcdWriter;
 use crate::datastore::{Feed, Source};
 use crate::error::SourceError;
 use crate::event::{Guard, Revision, SourceEvent, WaitingFor};
@@ -48,6 +49,12 @@ impl EtcdSource {
     #[must_use]
     pub const fn new(options: EtcdOptions) -> Self {
         Self { options }
+    }
+
+    /// What writes to where this reads from.
+    #[must_use]
+    pub fn writer(&self) -> EtcdWriter {
+        EtcdWriter::new(self.options.clone())
     }
 
     fn address(&self) -> Arc<str> {
@@ -399,7 +406,7 @@ impl Run {
         let lacking: BTreeSet<Arc<str>> = self.unfiltered.lacking();
         for name in lacking {
             let key = keys::filter(&name);
-            let value = client.get(key.clone()).await?;
+            let value = client.get(key.clone()).await?.map(|kv| kv.value);
             let known = self.feed.snapshot();
             let mut events = Vec::new();
             if let (Some(value), Some(place)) = (value, Place::of(&key, &self.options.node)) {

@@ -40,7 +40,7 @@ pub fn stored(object: &Value) -> Option<(String, String)> {
     Some((key, value.to_string()))
 }
 
-/// Calico's node of a cluster's, with the address and the AS number of its annotations.
+/// Calico's node of a cluster's, with the addresses and the AS number of its annotations.
 fn node(object: &Value) -> Option<Value> {
     if object["apiVersion"] != "v1" || object["kind"] != "Node" {
         return None;
@@ -51,6 +51,7 @@ fn node(object: &Value) -> Option<Value> {
     Some(json!({
         "apiVersion": "projectcalico.org/v3", "kind": "Node",
         "metadata": {"name": metadata["name"], "labels": metadata["labels"]},
-        "spec": {"bgp": {"ipv4Address": said("IPv4Address"), "asNumber": as_number}},
+        "spec": {"bgp": {
+            "ipv4Address": said("IPv4Address"), "ipv6Address": said("IPv6Address"), "asNumber": as_number}},
     }))
 }

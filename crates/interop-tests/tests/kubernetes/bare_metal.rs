@@ -8,8 +8,8 @@ use heddle_interop_tests::tls::Authority;
 use heddle_interop_tests::wait::{PATIENCE, ensure, wait_for};
 use serde_json::{Value, json};
 
-use crate::site::{ADDRESS, BLOCK, NODE, OBJECTS, Site};
-use crate::stores::{Access, BareMetal, Hand as _, USER};
+use crate::site::{ADDRESS, BLOCK, NODE, OBJECTS, Site, count};
+use crate::stores::{Access, BareMetal, Hand as _, Store as _, USER};
 
 fn block(third: u8) -> Value {
     json!({
@@ -104,18 +104,36 @@ pub(crate) fn strangers() {
     }
 }
 
-/// The keys that a node has to read, each by itself, as Calico's documentation grants them: more it does not ask for.
+/// The keys that a node has to read and to write, each by itself, as datastore.md grants them: more it does not ask for. There is no Node:
+/// it makes its own.
 pub(crate) fn least_rights() {
     let store = BareMetal::start();
     let etcd = store.etcd();
-    etcd.revoke(USER.0, "/calico/").unwrap_or_else(|error| panic!("{error}"));
-    let resources = ["nodes", "bgpconfigurations", "bgpfilters", "bgppeers", "ippools", "caliconodestatuses"];
-    let resources = resources.map(|plural| format!("/calico/resources/v3/projectcalico.org/{plural}/"));
-    for prefix in resources.into_iter().chain([format!("/calico/ipam/v2/host/{NODE}/")]) {
-        etcd.grant(USER.0, &prefix).unwrap_or_else(|error| panic!("{error}"));
+    let granted = |done: Result<(), String>| done.unwrap_or_else(|error| panic!("{error}"));
+    granted(etcd.revoke(USER.0, "/calico/"));
+    let plurals = ["nodes", "bgpconfigurations", "bgpfilters", "bgppeers", "ippools", "caliconodestatuses"];
+    let resources = |plural: &str| format!("/calico/resources/v3/projectcalico.org/{plural}/");
+    for prefix in plurals.map(resources).into_iter().chain([format!("/calico/ipam/v2/host/{NODE}/")]) {
+        granted(etcd.grant_reading(USER.0, &prefix));
     }
-    let site = Site::start("etcd::least_rights", &store);
+    granted(etcd.grant_key(USER.0, &format!("{}{NODE}", resources("nodes"))));
+    granted(etcd.grant(USER.0, &resources("caliconodestatuses")));
+    let mut site = Site::prepare("etcd::least_rights", &store);
+    let (_, others) = OBJECTS.split_once("\n---\n").expect("the Node is the first");
+    site.apply(others);
+    site.apply(
+        "{apiVersion: projectcalico.org/v3, kind: CalicoNodeStatus, metadata: {name: mine}, spec: {
+           node: worker-1, classes: [BGP], updatePeriodSeconds: 1}}",
+    );
+    site.run_with(&[("IP", "autodetect"), ("AS", "65001")]);
     site.tor().wait_route(BLOCK);
+    let hand = store.hand();
+    let node = hand.node(NODE).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!((&node["IPv4Address"], &node["ASNumber"]), (&json!("10.0.0.1/24"), &json!("65001")));
+    wait_for("its status is there", PATIENCE, || {
+        let status = hand.status("mine")?;
+        ensure(status["status"]["bgp"]["numberEstablishedV4"] == 1, || status.to_string())
+    });
     put(&etcd.client(), &block(1));
     site.tor().wait_route("10.20.1.0/26");
     let filtered = "
@@ -128,6 +146,65 @@ pub(crate) fn least_rights() {
     site.tor().wait_no_route("10.20.1.0/26");
     wait_for("nothing is refused", PATIENCE, || {
         let report = site.report()?;
-        ensure(report["datastore"]["last_error"].is_null(), || report.to_string())
+        let fine = report["datastore"]["last_error"].is_null() && report["warnings"] == json!([]);
+        ensure(fine, || report.to_string())
     });
+    // A Node that is deleted while the node runs is not made again; what runs goes on.
+    let before = site.tor().wait_established(ADDRESS).incarnation;
+    let own = json!({"apiVersion": "projectcalico.org/v3", "kind": "Node", "metadata": {"name": NODE}});
+    hand.delete(&own).unwrap_or_else(|error| panic!("{error}"));
+    site.await_report("misses its Node", |report| report["warnings"].to_string().contains("goes on"));
+    site.delete("BlockAffinity", &format!("{NODE}-10-20-0-0-26"));
+    put(&etcd.client(), &block(2));
+    site.await_report("follows on", |report| count(report, "BlockAffinity") == 2);
+    assert_eq!(site.tor().session(ADDRESS).map(|session| session.incarnation), Ok(before));
+    assert!(hand.node(NODE).is_err_and(|error| error.contains("there is no")));
+}
+
+/// Two who write one Node at the same time, each something else: nothing of either is lost.
+pub(crate) fn others_write_too() {
+    let store = BareMetal::start();
+    let mut site = Site::prepare("etcd::others_write_too", &store);
+    site.apply(OBJECTS);
+    let hand = store.hand();
+    site.run_with(&[("IP", "autodetect"), ("AUTODETECT_POLL_INTERVAL", "1s")]);
+    site.tor().wait_route(BLOCK);
+    // As Felix writes what it knows of tunnels, and calicoctl labels.
+    let etcd = store.etcd().client();
+    let key = format!("/calico/resources/v3/projectcalico.org/nodes/{NODE}");
+    let read = || -> Value {
+        let text = etcd.get(&key).unwrap_or_else(|error| panic!("{error}")).expect("a Node");
+        serde_json::from_slice(&text).expect("JSON")
+    };
+    let mut node = read();
+    node["spec"]["ipv4VXLANTunnelAddr"] = json!("10.20.0.1");
+    node["metadata"]["labels"]["rack"] = json!("b");
+    node["spec"]["bgp"]["ipv4Address"] = json!("10.0.0.8/24");
+    etcd.put(&key, &node.to_string()).unwrap_or_else(|error| panic!("{error}"));
+    wait_for("the address is right again", PATIENCE, || {
+        let seen = hand.node(NODE)?;
+        ensure(seen["IPv4Address"] == "10.0.0.1/24", || seen.to_string())
+    });
+    node["spec"]["bgp"]["ipv4Address"] = json!("10.0.0.1/24");
+    let mut written = read();
+    node["spec"]["interfaces"] = json!(null);
+    written["spec"]["interfaces"] = json!(null);
+    assert_eq!(written, node);
+}
+
+/// What is left out with etcd is said where it is asked for.
+pub(crate) fn nothing_of_kubernetes() {
+    let store = BareMetal::start();
+    let mut site = Site::prepare("etcd::nothing_of_kubernetes", &store);
+    site.apply(OBJECTS);
+    site.run_with(&[("CALICO_K8S_NODE_REF", "machine-1")]);
+    site.tor().wait_route(BLOCK);
+    site.await_report("says what is not written", |report| {
+        let warnings = report["warnings"].to_string();
+        ["machine-1", "NetworkUnavailable", "orchRefs", "--datastore kubernetes"]
+            .iter()
+            .all(|part| warnings.contains(part))
+    });
+    let node = store.hand().node(NODE).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(node["IPv4Address"], "10.0.0.1/24");
 }

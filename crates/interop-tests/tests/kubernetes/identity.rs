@@ -1,35 +1,53 @@
-//! What a node writes into the cluster about itself: its addresses, its condition, its status, and conflicts.
+//! What a node writes into its datastore about itself: its addresses and its status; in a cluster also its condition, and conflicts.
 
 use heddle_interop_tests::kubernetes::Cluster;
 use heddle_interop_tests::peers::Daemon as _;
+use heddle_interop_tests::process::Signal;
 use heddle_interop_tests::wait::{PATIENCE, ensure, wait_for};
 use serde_json::{Value, json};
 
-use crate::site::{ADDRESS, BLOCK, NODE, OBJECTS, Site, permit, permit_events};
+use crate::site::{ADDRESS, BLOCK, NODE, OBJECTS, Site, permit_events};
+use crate::stores::{Hand, Store};
 
-const V4: &str = "projectcalico.org/IPv4Address";
-const V6: &str = "projectcalico.org/IPv6Address";
-const ASN: &str = "projectcalico.org/ASNumber";
+const V4: &str = "IPv4Address";
+const V6: &str = "IPv6Address";
+const ASN: &str = "ASNumber";
+
+/// A Node that has nothing of Calico's.
+fn nothing(name: &str) -> String {
+    format!("{{apiVersion: v1, kind: Node, metadata: {{name: {name}}}}}")
+}
+
+/// A Node with an address, and with the AS that the nodes have.
+fn has(name: &str, address: &str) -> String {
+    format!(
+        "{{apiVersion: v1, kind: Node, metadata: {{name: {name}, annotations: {{
+           projectcalico.org/IPv4Address: {address}/24, projectcalico.org/ASNumber: '65001'}}}}}}"
+    )
+}
 
 /// [`OBJECTS`] with a Node that has nothing of Calico's.
 fn bare() -> String {
     let (_, others) = OBJECTS.split_once("\n---\n").expect("the Node is the first");
-    format!("{{apiVersion: v1, kind: Node, metadata: {{name: {NODE}}}}}\n---\n{others}")
+    format!("{}\n---\n{others}", nothing(NODE))
 }
 
-fn node(cluster: &Cluster) -> Value {
-    cluster.admin().get(&format!("/api/v1/nodes/{NODE}")).unwrap_or_else(|error| panic!("{error}"))
+fn node(hand: &dyn Hand) -> Value {
+    hand.node(NODE).unwrap_or_else(|error| panic!("{error}"))
 }
 
-fn annotation(cluster: &Cluster, name: &str) -> Value {
-    node(cluster)["metadata"]["annotations"][name].clone()
-}
-
-fn await_annotation(cluster: &Cluster, name: &str, value: &str) {
-    wait_for(&format!("{name} is {value}"), PATIENCE, || {
-        let seen = annotation(cluster, name);
-        ensure(seen == value, || seen.to_string())
+fn await_word(hand: &dyn Hand, word: &str, value: &str) {
+    wait_for(&format!("{word} is {value}"), PATIENCE, || {
+        let seen = hand.node(NODE)?;
+        ensure(seen[word] == value, || seen.to_string())
     });
+}
+
+/// Waits until the Node says that its workloads are reached, where Nodes say that.
+fn await_up(store: &dyn Store, hand: &dyn Hand) {
+    if store.has_conditions() {
+        await_word(hand, "NetworkUnavailable", "False");
+    }
 }
 
 fn warnings(report: &Value) -> String {
@@ -37,8 +55,9 @@ fn warnings(report: &Value) -> String {
 }
 
 /// A Node with addresses is taken as it is: nothing is written, the session stays; what comes is added, and moves nothing.
-pub(crate) fn adopted(cluster: &Cluster) {
-    let mut site = Site::prepare("kubernetes::identity::adopted", cluster);
+pub(crate) fn adopted(store: &dyn Store) {
+    let mut site = Site::prepare("kubernetes::identity::adopted", store);
+    let hand = store.hand();
     site.apply(OBJECTS);
     site.host().netns().ip(&["addr", "del", "fd00::1/64", "dev", "eth0"]);
     site.run_with(&[("IP", "autodetect"), ("IP6", "autodetect"), ("AUTODETECT_POLL_INTERVAL", "1s")]);
@@ -55,21 +74,23 @@ pub(crate) fn adopted(cluster: &Cluster) {
     netns.ip(&["link", "set", "eth9", "up"]);
     netns.ip(&["route", "add", "default", "dev", "eth9"]);
     netns.ip(&["addr", "add", "fd00::1/64", "dev", "eth0", "nodad"]);
-    await_annotation(cluster, V6, "fd00::1/64");
-    assert_eq!((annotation(cluster, V4), annotation(cluster, ASN)), (json!("10.0.0.1/24"), json!("65001")));
+    await_word(&*hand, V6, "fd00::1/64");
+    let seen = node(&*hand);
+    assert_eq!((&seen[V4], &seen[ASN]), (&json!("10.0.0.1/24"), &json!("65001")));
     assert_eq!(site.tor().session(ADDRESS).map(|session| session.incarnation), Ok(before));
     // An address that is gone for a moment is waited for, whatever else there is.
     netns.ip(&["addr", "del", "10.0.0.1/24", "dev", "eth0"]);
     site.await_report("waits for it", |report| warnings(report).contains("is on no interface that is up"));
     netns.ip(&["addr", "add", "10.0.0.1/24", "dev", "eth0"]);
     site.await_report("has it again", |report| !warnings(report).contains("is on no interface"));
-    assert_eq!(annotation(cluster, V4), "10.0.0.1/24");
+    assert_eq!(node(&*hand)[V4], "10.0.0.1/24");
     assert_eq!(site.log().matches("written into the Node").count(), 1, "the other family's");
 }
 
 /// A Node without addresses gets those of the machine, once; Docker's network is none of them.
-pub(crate) fn detected(cluster: &Cluster) {
-    let mut site = Site::prepare("kubernetes::identity::detected", cluster);
+pub(crate) fn detected(store: &dyn Store) {
+    let mut site = Site::prepare("kubernetes::identity::detected", store);
+    let hand = store.hand();
     let netns = site.host().netns();
     netns.ip(&["link", "add", "docker0", "type", "bridge"]);
     netns.ip(&["addr", "add", "172.17.0.1/16", "dev", "docker0"]);
@@ -78,55 +99,116 @@ pub(crate) fn detected(cluster: &Cluster) {
     site.run_with(&[("AS", "65001")]);
     site.tor().wait_established(ADDRESS);
     site.tor().wait_route(BLOCK);
-    assert_eq!((annotation(cluster, V4), annotation(cluster, ASN)), (json!("10.0.0.1/24"), json!("65001")));
-    assert_eq!(annotation(cluster, V6), json!(null), "nobody asked for it");
+    let seen = node(&*hand);
+    assert_eq!((&seen[V4], &seen[ASN]), (&json!("10.0.0.1/24"), &json!("65001")));
+    assert_eq!(seen[V6], json!(null), "nobody asked for it");
     let report = site.await_report("has the address", |report| report["addresses"][0]["interface"] == "eth0");
     assert_eq!(report["addresses"].as_array().map(Vec::len), Some(1), "{report}");
     assert!(report["addresses"][0]["reason"].as_str().is_some_and(|why| why.contains("first")), "{report}");
-    await_condition(cluster, "False");
+    await_up(store, &*hand);
     // However often it begins and looks: all is as wanted.
     site.restart_with(&[("AS", "65001"), ("IP", "autodetect"), ("AUTODETECT_POLL_INTERVAL", "1s")]);
     site.tor().wait_route(BLOCK);
-    await_condition(cluster, "False");
+    await_up(store, &*hand);
     // What Calico's node says of interfaces where an address is to be detected.
-    let interfaces = annotation(cluster, "projectcalico.org/Interfaces");
-    let interfaces: Value = serde_json::from_str(interfaces.as_str().unwrap_or_default()).unwrap_or_default();
-    assert_eq!(interfaces, json!([{"name": "eth0", "addresses": ["10.0.0.1"]}]));
-    let before = node(cluster)["metadata"]["resourceVersion"].clone();
+    wait_for("its interfaces are there", PATIENCE, || {
+        let seen = hand.node(NODE)?;
+        ensure(seen["Interfaces"] == json!([{"name": "eth0", "addresses": ["10.0.0.1"]}]), || seen.to_string())
+    });
+    let before = node(&*hand)["version"].clone();
     site.delete("BGPPeer", "tor");
     site.tor().wait_down(ADDRESS);
-    assert_eq!(node(cluster)["metadata"]["resourceVersion"], before);
+    assert_eq!(node(&*hand)["version"], before);
     let written = || site.log().matches("written into the Node").count();
     assert_eq!(written(), 2, "the address and the AS, when it began first");
     // What somebody takes away is written again, once.
     site.apply(OBJECTS.rsplit("---").next().unwrap_or_default());
-    let gone = json!({"metadata": {"annotations": {V4: null}}});
-    cluster.admin().merge(&format!("/api/v1/nodes/{NODE}"), &gone).unwrap_or_else(|error| panic!("{error}"));
-    await_annotation(cluster, V4, "10.0.0.1/24");
-    assert_eq!(written(), 3);
+    hand.take_away(NODE, V4).unwrap_or_else(|error| panic!("{error}"));
+    await_word(&*hand, V4, "10.0.0.1/24");
+    wait_for("the log says so", PATIENCE, || ensure(written() == 3, || site.log()));
 }
 
 /// An address that another node has is not taken; one that another node takes is kept. Both are told.
-pub(crate) fn taken(cluster: &Cluster) {
-    let mut site = Site::prepare("kubernetes::identity::taken", cluster);
-    let other = |name: &str| {
-        format!(
-            "{{apiVersion: v1, kind: Node, metadata: {{name: {name}, annotations: {{{V4}: 10.0.0.1/24, {ASN}: '65001'}}}}}}"
-        )
-    };
-    site.apply(&other("worker-2"));
+pub(crate) fn taken(store: &dyn Store) {
+    let mut site = Site::prepare("kubernetes::identity::taken", store);
+    let hand = store.hand();
+    site.apply(&has("worker-2", ADDRESS));
     site.apply(&bare());
     site.run_with(&[("IP", "autodetect"), ("AS", "65001")]);
     let report = site.await_report("names the other node", |report| warnings(report).contains("Node worker-2 has it"));
     assert!(report["waiting_for"].as_str().is_some_and(|what| what.contains("router id")), "{report}");
-    assert!(annotation(cluster, V4).is_null());
+    assert!(node(&*hand)[V4].is_null());
+    site.delete("Node", "worker-2");
+    let before = site.tor().wait_established(ADDRESS).incarnation;
+    site.apply(&has("worker-3", ADDRESS));
+    let report = site.await_report("says it too", |report| warnings(report).contains("of Node worker-3"));
+    assert!(report["waiting_for"].is_null(), "{report}");
+    assert_eq!(site.tor().session(ADDRESS).map(|session| session.incarnation), Ok(before));
+    assert_eq!(node(&*hand)[V4], "10.0.0.1/24");
+}
+
+/// Two nodes that wait for one address take it at the same moment, when it is free: one of them has it and runs, the other one waits.
+pub(crate) fn at_once(store: &dyn Store) {
+    const OTHER: &str = "worker-2";
+    let mut site = Site::prepare("kubernetes::identity::at_once", store);
+    let hand = store.hand();
+    site.apply(&bare());
+    site.apply(&nothing(OTHER));
+    let environment = [("IP", "10.0.0.1/24"), ("AS", "65001")];
+    for round in 1..=3 {
+        println!("round {round}");
+        site.apply(&has("worker-9", ADDRESS));
+        site.run_with(&environment);
+        let (mut second, socket) = site.another_node(OTHER, &environment);
+        let of_second = |what: &str, wanted: &dyn Fn(&Value) -> bool| {
+            wait_for(&format!("the second node's report {what}"), PATIENCE * 2, || {
+                let report = Site::report_at(&socket)?;
+                ensure(wanted(&report), || report.to_string())
+            });
+        };
+        let waits =
+            |other: &'static str| move |report: &Value| warnings(report).contains(&format!("Node {other} has it"));
+        site.await_report("waits", waits("worker-9"));
+        of_second("waits", &waits("worker-9"));
+        site.delete("Node", "worker-9");
+        site.tor().wait_established(ADDRESS);
+        let holder = wait_for("one of the two has it", PATIENCE, || {
+            let [first, second] = [NODE, OTHER].map(|name| hand.node(name).map(|node| node[V4] == "10.0.0.1/24"));
+            match (first?, second?) {
+                (true, false) => Ok(NODE),
+                (false, true) => Ok(OTHER),
+                both => Err(format!("{both:?}")),
+            }
+        });
+        println!("{holder} has it");
+        if holder == NODE {
+            of_second("waits", &waits(NODE));
+            site.await_report("waits for nothing", |report| report["waiting_for"].is_null());
+        } else {
+            site.await_report("waits", waits(OTHER));
+            of_second("waits for nothing", &|report| report["waiting_for"].is_null());
+        }
+        second.assert_alive();
+        second.end(Signal::Term);
+        site.stop();
+        for name in [NODE, OTHER] {
+            hand.take_away(name, V4).unwrap_or_else(|error| panic!("{error}"));
+        }
+    }
+}
+
+/// Conflicts are events of the Node, where the node may tell them.
+pub(crate) fn events(cluster: &Cluster) {
+    let mut site = Site::prepare("kubernetes::identity::events", cluster);
+    site.apply(&has("worker-2", ADDRESS));
+    site.apply(&bare());
+    site.run_with(&[("IP", "autodetect"), ("AS", "65001")]);
     // Events are optional: without the right, that is said, and all else goes on.
     site.await_report("says what is not permitted", |report| warnings(report).contains("no events are told"));
     site.delete("Node", "worker-2");
     site.tor().wait_established(ADDRESS);
-    let before = site.tor().wait_established(ADDRESS).incarnation;
     permit_events(cluster);
-    site.apply(&other("worker-3"));
+    site.apply(&has("worker-3", ADDRESS));
     let event = wait_for("an event tells of the conflict", PATIENCE * 2, || {
         let events = cluster.admin().get("/api/v1/namespaces/default/events")?;
         let all = events["items"].as_array().cloned().unwrap_or_default();
@@ -136,9 +218,6 @@ pub(crate) fn taken(cluster: &Cluster) {
     });
     assert_eq!(event["type"], "Warning", "{event}");
     assert_eq!((&event["involvedObject"]["kind"], &event["involvedObject"]["name"]), (&json!("Node"), &json!(NODE)));
-    let report = site.await_report("says it too", |report| warnings(report).contains("of Node worker-3"));
-    assert!(report["waiting_for"].is_null(), "{report}");
-    assert_eq!(site.tor().session(ADDRESS).map(|session| session.incarnation), Ok(before));
     // What follows is tried without the right again.
     for kind in ["clusterrolebindings", "clusterroles"] {
         let path = format!("/apis/rbac.authorization.k8s.io/v1/{kind}/heddle-node-events");
@@ -146,39 +225,44 @@ pub(crate) fn taken(cluster: &Cluster) {
     }
 }
 
-/// Two nodes that have swapped their addresses: what this one has not any more it gives up, so that both get theirs. It does not say of
-/// itself meanwhile that packets reach its workloads, as a node that was killed has left it.
-pub(crate) fn swapped(cluster: &Cluster) {
-    let mut site = Site::prepare("kubernetes::identity::swapped", cluster);
+/// Two nodes that have swapped their addresses: what this one has not any more it gives up, so that both get theirs.
+pub(crate) fn swapped(store: &dyn Store) {
+    let mut site = Site::prepare("kubernetes::identity::swapped", store);
+    let hand = store.hand();
+    site.apply(&OBJECTS.replacen("IPv4Address: 10.0.0.1/24", "IPv4Address: 10.0.0.9/24", 1));
+    site.apply(&has("worker-2", ADDRESS));
+    site.run_with(&[("IP", "10.0.0.1")]);
+    wait_for("the address is given up", PATIENCE, || {
+        let seen = hand.node(NODE)?;
+        ensure(seen[V4].is_null(), || seen.to_string())
+    });
+    site.apply(&has("worker-2", "10.0.0.9"));
+    await_word(&*hand, V4, "10.0.0.1/24");
+    site.tor().wait_route(BLOCK);
+}
+
+/// A node that gets no address does not say of itself that packets reach its workloads, as one that was killed has left it.
+pub(crate) fn left_up(cluster: &Cluster) {
+    let mut site = Site::prepare("kubernetes::identity::left_up", cluster);
     site.apply(&OBJECTS.replacen(
         "IPv4Address: 10.0.0.1/24, projectcalico.org/ASNumber: '65001'}}}",
         "IPv4Address: 10.0.0.9/24, projectcalico.org/ASNumber: '65001'}}, status: {conditions: [
            {type: NetworkUnavailable, status: 'False', reason: HeddleIsUp}]}}",
         1,
     ));
-    let other = |address: &str| {
-        format!(
-            "{{apiVersion: v1, kind: Node, metadata: {{name: worker-2, annotations: {{{V4}: {address}/24, {ASN}: '65001'}}}}}}"
-        )
-    };
-    site.apply(&other("10.0.0.1"));
+    site.apply(&has("worker-2", ADDRESS));
     await_condition(cluster, "False");
     site.run_with(&[("IP", "10.0.0.1")]);
-    wait_for("the address is given up", PATIENCE, || {
-        let seen = annotation(cluster, V4);
-        ensure(seen.is_null(), || seen.to_string())
-    });
     let conditions = await_condition(cluster, "True");
     assert!(conditions.to_string().contains("HeddleWaits"), "{conditions}");
-    site.apply(&other("10.0.0.9"));
-    await_annotation(cluster, V4, "10.0.0.1/24");
+    site.apply(&has("worker-2", "10.0.0.9"));
     site.tor().wait_route(BLOCK);
     await_condition(cluster, "False");
 }
 
 fn await_condition(cluster: &Cluster, wanted: &str) -> Value {
     wait_for(&format!("NetworkUnavailable is {wanted}"), PATIENCE, || {
-        let node = node(cluster);
+        let node = cluster.admin().get(&format!("/api/v1/nodes/{NODE}"))?;
         let conditions = node["status"]["conditions"].as_array().cloned().unwrap_or_default();
         let found = conditions.iter().find(|condition| condition["type"] == "NetworkUnavailable").cloned();
         let found = found.ok_or_else(|| node["status"].to_string())?;
@@ -211,8 +295,9 @@ pub(crate) fn condition(cluster: &Cluster) {
 }
 
 /// Who asks for a node's status finds it in what he asked with, as Calico's node would have written it.
-pub(crate) fn status(cluster: &Cluster) {
-    let mut site = Site::prepare("kubernetes::identity::status", cluster);
+pub(crate) fn status(store: &dyn Store) {
+    let mut site = Site::prepare("kubernetes::identity::status", store);
+    let hand = store.hand();
     site.apply(OBJECTS);
     site.apply(
         "{apiVersion: projectcalico.org/v3, kind: CalicoNodeStatus, metadata: {name: mine}, spec: {
@@ -221,7 +306,7 @@ pub(crate) fn status(cluster: &Cluster) {
            node: worker-2, classes: [BGP], updatePeriodSeconds: 1}}",
     );
     site.run();
-    let read = |name: &str| cluster.admin().get(&format!("/apis/crd.projectcalico.org/v1/caliconodestatuses/{name}"));
+    let read = |name: &str| hand.status(name);
     let await_status = |what: &str, wanted: &dyn Fn(&Value) -> bool| {
         wait_for(&format!("the status {what}"), PATIENCE * 2, || {
             let object = read("mine")?;
@@ -259,15 +344,10 @@ pub(crate) fn status(cluster: &Cluster) {
 }
 
 /// Without the permission to write, what is there counts, and what is missing is said; with it, all goes on.
-pub(crate) fn not_permitted(cluster: &Cluster) {
-    let mut site = Site::prepare("kubernetes::identity::not_permitted", cluster);
-    let path = "/apis/rbac.authorization.k8s.io/v1/clusterroles/heddle-node";
-    let mut role = cluster.admin().get(path).unwrap_or_else(|error| panic!("{error}"));
-    let writes = |rule: &Value| ["patch", "update"].iter().any(|verb| rule["verbs"].to_string().contains(verb));
-    if let Some(rules) = role["rules"].as_array_mut() {
-        rules.retain(|rule| !writes(rule));
-    }
-    cluster.admin().put(path, &role).unwrap_or_else(|error| panic!("{error}"));
+pub(crate) fn not_permitted(store: &dyn Store) {
+    let mut site = Site::prepare("kubernetes::identity::not_permitted", store);
+    let hand = store.hand();
+    store.forbid_writing();
     let wish = "{apiVersion: projectcalico.org/v3, kind: CalicoNodeStatus, metadata: {name: mine}, spec: {
            node: worker-1, classes: [BGP], updatePeriodSeconds: 1}}";
     site.apply(OBJECTS);
@@ -275,19 +355,19 @@ pub(crate) fn not_permitted(cluster: &Cluster) {
     site.run_with(&[("IP", "autodetect"), ("IP6", "autodetect")]);
     site.tor().wait_established(ADDRESS);
     site.tor().wait_route(BLOCK);
+    let condition = store.has_conditions().then_some("NetworkUnavailable of the Node: not permitted");
     site.await_report("says what is not permitted", |report| {
-        let all = warnings(report);
-        [
-            "annotations of the Node: not permitted",
-            "NetworkUnavailable of the Node: not permitted",
-            "CalicoNodeStatus/mine: not permitted",
-        ]
-        .iter()
-        .all(|part| all.contains(part))
+        let said = |parts: &[&str]| {
+            let all = report["warnings"].as_array().map(Vec::as_slice).unwrap_or_default();
+            all.iter().any(|warning| parts.iter().all(|part| warning.to_string().contains(part)))
+        };
+        said(&["addresses are not written into its Node", "not permitted"])
+            && said(&["status is not written", "not permitted", "mine"])
+            && condition.is_none_or(|text| said(&[text]))
     });
-    assert!(annotation(cluster, V6).is_null());
-    permit(cluster);
-    await_annotation(cluster, V6, "fd00::1/64");
-    await_condition(cluster, "False");
+    assert!(node(&*hand)[V6].is_null());
+    store.permit();
+    await_word(&*hand, V6, "fd00::1/64");
+    await_up(store, &*hand);
     site.await_report("has nothing to say any more", |report| !warnings(report).contains("not permitted"));
 }

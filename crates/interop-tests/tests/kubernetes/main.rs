@@ -51,27 +51,23 @@ const SHARED: [(&str, &[Need], Shared); 10] = [
 const NODES: &[Need] = &[Need::Kubernetes, Need::Namespaces, Need::Bird];
 
 /// Cases with a real node, one after the other in a cluster of theirs.
-const WIRE: [(&str, Shared); 13] = [
+const WIRE: [(&str, Shared); 9] = [
     ("kubernetes::wire::secrets", wire::secrets),
     ("kubernetes::wire::services", wire::services),
     ("kubernetes::wire::outer_addresses", wire::outer_addresses),
     ("kubernetes::wire::services_of_both_families", wire::services_of_both_families),
     ("kubernetes::wire::pod_cidrs", wire::pod_cidrs),
     ("kubernetes::wire::services_wait_for_routes", wire::services_wait_for_routes),
-    ("kubernetes::identity::adopted", identity::adopted),
-    ("kubernetes::identity::detected", identity::detected),
-    ("kubernetes::identity::taken", identity::taken),
-    ("kubernetes::identity::swapped", identity::swapped),
     ("kubernetes::identity::condition", identity::condition),
-    ("kubernetes::identity::status", identity::status),
-    ("kubernetes::identity::not_permitted", identity::not_permitted),
+    ("kubernetes::identity::events", identity::events),
+    ("kubernetes::identity::left_up", identity::left_up),
 ];
 
 /// A case that is the same wherever a node's objects are, and shares the place with others.
 type Anywhere = fn(&dyn Store);
 
 /// Cases with a real node, one after the other in a cluster of theirs and in an etcd of theirs.
-const WIRE_ANYWHERE: [([&str; 2], Anywhere); 9] = [
+const WIRE_ANYWHERE: [([&str; 2], Anywhere); 16] = [
     (["kubernetes::wire::peers", "etcd::wire::peers"], wire::peers),
     (["kubernetes::wire::nodes", "etcd::wire::nodes"], wire::nodes),
     (["kubernetes::wire::configuration", "etcd::wire::configuration"], wire::configuration),
@@ -81,6 +77,13 @@ const WIRE_ANYWHERE: [([&str; 2], Anywhere); 9] = [
     (["kubernetes::filters::priorities", "etcd::filters::priorities"], filters::priorities),
     (["kubernetes::filters::own_as", "etcd::filters::own_as"], filters::own_as),
     (["kubernetes::reflector::beside_a_node", "etcd::reflector::beside_a_node"], reflector::beside_a_node),
+    (["kubernetes::identity::adopted", "etcd::identity::adopted"], identity::adopted),
+    (["kubernetes::identity::detected", "etcd::identity::detected"], identity::detected),
+    (["kubernetes::identity::taken", "etcd::identity::taken"], identity::taken),
+    (["kubernetes::identity::at_once", "etcd::identity::at_once"], identity::at_once),
+    (["kubernetes::identity::swapped", "etcd::identity::swapped"], identity::swapped),
+    (["kubernetes::identity::status", "etcd::identity::status"], identity::status),
+    (["kubernetes::identity::not_permitted", "etcd::identity::not_permitted"], identity::not_permitted),
 ];
 
 /// A case that takes down what it is about.
@@ -101,10 +104,12 @@ const OUTAGES_ANYWHERE: [([&str; 2], Outage); 5] = [
     (["kubernetes::outages::forbidden", "etcd::outages::forbidden"], outages::forbidden),
 ];
 
-const OUTAGES: [(&str, fn()); 7] = [
+const OUTAGES: [(&str, fn()); 9] = [
     ("etcd::members", bare_metal::members),
     ("etcd::strangers", bare_metal::strangers),
     ("etcd::least_rights", bare_metal::least_rights),
+    ("etcd::others_write_too", bare_metal::others_write_too),
+    ("etcd::nothing_of_kubernetes", bare_metal::nothing_of_kubernetes),
     ("kubernetes::outages::throttled", outages::throttled),
     ("kubernetes::outages::migrated", outages::migrated),
     ("kubernetes::outages::renewed", outages::renewed),

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::fs::{self, File};
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::thread;
@@ -104,6 +104,17 @@ impl Site {
         command.env("NO_COLOR", "1").envs(self.access.environment.iter().cloned());
         command.envs(environment.iter().copied());
         self.node = Some(Process::spawn("node-peer", command, &self.host.log("node-peer")));
+    }
+
+    /// Another node beside this one, on the same machine, which reads the same datastore with the same rights; and its socket.
+    pub(crate) fn another_node(&self, name: &str, environment: &[(&str, &str)]) -> (Process, PathBuf) {
+        let socket = self.host.path(&format!("{name}.sock"));
+        let mut command = self.host.netns().command(&program().to_string_lossy());
+        command.args(["node-peer", "--node", name]).args(&self.access.arguments).arg("--socket").arg(&socket);
+        command.arg("--endpoint-status").arg(self.host.path("endpoints"));
+        command.env("NO_COLOR", "1").envs(self.access.environment.iter().cloned());
+        command.envs(environment.iter().copied());
+        (Process::spawn(name, command, &self.host.log(name)), socket)
     }
 
     /// A route reflector beside the node, which reads the same datastore with the same rights; and its socket.
@@ -218,7 +229,12 @@ impl Site {
 
     /// What `heddle show node --json` says.
     pub(crate) fn report(&self) -> Result<Value, String> {
-        let output = Command::new(program()).args(["show", "node", "--json", "--socket"]).arg(self.socket()).output();
+        Self::report_at(&self.socket())
+    }
+
+    /// The same of another node.
+    pub(crate) fn report_at(socket: &Path) -> Result<Value, String> {
+        let output = Command::new(program()).args(["show", "node", "--json", "--socket"]).arg(socket).output();
         let output = output.map_err(|error| error.to_string())?;
         if !output.status.success() {
             return Err(String::from_utf8_lossy(&output.stderr).into_owned());

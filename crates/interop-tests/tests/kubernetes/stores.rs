@@ -36,6 +36,16 @@ pub(crate) trait Hand {
 
     /// Whether it is served.
     fn is_ready(&self) -> Result<(), String>;
+
+    /// What a node says of itself, by the names of Calico's annotations: `IPv4Address`, `IPv6Address`, `ASNumber` (a text), `Interfaces`;
+    /// its version; and, where it has conditions, the status of `NetworkUnavailable`.
+    fn node(&self, name: &str) -> Result<Value, String>;
+
+    /// Takes such a word away.
+    fn take_away(&self, name: &str, word: &str) -> Result<(), String>;
+
+    /// A `CalicoNodeStatus`, with its version.
+    fn status(&self, name: &str) -> Result<Value, String>;
 }
 
 /// Where a node's objects are.
@@ -73,8 +83,14 @@ pub(crate) trait Store {
     /// The node may not read any more.
     fn forbid(&self);
 
+    /// It may read, and not write.
+    fn forbid_writing(&self);
+
     /// It may again.
     fn permit(&self);
+
+    /// Whether nodes have conditions there.
+    fn has_conditions(&self) -> bool;
 }
 
 impl Store for Cluster {
@@ -92,7 +108,7 @@ impl Store for Cluster {
     }
 
     fn hand(&self) -> Box<dyn Hand> {
-        Box::new(self.impatient(PATIENCE))
+        Box::new(InCluster { client: self.impatient(PATIENCE), calico: self.calico() })
     }
 
     fn has_services(&self) -> bool {
@@ -136,23 +152,64 @@ impl Store for Cluster {
         self.admin().delete(binding).unwrap_or_else(|error| panic!("{error}"));
     }
 
+    fn forbid_writing(&self) {
+        let path = "/apis/rbac.authorization.k8s.io/v1/clusterroles/heddle-node";
+        let mut role = self.admin().get(path).unwrap_or_else(|error| panic!("{error}"));
+        let writes = |rule: &Value| ["patch", "update"].iter().any(|verb| rule["verbs"].to_string().contains(verb));
+        if let Some(rules) = role["rules"].as_array_mut() {
+            rules.retain(|rule| !writes(rule));
+        }
+        self.admin().put(path, &role).unwrap_or_else(|error| panic!("{error}"));
+    }
+
     fn permit(&self) {
         permit(self);
     }
+
+    fn has_conditions(&self) -> bool {
+        true
+    }
 }
 
-impl Hand for Client {
+/// Who makes objects in a cluster, in the API that it keeps them in.
+struct InCluster {
+    client: Client,
+    calico: CalicoApi,
+}
+
+impl Hand for InCluster {
     fn apply(&self, object: &Value) -> Result<(), String> {
-        // In the API that most clusters have.
-        self.apply_object(&CalicoApi::Crd.stored(object)).map(|_| ())
+        self.client.apply_object(&self.calico.stored(object)).map(|_| ())
     }
 
     fn delete(&self, object: &Value) -> Result<(), String> {
-        self.delete_object(&CalicoApi::Crd.stored(object)).map(|_| ())
+        self.client.delete_object(&self.calico.stored(object)).map(|_| ())
     }
 
     fn is_ready(&self) -> Result<(), String> {
-        self.get("/readyz").map(|_| ())
+        self.client.get("/readyz").map(|_| ())
+    }
+
+    fn node(&self, name: &str) -> Result<Value, String> {
+        let node = self.client.get(&format!("/api/v1/nodes/{name}"))?;
+        let word = |word: &str| node["metadata"]["annotations"][format!("projectcalico.org/{word}")].clone();
+        let interfaces = word("Interfaces").as_str().and_then(|text| serde_json::from_str(text).ok());
+        let conditions = node["status"]["conditions"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let network = conditions.iter().find(|condition| condition["type"] == "NetworkUnavailable");
+        Ok(json!({
+            "IPv4Address": word("IPv4Address"), "IPv6Address": word("IPv6Address"), "ASNumber": word("ASNumber"),
+            "Interfaces": interfaces.unwrap_or(Value::Null), "version": node["metadata"]["resourceVersion"],
+            "NetworkUnavailable": network.map(|condition| condition["status"].clone()),
+        }))
+    }
+
+    fn take_away(&self, name: &str, word: &str) -> Result<(), String> {
+        let gone = json!({"metadata": {"annotations": {format!("projectcalico.org/{word}"): null}}});
+        self.client.merge(&format!("/api/v1/nodes/{name}"), &gone).map(|_| ())
+    }
+
+    fn status(&self, name: &str) -> Result<Value, String> {
+        self.client.get(&format!("/apis/{}/caliconodestatuses/{name}", self.calico.api_version()))
     }
 }
 
@@ -286,9 +343,27 @@ impl Store for BareMetal {
         self.etcd.revoke(USER.0, PREFIX).unwrap_or_else(|error| panic!("{error}"));
     }
 
+    fn forbid_writing(&self) {
+        self.etcd.grant_reading(USER.0, PREFIX).unwrap_or_else(|error| panic!("{error}"));
+    }
+
     fn permit(&self) {
         self.etcd.grant(USER.0, PREFIX).unwrap_or_else(|error| panic!("{error}"));
     }
+
+    fn has_conditions(&self) -> bool {
+        false
+    }
+}
+
+/// An object as it is, with its version.
+fn read(etcd: &EtcdClient, kind: &str, name: &str) -> Result<Value, String> {
+    let object = json!({"apiVersion": "projectcalico.org/v3", "kind": kind, "metadata": {"name": name}});
+    let (key, _) = calico::stored(&object).ok_or("not in etcd")?;
+    let (value, revision) = etcd.entry(&key)?.ok_or_else(|| format!("there is no {key}"))?;
+    let mut object: Value = serde_json::from_slice(&value).map_err(|error| error.to_string())?;
+    object["metadata"]["resourceVersion"] = json!(revision);
+    Ok(object)
 }
 
 impl Hand for EtcdClient {
@@ -304,6 +379,34 @@ impl Hand for EtcdClient {
 
     fn is_ready(&self) -> Result<(), String> {
         self.call("kv/range", &json!({"key": "Lw=="})).map(|_| ())
+    }
+
+    fn node(&self, name: &str) -> Result<Value, String> {
+        let node = read(self, "Node", name)?;
+        let (bgp, asn) = (&node["spec"]["bgp"], &node["spec"]["bgp"]["asNumber"]);
+        Ok(json!({
+            "IPv4Address": bgp["ipv4Address"], "IPv6Address": bgp["ipv6Address"],
+            "ASNumber": asn.as_u64().map(|number| number.to_string()),
+            "Interfaces": node["spec"]["interfaces"], "version": node["metadata"]["resourceVersion"],
+        }))
+    }
+
+    fn take_away(&self, name: &str, word: &str) -> Result<(), String> {
+        let mut node = read(self, "Node", name)?;
+        let field = match word {
+            "IPv4Address" => "ipv4Address",
+            "IPv6Address" => "ipv6Address",
+            "ASNumber" => "asNumber",
+            _ => return Err(format!("no word of Calico's: {word}")),
+        };
+        if let Some(bgp) = node.pointer_mut("/spec/bgp").and_then(Value::as_object_mut) {
+            bgp.remove(field);
+        }
+        Hand::apply(self, &node)
+    }
+
+    fn status(&self, name: &str) -> Result<Value, String> {
+        read(self, "CalicoNodeStatus", name)
     }
 }
 

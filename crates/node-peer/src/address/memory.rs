@@ -25,6 +25,15 @@ struct Remembered {
     /// Since when the present address is on no interface.
     gone: Option<Instant>,
     left: Option<Left>,
+    claim: Option<Claim>,
+}
+
+/// An address that was written into the Node, until it is there and no other node has it.
+#[derive(Clone, Copy, Debug)]
+struct Claim {
+    address: IpAddr,
+    /// Whether it was given up, until the Node is without it.
+    given_up: bool,
 }
 
 /// An address that was left because it was gone.
@@ -70,6 +79,39 @@ impl Memory {
         remembered.gone = None;
         // It is home again: whoever writes the other one now means it.
         remembered.left = remembered.left.filter(|left| !left.arrived || left.home.address() != present.address());
+    }
+
+    /// An address is written into the Node, whatever becomes of that.
+    pub(crate) fn claims(&mut self, family: Family, address: IpAddr) {
+        self.of(family).claim = Some(Claim { address, given_up: false });
+    }
+
+    /// Whether this process has written the address, and it was not this node's alone since.
+    pub(super) fn is_claimed(&mut self, family: Family, address: IpAddr) -> bool {
+        self.of(family).claim.is_some_and(|claim| claim.address == address)
+    }
+
+    /// It is taken out of the Node.
+    pub(super) fn gives_up(&mut self, family: Family) {
+        if let Some(claim) = &mut self.of(family).claim {
+            claim.given_up = true;
+        }
+    }
+
+    /// The Node is seen to have this address, or none.
+    pub(super) fn is_present(&mut self, family: Family, present: Option<IpAddr>) {
+        let remembered = self.of(family);
+        remembered.claim = remembered.claim.filter(|claim| !claim.given_up || present == Some(claim.address));
+    }
+
+    /// The Node has its address, and no other node has it: who comes now has to see that.
+    pub(super) fn is_ours(&mut self, family: Family) {
+        self.of(family).claim = None;
+    }
+
+    /// Whether it is not known of an address whose it is: nothing is to begin with it.
+    pub(crate) fn has_claims(&self) -> bool {
+        self.v4.claim.is_some() || self.v6.claim.is_some()
     }
 
     /// The present address counts, wherever it is.

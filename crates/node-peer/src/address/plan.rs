@@ -1,9 +1,11 @@
 //! What of the Node is to be written, and what is to be said of it.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use heddle_admin::types::AddressReport;
+use heddle_datastore::NodeField;
 use heddle_resources::Node;
 use heddle_resources::value::{Family, InterfaceAddress};
 use serde_json::{Value, json};
@@ -16,22 +18,29 @@ use super::memory::Memory;
 use super::method::Method;
 use super::wishes::{Check, Length, Wish, Wishes};
 
-/// Calico's annotations.
-const IPV4: &str = "projectcalico.org/IPv4Address";
-const IPV6: &str = "projectcalico.org/IPv6Address";
-const ASN: &str = "projectcalico.org/ASNumber";
-
 /// What is to be done.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Plan {
-    /// Annotations that are other than wanted; none: it is to go.
-    pub(crate) annotations: Vec<(&'static str, Option<String>)>,
+    /// Fields of the Node that are other than wanted; none: it is to go.
+    pub(crate) fields: Vec<(NodeField, Option<String>)>,
+    /// Addresses among them that the Node has not had: whether they are this node's is known when it has them.
+    pub(crate) claims: Vec<(Family, IpAddr)>,
+    /// Whether an address is given up that another node has taken at the same time.
+    pub(crate) retreat: Retreat,
     /// The addresses, and why they are these.
     pub(crate) addresses: Vec<AddressReport>,
     /// Addresses that another node has.
     pub(crate) conflicts: Vec<Conflict>,
     /// What is not as it should be otherwise.
     pub(crate) problems: Vec<String>,
+}
+
+/// Whether an address is given up that another node has taken at the same time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Retreat {
+    Yes,
+    #[default]
+    No,
 }
 
 /// How soon it is looked again where something is not as it should be: an interface, or its address, may come late.
@@ -54,10 +63,10 @@ pub(crate) enum Conflict {
         "{address} is not written as address of this node: Node {other} has it; give one of them another, or set \
          DISABLE_NODE_IP_CHECK to true"
     )]
-    NotWritten { address: std::net::IpAddr, other: Arc<str> },
+    NotWritten { address: IpAddr, other: Arc<str> },
     /// This node had it already, and goes on.
     #[error("{address} is the address of this node and of Node {other}; give one of them another")]
-    Shared { address: std::net::IpAddr, other: Arc<str> },
+    Shared { address: IpAddr, other: Arc<str> },
 }
 
 /// Compares what is wanted with what the Node has. `others` are all nodes; the own one among them is passed over.
@@ -70,8 +79,11 @@ pub(crate) fn plan<'a>(
     now: Instant,
 ) -> Plan {
     let mut plan = Plan::default();
-    for (family, annotation, (wish, method)) in [(Family::V4, IPV4, &wishes.v4), (Family::V6, IPV6, &wishes.v6)] {
+    for (family, field, (wish, method)) in
+        [(Family::V4, NodeField::Ipv4Address, &wishes.v4), (Family::V6, NodeField::Ipv6Address, &wishes.v6)]
+    {
         let present = node.spec.bgp.address(family);
+        memory.is_present(family, present.map(InterfaceAddress::address));
         let here = present.filter(|present| placed(listing, present.address()).is_some_and(|(on, _)| on.is_usable()));
         if let Some(present) = here {
             memory.is_here(family, present);
@@ -98,17 +110,27 @@ pub(crate) fn plan<'a>(
                     // It is given up: the other one may wait for it, if the two have swapped theirs. Calico's node does so
                     // where the address is detected.
                     Some(_) => {
-                        plan.annotations.push((annotation, None));
+                        plan.fields.push((field, None));
                         continue;
                     }
                     None => continue,
                 }
             }
+            // Both have taken it before they heard of each other.
+            (Some(other), false, Check::Yes) if memory.is_claimed(family, address) => {
+                plan.conflicts.push(Conflict::NotWritten { address, other });
+                plan.fields.push((field, None));
+                plan.retreat = Retreat::Yes;
+                memory.gives_up(family);
+                continue;
+            }
             (Some(other), _, _) => plan.conflicts.push(Conflict::Shared { address, other }),
-            (None, _, _) => {}
+            (None, true, Check::Yes) => plan.claims.push((family, address)),
+            (None, false, _) => memory.is_ours(family),
+            (None, true, Check::No) => {}
         }
         if present != Some(written) {
-            plan.annotations.push((annotation, Some(written.to_string())));
+            plan.fields.push((field, Some(written.to_string())));
         }
         let kept = if written == choice.address { choice } else { as_it_is(written, listing, &mut plan.problems) };
         plan.addresses.push(AddressReport {
@@ -118,7 +140,7 @@ pub(crate) fn plan<'a>(
         });
     }
     if let Some(asn) = wishes.asn.filter(|asn| node.spec.bgp.as_number != Some(*asn)) {
-        plan.annotations.push((ASN, Some(asn.0.to_string())));
+        plan.fields.push((NodeField::AsNumber, Some(asn.0.to_string())));
     }
     plan
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use heddle_admin::types::AddressReport;
+use heddle_datastore::NodeField;
 use heddle_resources::Node;
 use heddle_resources::node::NodeAddress;
 use heddle_resources::value::{Family, InterfaceAddress};
@@ -14,7 +15,7 @@ use super::detect::{Choice, Known, detect};
 use super::listing::{DefaultRoute, Interface, LinkState, Listing, Routes};
 use super::memory::Memory;
 use super::method::Method;
-use super::plan::{Conflict, Plan, interfaces, plan};
+use super::plan::{Conflict, Plan, Retreat, interfaces, plan};
 use super::wishes::AddressArgs;
 
 fn address(text: &str) -> InterfaceAddress {
@@ -248,11 +249,11 @@ fn args(ip: &str) -> AddressArgs {
     AddressArgs { ip: ip.to_owned(), ..AddressArgs::default() }
 }
 
-const V4: &str = "projectcalico.org/IPv4Address";
+const V4: NodeField = NodeField::Ipv4Address;
 
 #[test]
 fn what_is_as_wanted_is_not_written() {
-    let written = |ip: &str, present: &str| planned(&args(ip), &node("a", present), &[]).annotations;
+    let written = |ip: &str, present: &str| planned(&args(ip), &node("a", present), &[]).fields;
     let to = |value: &str| vec![(V4, Some(value.to_owned()))];
     for (ip, present, wanted) in [
         // Nothing said: what the Node has, or what is detected.
@@ -272,9 +273,9 @@ fn what_is_as_wanted_is_not_written() {
     ] {
         assert_eq!(written(ip, present), wanted, "IP={ip:?}, the Node has {present:?}");
     }
-    let v6 = |ip6: &str| planned(&AddressArgs { ip6: ip6.to_owned(), ..args("none") }, &node("a", ""), &[]).annotations;
+    let v6 = |ip6: &str| planned(&AddressArgs { ip6: ip6.to_owned(), ..args("none") }, &node("a", ""), &[]).fields;
     assert_eq!(v6(""), []);
-    assert_eq!(v6("autodetect"), [("projectcalico.org/IPv6Address", Some("fd00::1/64".to_owned()))]);
+    assert_eq!(v6("autodetect"), [(NodeField::Ipv6Address, Some("fd00::1/64".to_owned()))]);
 }
 
 /// An interface that comes late, or another node that gives the address up, is noticed without a restart.
@@ -294,44 +295,127 @@ fn what_is_not_done_is_looked_at_again() {
 
 #[test]
 fn an_as_number_is_written_as_decimal() {
-    let with =
-        |asn: &str| planned(&AddressArgs { asn: asn.to_owned(), ..args("none") }, &node("a", ""), &[]).annotations;
-    assert_eq!(with("1.10"), [("projectcalico.org/ASNumber", Some("65546".to_owned()))]);
+    let with = |asn: &str| planned(&AddressArgs { asn: asn.to_owned(), ..args("none") }, &node("a", ""), &[]).fields;
+    assert_eq!(with("1.10"), [(NodeField::AsNumber, Some("65546".to_owned()))]);
     assert_eq!(with(""), []);
     let mut own = Node::default();
     own.spec.bgp.as_number = "65546".parse().ok();
-    assert_eq!(planned(&AddressArgs { asn: "65546".into(), ..args("none") }, &Arc::new(own), &[]).annotations, []);
+    assert_eq!(planned(&AddressArgs { asn: "65546".into(), ..args("none") }, &Arc::new(own), &[]).fields, []);
 }
 
 #[test]
 fn who_has_an_address_keeps_it_and_who_comes_does_not_get_it() {
     let others = [node("b", "10.0.0.1/24")];
     let new = planned(&args("autodetect"), &node("a", ""), &others);
-    assert_eq!((new.annotations.len(), new.addresses.len()), (0, 0));
+    assert_eq!((new.fields.len(), new.addresses.len()), (0, 0));
     assert_eq!(new.conflicts, [Conflict::NotWritten { address: ip("10.0.0.1"), other: "b".into() }]);
     // One that it had stays; the new one is not taken.
     let moves = planned(&args("10.0.0.1"), &node("a", "192.0.2.1/24"), &others);
-    assert_eq!((moves.annotations, moves.conflicts.len()), (Vec::new(), 1));
+    assert_eq!((moves.fields, moves.conflicts.len()), (Vec::new(), 1));
     assert_eq!(moves.addresses.first().map(|a| &*a.address), Some("192.0.2.1/24"));
     let both = planned(&args(""), &node("a", "10.0.0.1/24"), &others);
     assert_eq!(both.conflicts, [Conflict::Shared { address: ip("10.0.0.1"), other: "b".into() }]);
-    assert_eq!(both.annotations, []);
+    assert_eq!(both.fields, []);
     let unchecked = AddressArgs { disable_node_ip_check: "true".into(), ..args("autodetect") };
-    assert_eq!(planned(&unchecked, &node("a", ""), &others).annotations.len(), 1);
+    assert_eq!(planned(&unchecked, &node("a", ""), &others).fields.len(), 1);
 }
 
 /// Two nodes that have swapped their addresses: each gives up the one that it has not any more, so that the other one gets it.
+/// A node of two that want one address, and how much of what was written it has heard of.
+#[derive(Default)]
+struct Side {
+    memory: Memory,
+    heard: usize,
+}
+
+/// What a node hears that a node has.
+fn heard<'a>(written: &[(usize, &'a str)], side: &Side, of: usize) -> &'a str {
+    let known = written.iter().take(side.heard).rev();
+    known.filter(|(by, _)| *by == of).map(|(_, address)| *address).next().unwrap_or_default()
+}
+
+/// What happens next: one of the two hears of one more write, or looks and writes.
+#[derive(Clone, Copy)]
+enum Next {
+    Hears(usize),
+    Looks(usize),
+}
+
+/// Two nodes take one free address at once: whatever comes first, not both begin with it.
+#[test]
+fn of_two_that_take_one_address_at_once_not_both_get_it() {
+    const STEPS: u32 = 8;
+    const ALL: [Next; 4] = [Next::Hears(0), Next::Hears(1), Next::Looks(0), Next::Looks(1)];
+    let (wishes, listing, now) = (args("10.0.0.1/24").wishes().expect("wishes"), server(), Instant::now());
+    let mut got = 0;
+    for order in 0..4_usize.pow(STEPS) {
+        // Who wrote what, in the order in which both hear of it.
+        let mut written: Vec<(usize, &str)> = Vec::new();
+        let mut sides = [Side::default(), Side::default()];
+        for step in 0..STEPS {
+            match ALL[order / 4_usize.pow(step) % 4] {
+                Next::Hears(who) => sides[who].heard = (sides[who].heard + 1).min(written.len()),
+                Next::Looks(who) => {
+                    let has = |of: usize| heard(&written, &sides[who], of);
+                    let nodes = [node("a", has(0)), node("b", has(1))];
+                    let found = plan(&wishes, &nodes[who], nodes.iter(), &listing, &mut sides[who].memory, now);
+                    for (family, address) in found.claims {
+                        sides[who].memory.claims(family, address);
+                    }
+                    let value = found.fields.first().map(|(_, value)| value.is_some());
+                    written.extend(value.map(|is_there| (who, if is_there { "10.0.0.1/24" } else { "" })));
+                }
+            }
+            // Who hears that it has the address, and has nothing to wait for, begins.
+            let runs =
+                [0, 1].map(|who| !heard(&written, &sides[who], who).is_empty() && !sides[who].memory.has_claims());
+            assert_ne!(runs, [true, true], "order {order}, step {step}: {written:?}");
+            got += usize::from(step + 1 == STEPS && runs.contains(&true));
+        }
+    }
+    assert!(got > 1000, "one of them gets it in time: {got}");
+}
+
+/// Of two that have both taken it, each gives it up, and the one that asks first gets it then.
+#[test]
+fn an_address_that_both_have_taken_is_given_up() {
+    const ADDRESS: &str = "10.0.0.1/24";
+    let (mut memory, now) = (Memory::default(), Instant::now());
+    let mut look = |present: &str, other: &str| {
+        let own = node("a", present);
+        let found = looked(&args(ADDRESS), &own, &[node("b", other)], &server(), &mut memory, now);
+        for (family, address) in &found.claims {
+            memory.claims(*family, *address);
+        }
+        (
+            found.fields.first().map(|(_, value)| value.is_some()),
+            found.retreat,
+            found.conflicts.len(),
+            memory.has_claims(),
+        )
+    };
+    assert_eq!(look("", ""), (Some(true), Retreat::No, 0, true));
+    assert_eq!(look("", ADDRESS), (None, Retreat::No, 1, true), "its own is on its way back");
+    for _ in 0..2 {
+        assert_eq!(look(ADDRESS, ADDRESS), (Some(false), Retreat::Yes, 1, true), "until the Node is without it");
+    }
+    assert_eq!(look("", ADDRESS), (None, Retreat::No, 1, false));
+    assert_eq!(look("", ""), (Some(true), Retreat::No, 0, true));
+    assert_eq!(look(ADDRESS, ""), (None, Retreat::No, 0, false));
+    assert_eq!(look(ADDRESS, ADDRESS), (None, Retreat::No, 1, false), "who comes now has to see that it is taken");
+}
+
 #[test]
 fn nodes_that_swapped_their_addresses_do_not_wait_for_each_other() {
     let others = [node("b", "10.0.0.1/24")];
     let ours = "198.18.0.1/24";
     let given = planned(&args("10.0.0.1"), &node("a", ours), &others);
-    assert_eq!((given.annotations, given.conflicts.len(), given.addresses.len()), (vec![(V4, None)], 1, 0));
+    assert_eq!((given.fields, given.conflicts.len(), given.addresses.len()), (vec![(V4, None)], 1, 0));
     let detected = planned(&args("autodetect"), &node("a", ours), &others);
-    assert_eq!((detected.annotations, detected.conflicts.len()), (vec![(V4, None)], 1));
+    assert_eq!((detected.fields, detected.conflicts.len()), (vec![(V4, None)], 1));
     // The other one did so, too.
     let free = planned(&args("10.0.0.1"), &node("a", ""), &[node("b", "")]);
-    assert_eq!((free.annotations, free.conflicts.len()), (vec![(V4, Some("10.0.0.1/24".to_owned()))], 0));
+    assert_eq!((free.fields, free.conflicts.len()), (vec![(V4, Some("10.0.0.1/24".to_owned()))], 0));
 }
 
 /// An interface that is gone for a moment moves nothing; one that was gone for longer has its address back when it comes back.
@@ -348,22 +432,22 @@ fn an_address_that_is_gone_is_waited_for() {
             let now = begun + Duration::from_secs(seconds);
             looked(&args("autodetect"), &node("a", present), &[], listing, &mut memory, now)
         };
-        assert_eq!(at(0, "10.0.0.1/24", &full).annotations, []);
+        assert_eq!(at(0, "10.0.0.1/24", &full).fields, []);
         let waits = at(60, "10.0.0.1/24", gone);
-        assert_eq!((waits.annotations.len(), waits.addresses.len()), (0, 1));
+        assert_eq!((waits.fields.len(), waits.addresses.len()), (0, 1));
         assert!(waits.problems.iter().any(|text| text.contains("192.0.2.1 is taken")), "{:?}", waits.problems);
-        assert_eq!(at(119, "10.0.0.1/24", gone).annotations, []);
+        assert_eq!(at(119, "10.0.0.1/24", gone).fields, []);
         // It comes back, and goes again: it is waited for anew.
-        assert_eq!(at(119, "10.0.0.1/24", &full).annotations, []);
-        assert_eq!(at(121, "10.0.0.1/24", gone).annotations, []);
-        assert_eq!(at(180, "10.0.0.1/24", gone).annotations, []);
-        assert_eq!(at(181, "10.0.0.1/24", gone).annotations, other());
-        assert_eq!(at(182, "10.0.0.1/24", gone).annotations, other(), "until the Node says so");
-        assert_eq!(at(183, "192.0.2.1/24", gone).annotations, []);
+        assert_eq!(at(119, "10.0.0.1/24", &full).fields, []);
+        assert_eq!(at(121, "10.0.0.1/24", gone).fields, []);
+        assert_eq!(at(180, "10.0.0.1/24", gone).fields, []);
+        assert_eq!(at(181, "10.0.0.1/24", gone).fields, other());
+        assert_eq!(at(182, "10.0.0.1/24", gone).fields, other(), "until the Node says so");
+        assert_eq!(at(183, "192.0.2.1/24", gone).fields, []);
         let back = at(300, "192.0.2.1/24", &full);
-        assert_eq!(back.annotations, [(V4, Some("10.0.0.1/24".to_owned()))]);
+        assert_eq!(back.fields, [(V4, Some("10.0.0.1/24".to_owned()))]);
         assert!(back.addresses.iter().any(|a| a.reason.contains("is back")), "{:?}", back.addresses);
-        assert_eq!(at(301, "10.0.0.1/24", &full).annotations, []);
+        assert_eq!(at(301, "10.0.0.1/24", &full).fields, []);
     }
 }
 
@@ -375,7 +459,7 @@ fn whoever_writes_another_address_is_believed() {
     let (mut memory, begun) = (Memory::default(), Instant::now());
     let mut at = |seconds: u64, present: &str, listing: &Listing| {
         let now = begun + Duration::from_secs(seconds);
-        looked(&args("autodetect"), &node("a", present), &[], listing, &mut memory, now).annotations
+        looked(&args("autodetect"), &node("a", present), &[], listing, &mut memory, now).fields
     };
     let other = [(V4, Some("192.0.2.1/24".to_owned()))];
     assert_eq!(at(0, "10.0.0.1/24", &server()), []);
@@ -400,13 +484,13 @@ fn an_address_that_was_never_here_is_not_waited_for() {
         looked(&args("autodetect"), &node("a", present), &[], listing, memory, Instant::now())
     };
     let to = |value: &str| vec![(V4, Some(value.to_owned()))];
-    assert_eq!(once("10.0.0.9/24", &server(), &mut Memory::default()).annotations, to("10.0.0.1/24"));
+    assert_eq!(once("10.0.0.9/24", &server(), &mut Memory::default()).fields, to("10.0.0.1/24"));
     // Nor because nothing was found at the first look, or because another one was here.
     let mut memory = Memory::default();
-    assert_eq!(once("10.0.0.9/24", &listing("lo 127.0.0.1/8"), &mut memory).annotations, []);
-    assert_eq!(once("10.0.0.9/24", &server(), &mut memory).annotations, to("10.0.0.1/24"));
-    assert_eq!(once("10.0.0.1/24", &server(), &mut memory).annotations, []);
-    assert_eq!(once("10.0.0.9/24", &server(), &mut memory).annotations, to("10.0.0.1/24"));
+    assert_eq!(once("10.0.0.9/24", &listing("lo 127.0.0.1/8"), &mut memory).fields, []);
+    assert_eq!(once("10.0.0.9/24", &server(), &mut memory).fields, to("10.0.0.1/24"));
+    assert_eq!(once("10.0.0.1/24", &server(), &mut memory).fields, []);
+    assert_eq!(once("10.0.0.9/24", &server(), &mut memory).fields, to("10.0.0.1/24"));
 }
 
 /// What a node runs with is not given up at one look, whoever has the address that it is to have.
@@ -422,14 +506,14 @@ fn an_address_is_given_up_only_once_it_is_gone_for_long() {
             let now = begun + Duration::from_secs(seconds);
             looked(&wanted, &node("a", "192.0.2.1/24"), &others, listing, &mut memory, now)
         };
-        assert_eq!(at(0, &server()).annotations, [], "{ip}");
+        assert_eq!(at(0, &server()).fields, [], "{ip}");
         let waits = at(10, &without);
-        assert_eq!((waits.annotations.len(), waits.addresses.len(), waits.problems.len()), (0, 1, 1), "{ip}");
-        assert_eq!(at(69, &without).annotations, [], "{ip}");
-        assert_eq!(at(69, &server()).annotations, [], "{ip}");
-        assert_eq!(at(70, &without).annotations, [], "{ip}");
+        assert_eq!((waits.fields.len(), waits.addresses.len(), waits.problems.len()), (0, 1, 1), "{ip}");
+        assert_eq!(at(69, &without).fields, [], "{ip}");
+        assert_eq!(at(69, &server()).fields, [], "{ip}");
+        assert_eq!(at(70, &without).fields, [], "{ip}");
         let over = at(130, &without);
-        assert_eq!((over.annotations, over.addresses.len()), (vec![(V4, None)], 0), "{ip}");
+        assert_eq!((over.fields, over.addresses.len()), (vec![(V4, None)], 0), "{ip}");
     }
 }
 
@@ -443,7 +527,7 @@ fn what_was_given_up_comes_home() {
     let (mut memory, begun) = (Memory::default(), Instant::now());
     let mut at = |seconds: u64, present: &str, listing: &Listing| {
         let now = begun + Duration::from_secs(seconds);
-        looked(&first, &node("a", present), &others, listing, &mut memory, now).annotations
+        looked(&first, &node("a", present), &others, listing, &mut memory, now).fields
     };
     assert_eq!(at(0, "10.0.0.1/24", &server()), []);
     assert_eq!(at(1, "10.0.0.1/24", &without), []);
@@ -496,7 +580,7 @@ fn status_says_why_and_what_is_wrong() {
     // What cannot be detected any more stays as it is.
     let gone = AddressArgs { ip_method: "interface=eth9".into(), ..args("autodetect") };
     let gone = planned(&gone, &node("a", "10.0.0.1/24"), &[]);
-    assert_eq!((gone.annotations.len(), gone.addresses.len(), gone.problems.len()), (0, 1, 1));
+    assert_eq!((gone.fields.len(), gone.addresses.len(), gone.problems.len()), (0, 1, 1));
 }
 
 #[test]
@@ -506,7 +590,7 @@ fn internal_addresses_are_those_of_the_node() {
         own.spec.addresses.push(NodeAddress { address: address(text), kind: Some(kind.into()) });
     }
     let by = AddressArgs { ip_method: "kubernetes-internal-ip".into(), ..args("autodetect") };
-    assert_eq!(planned(&by, &Arc::new(own), &[]).annotations, [(V4, Some("10.0.0.2/24".to_owned()))]);
+    assert_eq!(planned(&by, &Arc::new(own), &[]).fields, [(V4, Some("10.0.0.2/24".to_owned()))]);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use thiserror::Error;
 use super::listing::{Routes, Wanted};
 use super::method::{Method, MethodError};
 
-/// The node's addresses and AS, which are written into its Node. Only with `--datastore kubernetes`: manifests say it
+/// The node's addresses and AS, which are written into its Node. Not with a folder of manifests, which say it
 /// themselves.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct AddressArgs {

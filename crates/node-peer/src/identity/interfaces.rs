@@ -1,4 +1,4 @@
-//! When the annotation of the machine's interfaces is compared with the Node's.
+//! When what the Node says of the machine's interfaces is compared with the Node's.
 
 use std::time::Duration;
 
@@ -6,13 +6,11 @@ use tokio::time::Instant;
 
 use super::attempts::{Attempts, cut};
 
-/// Calico's annotation of the machine's interfaces.
-pub(super) const ANNOTATION: &str = "projectcalico.org/Interfaces";
 /// How often it is compared while the interfaces are the same: somebody else may write it, or make the Node anew. Nodes that began
 /// together do not ask together.
 const CHECK: Duration = Duration::from_secs(300);
 
-/// What is known of the annotation.
+/// What is known of it.
 #[derive(Debug, Default)]
 pub(super) struct Interfaces {
     /// What the Node has, and when that is looked at again.

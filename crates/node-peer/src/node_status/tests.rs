@@ -1,6 +1,7 @@
 //! What is written, in Calico's words.
 
 use heddle_admin::types::{FibState, KernelLeg, KernelRoute, PeerName};
+use heddle_datastore::{EtcdError, KubernetesError};
 
 use super::*;
 
@@ -98,7 +99,8 @@ fn a_node_without_sessions_is_not_ready() {
 fn an_object_that_is_absent_has_no_problem() {
     let what = || Arc::from("CalicoNodeStatus/mine");
     assert_eq!(problem(&Ok(())), None);
-    assert_eq!(problem(&Err(KubernetesError::Absent { what: what() })), None);
+    assert_eq!(problem(&Err(KubernetesError::Absent { what: what() }.into())), None);
+    assert_eq!(problem(&Err(EtcdError::Absent { key: what() }.into())), None);
     let forbidden = KubernetesError::Forbidden { what: what(), message: "no".to_owned() };
-    assert!(problem(&Err(forbidden)).is_some_and(|text| text.starts_with("the node's status is not written: ")));
+    assert!(problem(&Err(forbidden.into())).is_some_and(|text| text.starts_with("the node's status is not written: ")));
 }
