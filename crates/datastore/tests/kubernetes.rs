@@ -369,6 +369,11 @@ async fn pods_are_those_of_the_node() {
     };
     server.set(pod("a", "k1"));
     server.set(pod("b", "k2"));
+    // A node's own source has no use for them: the kernel's routes tell of pods, and sooner.
+    let node = Datastore::start(server.source());
+    assert!(synced(&node).await.is_empty());
+    assert_eq!(server.requests(&["/pods"]), Vec::<String>::new());
+    drop(node);
     let options =
         KubernetesOptions { pods: PodUse::OfNode, kubernetes_node: Some("k1".into()), ..KubernetesOptions::of("n1") };
     let datastore = Datastore::start(server.source_with(options));

@@ -108,6 +108,9 @@ pub enum ServiceUse {
 }
 
 /// Whether Pods of the node are read.
+///
+/// A node peer reads none: the kernel's routes tell it of its pods, before the API server could. It is for programs that have to
+/// know what a pod is called, or labelled, such as one that enforces network policy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PodUse {
     /// They are not.
