@@ -1,17 +1,26 @@
 //! What the kernel has beside our own routes: links, addresses, and the routes of others.
 //!
 //! Every change is collected as the prefixes and links that it touches; whoever depends on them looks again.
+//!
+//! A node may have tens of thousands of links, most of them to workloads. What one of them costs must not depend on how many
+//! others there are: whatever belongs to a link is found by the link. The one destination that all of them have, that of
+//! their link-local addresses, is left out: such next hops are resolved by their interface alone, and nothing of that
+//! scope is ever advertised.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
-use heddle_bgp_core::Prefix;
+use heddle_bgp_core::{Prefix, Prefix4};
 use smallvec::SmallVec;
 
 use crate::lengths::Lengths;
+use crate::resolver::is_link_local;
 use crate::route::{Address, IfIndex, KernelRoute, Link, LinkState, Placed, Target};
+
+/// The first of all prefixes.
+const LOWEST: Prefix = Prefix::V4(Prefix4::new(0, 0).expect("invariant: a length of 0 is not above 32"));
 
 /// A route of somebody else.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,7 +72,8 @@ pub(crate) enum LinkName {
 pub(crate) struct KernelView {
     links: HashMap<IfIndex, LinkEntry>,
     names: HashMap<Arc<str>, IfIndex>,
-    addresses: HashMap<Address, u32>,
+    /// With the dump that saw each last. A link has few.
+    addresses: HashMap<IfIndex, SmallVec<[(Address, u32); 2]>>,
     own: HashMap<IpAddr, u32>,
     connected: HashMap<Prefix, SmallVec<[IfIndex; 1]>>,
     routes: HashMap<Prefix, SmallVec<[ForeignRoute; 1]>>,
@@ -115,7 +125,8 @@ impl KernelView {
 
     /// The destinations that have to do with a link.
     pub(crate) fn prefixes_on(&self, index: IfIndex) -> Vec<Prefix> {
-        self.by_interface.iter().filter(|(i, _)| *i == index).map(|(_, prefix)| *prefix).collect()
+        let of_link = self.by_interface.range((index, LOWEST)..);
+        of_link.take_while(|(interface, _)| *interface == index).map(|(_, prefix)| *prefix).collect()
     }
 
     /// What changed since the last call.
@@ -171,7 +182,8 @@ impl KernelView {
         for prefix in self.prefixes_on(index) {
             self.retain_routes(prefix, |route| !route.target.uses(index));
         }
-        let gone: Vec<Address> = self.addresses.keys().filter(|a| a.interface == index).copied().collect();
+        let gone: Vec<Address> =
+            self.addresses.get(&index).into_iter().flatten().map(|(address, _)| *address).collect();
         for address in gone {
             self.remove_address(address);
         }
@@ -195,18 +207,33 @@ impl KernelView {
 
     pub(crate) fn set_address(&mut self, address: Address) {
         let seen = self.generation;
-        if self.addresses.insert(address, seen).is_some() {
+        let of_link = self.addresses.entry(address.interface).or_default();
+        match of_link.iter_mut().find(|(known, _)| *known == address) {
+            Some((_, last)) => {
+                *last = seen;
+                return;
+            }
+            None => of_link.push((address, seen)),
+        }
+        self.changes.addresses.push(address.address);
+        if is_link_local(address.address) {
             return;
         }
         *self.own.entry(address.address).or_default() += 1;
         self.connected.entry(address.prefix).or_default().push(address.interface);
         self.by_interface.insert((address.interface, address.prefix));
         self.changes.prefixes.push(address.prefix);
-        self.changes.addresses.push(address.address);
     }
 
     pub(crate) fn remove_address(&mut self, address: Address) {
-        if self.addresses.remove(&address).is_none() {
+        let Some(of_link) = self.addresses.get_mut(&address.interface) else { return };
+        let Some(at) = of_link.iter().position(|(known, _)| *known == address) else { return };
+        of_link.swap_remove(at);
+        if of_link.is_empty() {
+            self.addresses.remove(&address.interface);
+        }
+        self.changes.addresses.push(address.address);
+        if is_link_local(address.address) {
             return;
         }
         if let Some(count) = self.own.get_mut(&address.address) {
@@ -225,7 +252,6 @@ impl KernelView {
         }
         self.forget_interface(address.interface, address.prefix);
         self.changes.prefixes.push(address.prefix);
-        self.changes.addresses.push(address.address);
         if address.address.is_ipv4() && !self.is_own(address.address) {
             self.drop_routes_from(address.address);
         }
@@ -244,6 +270,9 @@ impl KernelView {
     pub(crate) fn set_route(&mut self, route: KernelRoute, placed: Placed) {
         let seen = self.generation;
         let prefix = route.prefix;
+        if is_link_local(prefix.addr()) {
+            return;
+        }
         if let Some(known) = self
             .routes
             .get_mut(&prefix)
@@ -327,7 +356,8 @@ impl KernelView {
         for index in links {
             self.remove_link(index);
         }
-        let addresses: Vec<Address> = self.addresses.iter().filter(|(_, s)| **s != now).map(|(a, _)| *a).collect();
+        let addresses = self.addresses.values().flatten().filter(|(_, seen)| *seen != now);
+        let addresses: Vec<Address> = addresses.map(|(address, _)| *address).collect();
         for address in addresses {
             self.remove_address(address);
         }

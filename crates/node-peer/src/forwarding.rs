@@ -52,7 +52,8 @@ pub(crate) enum Found {
 #[derive(Debug)]
 struct Link {
     state: Mutex<State>,
-    /// Told when there is another workload interface.
+    /// Workload interfaces that are new and that nobody has looked at, and who is told of them.
+    new_interfaces: Mutex<BTreeSet<Arc<str>>>,
     interfaces: Notify,
     /// Whether the initial tables of the peers are in the kernel.
     written: watch::Sender<bool>,
@@ -75,6 +76,10 @@ impl Link {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn lock_new_interfaces(&self) -> MutexGuard<'_, BTreeSet<Arc<str>>> {
+        self.new_interfaces.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl ForwardingTable {
@@ -96,6 +101,7 @@ impl ForwardingTable {
                 complete: 0,
                 ready: Some(ready),
             }),
+            new_interfaces: Mutex::default(),
             interfaces: Notify::new(),
             written: watch::Sender::new(false),
         });
@@ -108,7 +114,9 @@ impl ForwardingTable {
             // Dropped with the thread.
             let _ = &alive;
             let written = outputs.contains(&Output::Written);
-            if of_sink.lock().tell(outputs) == Interfaces::More {
+            let interfaces = of_sink.lock().tell(outputs);
+            if !interfaces.is_empty() {
+                of_sink.lock_new_interfaces().extend(interfaces);
                 of_sink.interfaces.notify_one();
             }
             if written {
@@ -184,9 +192,10 @@ impl ForwardingTable {
         let _ = self.link.written.subscribe().wait_for(|written| *written).await;
     }
 
-    /// Completes when there is a workload interface that there was not before.
-    pub(crate) async fn new_workload_interface(&self) {
+    /// Workload interfaces that there were not before, once there are some.
+    pub(crate) async fn new_workload_interfaces(&self) -> BTreeSet<Arc<str>> {
         self.link.interfaces.notified().await;
+        mem::take(&mut *self.link.lock_new_interfaces())
     }
 
     /// Whether IPv6 is forwarded.
@@ -206,8 +215,9 @@ impl ForwardingTable {
 }
 
 impl State {
-    fn tell(&mut self, outputs: &mut Vec<Output>) -> Interfaces {
-        let mut interfaces = Interfaces::AsBefore;
+    /// Answers which workload interfaces are new.
+    fn tell(&mut self, outputs: &mut Vec<Output>) -> Vec<Arc<str>> {
+        let mut interfaces = Vec::new();
         let (mut local, mut hops) = (Vec::new(), Vec::new());
         for output in outputs.drain(..) {
             match output {
@@ -236,7 +246,7 @@ impl State {
                 }
                 Output::Swept(0) => {}
                 Output::Swept(routes) => info!(routes, "routes of the run before that nobody wants any more are gone"),
-                Output::WorkloadInterface(_) => interfaces = Interfaces::More,
+                Output::WorkloadInterface(name) => interfaces.push(name),
             }
         }
         self.change_local(local);
@@ -294,13 +304,6 @@ impl State {
             }
         }
     }
-}
-
-/// Whether there are other workload interfaces than before.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Interfaces {
-    AsBefore,
-    More,
 }
 
 /// What makes the local routes of now out of those that were told.

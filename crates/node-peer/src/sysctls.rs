@@ -1,5 +1,6 @@
 //! Settings of the kernel that forwarding needs: looked at when forwarding begins and when there is another workload
-//! interface, said once each, and set where that is asked for. Files are read on a thread that may wait.
+//! interface, of which only its own are looked at: there may be tens of thousands of others. What is wrong is said once, and
+//! set where that is asked for. Files are read on a thread that may wait.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,18 +19,19 @@ const APART: Duration = Duration::from_millis(200);
 /// Looks again and again until it is dropped.
 pub(crate) async fn follow(table: Arc<ForwardingTable>) {
     let mut said = Said::default();
+    let mut which = Which::All;
     loop {
-        for finding in check(&table, Wish::AsConfigured).await {
+        for finding in check(&table, Wish::AsConfigured, which).await {
             said.say(&finding);
         }
         tokio::time::sleep(APART).await;
-        table.new_workload_interface().await;
+        which = Which::These(table.new_workload_interfaces().await);
     }
 }
 
 /// What is wrong, for the API; nothing is set.
 pub(crate) async fn report(table: &ForwardingTable) -> Vec<SysctlReport> {
-    check(table, Wish::OnlyLook).await.into_iter().map(of).collect()
+    check(table, Wish::OnlyLook, Which::All).await.into_iter().map(of).collect()
 }
 
 /// Whether what is wrong may be set.
@@ -39,17 +41,27 @@ enum Wish {
     OnlyLook,
 }
 
-async fn check(table: &ForwardingTable, wish: Wish) -> Vec<Finding> {
-    let Some((mut settings, interfaces)) = table.look(|fib| (fib.settings().clone(), fib.interface_names())).await
-    else {
-        return Vec::new();
-    };
+/// The interfaces whose settings are looked at. Those of the whole machine are always.
+enum Which {
+    All,
+    These(BTreeSet<Arc<str>>),
+}
+
+async fn check(table: &ForwardingTable, wish: Wish, which: Which) -> Vec<Finding> {
+    let found = table.look(|fib| {
+        let interfaces: Vec<Arc<str>> = match which {
+            Which::All => fib.interface_names().into_iter().map(|interface| interface.name).collect(),
+            Which::These(names) => names.into_iter().collect(),
+        };
+        (fib.settings().clone(), interfaces)
+    });
+    let Some((mut settings, interfaces)) = found.await else { return Vec::new() };
     if wish == Wish::OnlyLook {
         settings.manage_sysctls = ManageSysctls::No;
     }
     let ipv6 = table.ipv6();
     let look = move || {
-        let names: Vec<&str> = interfaces.iter().map(|i| &*i.name).collect();
+        let names: Vec<&str> = interfaces.iter().map(|name| &**name).collect();
         sysctl::check(&settings, &names, ipv6)
     };
     tokio::task::spawn_blocking(look).await.unwrap_or_default()

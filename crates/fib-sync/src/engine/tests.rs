@@ -1,6 +1,7 @@
 //! The engine by hand: what is handed in, and what is written, told, shown and counted.
 
 mod listing;
+mod many_links;
 mod objects;
 mod refusals;
 mod reports;

@@ -21,7 +21,7 @@ pub(crate) const CASES: &[Case] = &[
 ];
 
 /// A node of ours, and `others` on which nothing runs.
-fn topology(others: usize) -> Topology {
+pub(crate) fn topology(others: usize) -> Topology {
     let mut topology = Topology::full_mesh(1 + others);
     topology.pods_per_node = 0;
     let nodes = topology.racks.iter_mut().flat_map(|rack| &mut rack.nodes);
@@ -33,7 +33,7 @@ fn topology(others: usize) -> Topology {
 const SHORT: u16 = 3;
 
 /// A reflector on a host, with a session to `node1` and a hold time; `more` stands at the end of its configuration.
-fn speaker(world: &World, host: &str, hold_time: u16, more: &str) -> Process {
+pub(crate) fn speaker(world: &World, host: &str, hold_time: u16, more: &str) -> Process {
     let (own, node) = (world.address(host).v4.ip(), world.address("node1").v4.ip());
     let directory = world.fabric().host(host).expect("it is there");
     let socket = directory.path("speaker.sock");
@@ -49,7 +49,7 @@ fn speaker(world: &World, host: &str, hold_time: u16, more: &str) -> Process {
 }
 
 /// What the node says of its session with a host.
-fn peer(world: &World, host: &str) -> Result<Value, String> {
+pub(crate) fn peer(world: &World, host: &str) -> Result<Value, String> {
     world.show("node1", &["show", "peer", &world.address(host).v4.ip().to_string()])
 }
 
@@ -103,7 +103,7 @@ fn own_next_hop() {
 /// How many routes a speaker brings that somebody does harm to.
 const ROUTES: usize = 200;
 /// How much time the node has for its hold time while it is stopped.
-const LONG: u16 = 180;
+pub(crate) const LONG: u16 = 180;
 
 /// A node with [`ROUTES`] routes of a speaker.
 struct Drift {

@@ -19,6 +19,7 @@ mod listener;
 mod logged;
 mod lone_node;
 mod machine;
+mod many_links;
 mod mesh;
 mod monitor;
 mod moves;
@@ -62,6 +63,7 @@ fn cases() -> impl Iterator<Item = &'static Case> {
         links::CASES,
         datastore::CASES,
         lone_node::CASES,
+        many_links::CASES,
         logged::CASES,
         mesh::CASES,
     ]

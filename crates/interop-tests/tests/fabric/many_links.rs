@@ -1,0 +1,134 @@
+//! A node with thousands of workload interfaces, as make daemons busy that look at all of them every two seconds (projectcalico/bird #95,
+//! #77, #102; projectcalico/calico #5942).
+
+use std::fs;
+use std::net::Ipv4Addr;
+use std::ops::Range;
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use heddle_interop_tests::wait::{PATIENCE, ensure, wait_for};
+use heddle_netlink::{Leg, LinkIndex, Protocol, Route, Scope, VethEnd};
+use serde_json::Value;
+
+use crate::Case;
+use crate::lone_node::{LONG, peer, speaker, topology};
+use crate::world::World;
+
+pub(crate) const CASES: &[Case] = &[Case { name: "many_links::one_more_pod", needs: &[], run: one_more_pod }];
+
+/// Workload interfaces that are there when the node starts.
+const LINKS: u32 = 2000;
+/// Those that come, one after the other.
+const MORE: u32 = 20;
+/// Files that may be read for one of them: its own settings, and those of the whole machine.
+const READS: u64 = 200;
+
+/// What the node has used.
+#[derive(Clone, Copy, Debug)]
+struct Usage {
+    cpu: Duration,
+    /// Calls that read a file.
+    reads: u64,
+}
+
+impl Usage {
+    fn of(pid: u32) -> Self {
+        let threads = fs::read_dir(format!("/proc/{pid}/task")).expect("it runs");
+        let texts = threads.flatten().filter_map(|thread| fs::read_to_string(thread.path().join("schedstat")).ok());
+        let nanos = texts.filter_map(|text| text.split_whitespace().next()?.parse::<u64>().ok()).sum();
+        Self { cpu: Duration::from_nanos(nanos), reads: field(&format!("/proc/{pid}/io"), "syscr:") }
+    }
+
+    fn since(self, before: Self) -> Self {
+        Self { cpu: self.cpu.saturating_sub(before.cpu), reads: self.reads.saturating_sub(before.reads) }
+    }
+}
+
+/// A number in a file of `/proc`.
+#[track_caller]
+fn field(path: &str, name: &str) -> u64 {
+    let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    let number = line.and_then(|rest| rest.split_whitespace().next()).and_then(|word| word.parse().ok());
+    number.unwrap_or_else(|| panic!("{path} has no {name}: {text}"))
+}
+
+/// Makes workload interfaces on `node1`, each with the route to its pod, in the pool and in no block.
+#[track_caller]
+fn add(world: &World, numbers: Range<u32>) {
+    let [node, far] = ["node1", "node2"].map(|name| world.fabric().host(name).expect("it is there"));
+    let work = |control: &mut heddle_netlink::Control| {
+        for number in numbers {
+            let (name, pod) = (format!("cali{number:08x}"), format!("pod{number:08x}"));
+            let end = VethEnd::new(&pod).namespace(far.namespace().as_fd());
+            control.create_veth(&VethEnd::new(&name), &end)?;
+            let link = control.link(&name)?.index;
+            control.set_up(link)?;
+            control.add_route(&route(number, link))?;
+        }
+        Ok(())
+    };
+    node.kernel(work).unwrap_or_else(|error| panic!("{error}"));
+}
+
+fn route(number: u32, link: LinkIndex) -> Route {
+    let address = Ipv4Addr::from_bits(Ipv4Addr::new(10, 244, 128, 0).to_bits() + number);
+    let to = ipnetwork::IpNetwork::new(address.into(), 32).expect("a host's prefix");
+    Route { scope: Some(Scope::Link), ..Route::new(to, Protocol::BOOT).leg(Leg::device(link)) }
+}
+
+/// How many routes the peer has been told.
+fn advertised(world: &World) -> Result<u64, String> {
+    let peer = peer(world, "node2")?;
+    peer["families"][0]["advertised"].as_u64().ok_or_else(|| peer.to_string())
+}
+
+#[track_caller]
+fn await_pods(world: &World, pods: u32) {
+    // Its block as well.
+    let wanted = u64::from(pods) + 1;
+    wait_for(&format!("{pods} pods are advertised"), PATIENCE, || {
+        let advertised = advertised(world)?;
+        ensure(advertised == wanted, || format!("{advertised} of {wanted}"))
+    });
+}
+
+/// 2,000 interfaces when the node starts, then one after the other: none is told to the kernel or makes it be read again, and none makes the
+/// settings of the others be read. Prints CPU time and memory.
+fn one_more_pod() {
+    let world = World::build("many_links::one_more_pod", &topology(1));
+    let node = world.fabric().host("node1").expect("it is there");
+    node.namespace().set(&[("ipv4/conf/default/proxy_arp", "1")]).unwrap_or_else(|error| panic!("{error}"));
+    add(&world, 0..LINKS);
+    world.start();
+    let _speaker = speaker(&world, "node2", LONG, "");
+    await_pods(&world, LINKS);
+    let pid = world.process("node1", None, |process| Ok(process.pid()));
+    let fib = || world.show("node1", &["show", "node"]).expect("it answers")["fib"].clone();
+    let number = |fib: &Value, name: &str| fib[name].as_u64().unwrap_or_else(|| panic!("no {name}: {fib}"));
+    let memory = field(&format!("/proc/{pid}/status"), "RssAnon:") / 1024;
+    let began = Usage::of(pid);
+    println!(
+        "{LINKS} workload interfaces: {:.1?} of CPU time until all are advertised, {memory} MiB of its own memory",
+        began.cpu
+    );
+    let before = fib();
+    let mut used = Vec::new();
+    for pod in LINKS..LINKS + MORE {
+        let then = Usage::of(pid);
+        add(&world, pod..pod + 1);
+        await_pods(&world, pod + 1);
+        used.push(Usage::of(pid).since(then));
+    }
+    let after = fib();
+    used.sort_by_key(|used| used.cpu);
+    let (median, most) = (used[used.len() / 2], used[used.len() - 1]);
+    let reads: u64 = used.iter().map(|used| used.reads).sum();
+    let (cpu, at_most) = (median.cpu, most.cpu);
+    println!("one more pod: {cpu:.1?} of CPU time (median), {at_most:.1?} at most; {reads} reads of files for {MORE}");
+    assert_eq!(number(&after, "writes"), number(&before, "writes"), "a pod of the node's own needs no route of ours");
+    let readings = number(&after, "resyncs") - number(&before, "resyncs");
+    assert!(readings <= 1, "the kernel was read {readings} times, and not only because a minute was over");
+    assert!(reads <= u64::from(MORE) * READS, "{reads} reads of files for {MORE} pods");
+}
