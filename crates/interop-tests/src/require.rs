@@ -48,7 +48,7 @@ impl Need {
             Need::Bgpdump => (&["/usr/bin/bgpdump"], "bgpdump"),
             Need::Kubernetes => (&["/usr/bin/setpriv"], "util-linux"),
             Need::Kubectl | Need::Helm => (&[], ""),
-            Need::StaticProgram => (&["/usr/bin/nsenter"], "util-linux"),
+            Need::StaticProgram => (&["/usr/bin/nsenter", "/usr/sbin/capsh"], "util-linux, libcap2-bin"),
         }
     }
 

@@ -1,6 +1,7 @@
 //! What an image `FROM scratch` holds: the program alone, in a root that is otherwise empty and cannot be written.
 
 use std::fs;
+use std::path::Path;
 use std::process::{Command, Output};
 
 use heddle_interop_tests::lab::Lab;
@@ -29,11 +30,21 @@ const OBJECTS: &str = "
 {apiVersion: projectcalico.org/v3, kind: BGPPeer, metadata: {name: tor}, spec: {peerIP: 10.0.0.2, asNumber: 65002}}
 ";
 
-/// As a container runtime does it: the root is mounted read-only, the folder of the socket over it.
+/// As a container runtime does it for the DaemonSet of the chart: `/proc`, `/dev` and the folders of the machine are mounted over a root that
+/// is read-only; of root's capabilities two are left, and no program that it starts gets more.
 const ENTER: &str = r#"mount --bind "$1" "$1"
 mount --bind "$2" "$1/run/heddle"
+mount --bind "$3" "$1/var/run/calico"
+mount --bind /dev/null "$1/dev/null"
+mount -t proc -o ro,nosuid,nodev,noexec proc "$1/proc"
 mount -o remount,ro,bind "$1"
-exec chroot "$1" /heddle node-peer --node node --datastore /etc/datastore"#;
+all=$(seq 0 "$(cat /proc/sys/kernel/cap_last_cap)")
+drop=$(echo "$all" | grep --line-regexp --invert-match --regexp 10 --regexp 12 | paste --serial --delimiters ,)
+exec capsh --chroot="$1" --no-new-privs --drop="$drop" --shell=/heddle -- \
+    node-peer --node node --datastore /etc/datastore --bird-ctl /var/run/calico"#;
+
+/// CAP_NET_BIND_SERVICE and CAP_NET_ADMIN, as `/proc/PID/status` has a set.
+const TWO: &str = "0000000000001400";
 
 const PEER: &str = "
 protocol kernel { ipv4 { export none; import none; }; }
@@ -43,20 +54,22 @@ protocol bgp {
   ipv4 { import all; export all; };
 }";
 
-/// It starts, peers, advertises and forwards; a probe asks it in the same root.
+/// It starts, peers, advertises, forwards and answers as BIRD; a probe asks it in the same root.
 fn empty_root() {
     let lab = Lab::new("image");
     let (node, tor) = (lab.host(1, "node"), lab.host(2, "tor"));
-    let (root, run) = (node.path("root"), node.path("socket"));
-    for folder in [root.join("etc/datastore"), root.join("run/heddle"), run.clone()] {
-        fs::create_dir_all(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let (root, run, calico) = (node.path("root"), node.path("socket"), node.path("calico"));
+    let inside = ["etc/datastore", "run/heddle", "var/run/calico", "proc", "dev"].map(|folder| root.join(folder));
+    for folder in inside.iter().chain([&run, &calico]) {
+        fs::create_dir_all(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     }
+    fs::write(root.join("dev/null"), "").expect("the folder was made");
     let program = static_program().unwrap_or_else(|error| panic!("{error}"));
     fs::copy(&program, root.join("heddle")).unwrap_or_else(|error| panic!("{}: {error}", program.display()));
     fs::write(root.join("etc/datastore/cluster.yaml"), OBJECTS).expect("the folder was made");
 
     let mut command = node.netns().command("unshare");
-    command.args(["--mount", "--propagation", "private", "sh", "-euc", ENTER, "sh"]).arg(&root).arg(&run);
+    command.args(["--mount", "--propagation", "private", "sh", "-euc", ENTER, "sh"]).arg(&root).arg(&run).arg(&calico);
     let mut heddle = Process::spawn("heddle", command, &node.log("heddle"));
     let bird = Bird::start(&tor, PEER);
     wait_for("BIRD has the block of the node", PATIENCE, || {
@@ -69,11 +82,29 @@ fn empty_root() {
         ensure(routes.contains("203.0.113.0/24 via 10.0.0.2"), || routes.clone())
     });
     let pid = heddle.pid().to_string();
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
+    let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim).unwrap_or_default();
+    assert_eq!((field("CapBnd:"), field("NoNewPrivs:")), (TWO, "1"), "{status}");
+    assert!(u64::from_str_radix(field("CapPrm:"), 16).is_ok_and(|set| set & !0x1400 == 0), "{status}");
     let ask = |words: &[&str]| -> Output {
         let mut command = Command::new("nsenter");
         command.args(["--target", &pid, "--mount", "--root", "--wd", "/heddle"]).args(words);
         command.output().unwrap_or_else(|error| panic!("nsenter: {error}"))
     };
+    // What asks BIRD is answered, by a program that cannot write anything else.
+    let protocols = wait_for("bird.ctl answers", PATIENCE, || {
+        heddle.assert_alive();
+        birdc(&calico, &["show", "protocols"])
+    });
+    assert!(protocols.contains("Global_10_0_0_2"), "{protocols}");
+    for name in ["bird", "bird6"] {
+        let wanted = format!("{name}\0--beside\0{pid}\0");
+        let found = fs::read_dir("/proc")
+            .expect("all processes")
+            .flatten()
+            .any(|process| fs::read(process.path().join("cmdline")).is_ok_and(|words| words == wanted.as_bytes()));
+        assert!(found, "no process called {name} runs, for which calicoctl looks: {}", heddle.log());
+    }
     let ready = ask(&["health", "--socket", "/run/heddle/node-peer.sock"]);
     assert!(ready.status.success(), "{ready:?}");
     let version = ask(&["version"]);
@@ -83,5 +114,18 @@ fn empty_root() {
     // Nothing is in it that was not put there.
     let mut found: Vec<_> = fs::read_dir(&root).expect("the root").flatten().map(|entry| entry.file_name()).collect();
     found.sort_unstable();
-    assert_eq!(found, ["etc", "heddle", "run"]);
+    assert_eq!(found, ["dev", "etc", "heddle", "proc", "run", "var"]);
+    let log = heddle.log();
+    let fault = log.lines().find(|line| line.contains(" ERROR ") || line.contains("not permitted"));
+    assert!(fault.is_none(), "{log}");
+}
+
+/// What BIRD's client gets at the socket in a folder.
+fn birdc(folder: &Path, words: &[&str]) -> Result<String, String> {
+    let mut command = Command::new("/usr/sbin/birdcl");
+    let output =
+        command.arg("-s").arg(folder.join("bird.ctl")).args(words).output().map_err(|error| error.to_string())?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    ensure(output.status.success() && said.contains("birdv1.6"), || format!("{output:?}"))?;
+    Ok(said)
 }
