@@ -30,7 +30,7 @@ impl<'a> Passwords<'a> {
 fn look_up(snapshot: &Snapshot, namespace: &str, wanted: &SecretKeyRef) -> Found {
     let SecretKeyRef { name, key } = wanted;
     let Some(secret) = snapshot.namespaced::<Secret>(namespace, name) else {
-        return Err(format!("the password is in Secret {namespace}/{name}, which does not exist"));
+        return Err(format!("the password is in Secret {namespace}/{name}, which does not exist or may not be read"));
     };
     let Some(value) = secret.data.get(key) else {
         return Err(format!("the password is key {key:?} of Secret {namespace}/{name}, which has no such key"));

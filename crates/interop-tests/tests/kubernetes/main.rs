@@ -4,6 +4,7 @@
 
 mod access;
 mod bare_metal;
+mod chart;
 mod contract;
 mod deploy;
 mod filters;
@@ -14,6 +15,7 @@ mod outages;
 mod readback;
 mod reflector;
 mod restarts;
+mod rights;
 mod scale;
 mod site;
 mod store;
@@ -34,7 +36,8 @@ type Shared = fn(&Cluster);
 
 const SERVERS: &[Need] = &[Need::Kubernetes];
 
-const SHARED: [(&str, &[Need], Shared); 10] = [
+const SHARED: [(&str, &[Need], Shared); 11] = [
+    ("kubernetes::rights::within_calico_node", &[Need::Kubernetes, Need::Helm], rights::within_calico_node),
     ("kubernetes::objects::of_calico", SERVERS, objects::of_calico),
     ("kubernetes::objects::of_kubernetes", SERVERS, objects::of_kubernetes),
     ("kubernetes::objects::watched", SERVERS, objects::watched),
@@ -51,8 +54,9 @@ const SHARED: [(&str, &[Need], Shared); 10] = [
 const NODES: &[Need] = &[Need::Kubernetes, Need::Namespaces, Need::Bird];
 
 /// Cases with a real node, one after the other in a cluster of theirs.
-const WIRE: [(&str, Shared); 9] = [
+const WIRE: [(&str, Shared); 10] = [
     ("kubernetes::wire::secrets", wire::secrets),
+    ("kubernetes::wire::secret_not_permitted", wire::secret_not_permitted),
     ("kubernetes::wire::services", wire::services),
     ("kubernetes::wire::outer_addresses", wire::outer_addresses),
     ("kubernetes::wire::services_of_both_families", wire::services_of_both_families),
@@ -62,6 +66,12 @@ const WIRE: [(&str, Shared); 9] = [
     ("kubernetes::identity::events", identity::events),
     ("kubernetes::identity::left_up", identity::left_up),
 ];
+
+/// The same, and the chart.
+const CHARTED: &[Need] = &[Need::Kubernetes, Need::Namespaces, Need::Bird, Need::Helm];
+
+/// Cases of that kind, in the same cluster.
+const WIRE_CHARTED: [(&str, Shared); 1] = [("kubernetes::reflector::of_the_chart", reflector::of_the_chart)];
 
 /// A case that is the same wherever a node's objects are, and shares the place with others.
 type Anywhere = fn(&dyn Store);
@@ -141,10 +151,11 @@ fn main() {
         trial(name, missing(needs), move || run(cluster.get_or_init(shared_cluster)))
     });
     let wired: Arc<OnceLock<Mutex<Cluster>>> = Arc::default();
-    let wire = WIRE.into_iter().map(|(name, run)| {
+    let charted = WIRE_CHARTED.map(|(name, run)| (name, CHARTED, run));
+    let wire = WIRE.map(|(name, run)| (name, NODES, run)).into_iter().chain(charted).map(|(name, needs, run)| {
         let wired = Arc::clone(&wired);
         let run = move || run(&wired.get_or_init(wire_cluster).lock().unwrap_or_else(PoisonError::into_inner));
-        trial(name, missing(NODES), run)
+        trial(name, missing(needs), run)
     });
     let in_cluster = WIRE_ANYWHERE.into_iter().map(|([name, _], run)| {
         let wired = Arc::clone(&wired);

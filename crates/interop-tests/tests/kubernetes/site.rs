@@ -59,7 +59,7 @@ pub(crate) struct Site {
     hand: Box<dyn Hand>,
     access: Access,
     applied: RefCell<Vec<Value>>,
-    _lab: Lab,
+    lab: Lab,
 }
 
 impl Site {
@@ -70,7 +70,7 @@ impl Site {
         let tor = Bird::start(&peer, &bird(""));
         let door = Door::open(listener(host.netns()), store.port());
         let (hand, access) = (store.hand(), store.access(&door));
-        Self { node: None, tor, door, host, hand, access, applied: RefCell::default(), _lab: lab }
+        Self { node: None, tor, door, host, hand, access, applied: RefCell::default(), lab }
     }
 
     /// A node that runs, with [`OBJECTS`] in its datastore.
@@ -144,6 +144,11 @@ impl Site {
         }
     }
 
+    /// One more machine on the LAN of the node, `10.0.0.NUMBER`.
+    pub(crate) fn machine(&self, number: u8, name: &str) -> Arc<Host> {
+        self.lab.host(number, name)
+    }
+
     /// The machine on which the node is.
     pub(crate) fn host(&self) -> &Host {
         &self.host
@@ -202,7 +207,13 @@ impl Site {
     /// Applies manifests as people write them; they are deleted at the end.
     #[track_caller]
     pub(crate) fn apply(&self, manifests: &str) {
-        for object in parse(manifests) {
+        self.apply_objects(parse(manifests));
+    }
+
+    /// [`Site::apply`] of objects.
+    #[track_caller]
+    pub(crate) fn apply_objects(&self, objects: impl IntoIterator<Item = Value>) {
+        for object in objects {
             self.hand.apply(&object).unwrap_or_else(|error| panic!("{error}"));
             let mut applied = self.applied.borrow_mut();
             let key = |object: &Value| [object["kind"].clone(), object["metadata"]["name"].clone()];

@@ -2,6 +2,7 @@
 
 use heddle_interop_tests::kubernetes::Cluster;
 use heddle_interop_tests::peers::Daemon as _;
+use heddle_interop_tests::peers::bird::Bird;
 use heddle_interop_tests::wait::{PATIENCE, ensure, wait_for};
 use serde_json::{Value, json};
 
@@ -119,6 +120,60 @@ pub(crate) fn secrets(cluster: &Cluster) {
     site.tor().wait_established(ADDRESS);
     let log = site.log();
     assert!(!log.contains("spun-yarn") && !log.contains("open-sesame"), "no password is in the log: {log}");
+}
+
+/// A Secret that the role does not name: the peer that needs it waits and says so, and all else goes on; with the right, it begins.
+pub(crate) fn secret_not_permitted(cluster: &Cluster) {
+    let site = Site::start("kubernetes::wire::secret_not_permitted", cluster);
+    let before = site.tor().wait_established(ADDRESS).incarnation;
+    let third = Bird::start(
+        &site.machine(3, "third"),
+        "protocol bgp node { local 10.0.0.3 as 65003; neighbor 10.0.0.1 as 65001; multihop; password \"open-sesame\"; \
+         connect delay time 1; connect retry time 1; error wait time 1, 2; ipv4 { import all; export none; }; }",
+    );
+    site.apply(
+        "{apiVersion: v1, kind: Secret, metadata: {name: elsewhere, namespace: kube-system}, stringData: {third: open-sesame}}",
+    );
+    site.apply(
+        "{apiVersion: projectcalico.org/v3, kind: BGPPeer, metadata: {name: third}, spec: {
+          peerIP: 10.0.0.3, asNumber: 65003, password: {secretKeyRef: {name: elsewhere, key: third}}}}",
+    );
+    site.await_report("says which Secret it may not read", |report| {
+        let problems = report["datastore"]["invalid"].to_string();
+        problems.contains("kube-system/elsewhere") && problems.contains("not permitted")
+    });
+    site.await_report("says which peer waits for it", |report| {
+        let said = report["warnings"].to_string();
+        said.contains("BGPPeer/third")
+            && said.contains("kube-system/elsewhere, which does not exist or may not be read")
+    });
+    site.apply(
+        "{apiVersion: projectcalico.org/v3, kind: BGPConfiguration, metadata: {name: default}, spec: {
+          nodeToNodeMeshEnabled: false, prefixAdvertisements: [{cidr: 10.20.0.0/16, communities: ['65001:100']}]}}",
+    );
+    wait_for("what else changes is on the wire", PATIENCE, || {
+        let route = site.tor().wait_route(BLOCK);
+        ensure(route.attributes.communities == ["65001:100"], || format!("{route:?}"))
+    });
+    assert_eq!(site.tor().session(ADDRESS).map(|session| session.incarnation), Ok(before));
+    assert!(!third.session(ADDRESS).is_ok_and(|session| session.established));
+    site.apply(
+        "
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: heddle-more-passwords, namespace: kube-system}
+rules: [{apiGroups: [''], resources: [secrets], resourceNames: [elsewhere], verbs: [get, watch]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: heddle-more-passwords, namespace: kube-system}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: heddle-more-passwords}
+subjects: [{kind: ServiceAccount, name: heddle-node, namespace: kube-system}]
+",
+    );
+    third.wait_established(ADDRESS);
+    third.wait_route(BLOCK);
+    site.await_report("has nothing to say any more", |report| !report["datastore"].to_string().contains("elsewhere"));
 }
 
 /// The address of a service is on the wire while an endpoint of it on this node is ready.
