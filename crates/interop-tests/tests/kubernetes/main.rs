@@ -10,6 +10,7 @@ mod deploy;
 mod filters;
 mod golden;
 mod identity;
+mod migration;
 mod objects;
 mod outages;
 mod readback;
@@ -126,6 +127,9 @@ const OUTAGES: [(&str, fn()); 9] = [
     ("kubernetes::scale::a_start_in_a_large_cluster", scale::a_start_in_a_large_cluster),
 ];
 
+/// Cases as operators have them, each with a cluster of its own.
+const OPERATED: [(&str, fn()); 1] = [("kubernetes::migration::forth_and_back", migration::forth_and_back)];
+
 const ALONE: [(&str, fn()); 12] = [
     ("etcd::contract::away_and_back", contract::away_and_back),
     ("etcd::contract::one_wrong_object", contract::one_wrong_object),
@@ -175,6 +179,8 @@ fn main() {
         trials.map(|(name, start)| trial(name, missing(NODES), move || run(start))).collect::<Vec<_>>()
     });
     let alone = ALONE.into_iter().map(|(name, run)| trial(name, missing(SERVERS), run));
+    let tools = &[Need::Kubernetes, Need::Kubectl, Need::Helm];
+    let alone = alone.chain(OPERATED.into_iter().map(|(name, run)| trial(name, missing(tools), run)));
     let outages = OUTAGES.into_iter().map(|(name, run)| trial(name, missing(NODES), run));
     let trials =
         shared.chain(wire).chain(in_cluster).chain(in_etcd).chain(alone).chain(outages).chain(anywhere).collect();
