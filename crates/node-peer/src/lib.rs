@@ -61,6 +61,7 @@ pub fn run(args: &Args, context: &ContextArgs, addresses: &AddressArgs) -> ExitC
     };
     // Programs cannot be started afterwards.
     let stand_ins = args.bird_ctl.as_ref().map(|_| stand_in::StandIns::start());
+    daemon::open_many_files();
     let confined = daemon::confine(&args.confinement(), &confinement::needs(args, context));
     let runtime = match daemon::runtime() {
         Ok(runtime) => runtime,

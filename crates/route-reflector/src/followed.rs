@@ -38,6 +38,7 @@ pub(crate) fn run(args: &Args, place: &DatastorePlace) -> ExitCode {
         }
     };
     let set_level = daemon::init_log(&Log::default());
+    daemon::open_many_files();
     let confined = daemon::confine(&args.followed.confinement(), &needs(args, place));
     let runtime = match daemon::runtime() {
         Ok(runtime) => runtime,

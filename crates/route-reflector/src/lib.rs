@@ -39,6 +39,7 @@ fn run_file(args: &Args, file: &Path) -> ExitCode {
         }
     };
     let set_level = daemon::init_log(&config.log);
+    daemon::open_many_files();
     let confined = daemon::confine(&config.confinement, &needs(file, &config));
     match daemon::runtime() {
         Ok(runtime) => runtime.block_on(serve(args, file, config, confined, &set_level)),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use heddle_admin::types::ConfinementState;
 use heddle_config::{Confinement, Log, LogFormat};
 use heddle_confinement::{Needs, State};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 use tracing_subscriber::EnvFilter;
@@ -82,6 +83,25 @@ fn parse_level(level: &str) -> Option<EnvFilter> {
 pub fn share_memory() {
     // Without it the daemon is larger by a few megabytes, and works as well.
     let _ = heddle_socket_options::memory::one_arena();
+}
+
+/// Open files that are enough for a node of a large cluster: a session has one.
+const MANY_FILES: u64 = 4096;
+
+/// As many open files as the process may have: many a container begins with 1,024, and a mesh of a thousand nodes, in both families, has twice as
+/// many sessions. Where there are none left nothing can be read or written either. To be called before [`confine`].
+pub fn open_many_files() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(_, hard)| {
+        setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
+        Ok(hard)
+    });
+    match raised {
+        Ok(most) if most < MANY_FILES => warn!(
+            "at most {most} open files, of which each session needs one: raise the limit (LimitNOFILE, ulimit -n)"
+        ),
+        Ok(_) => {}
+        Err(error) => warn!(%error, "the limit of open files stays as it was"),
+    }
 }
 
 /// What the process took away from itself.
