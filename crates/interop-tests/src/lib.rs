@@ -28,5 +28,6 @@ pub mod require;
 pub mod segment;
 pub mod tls;
 pub mod trials;
+pub mod usage;
 pub mod view;
 pub mod wait;

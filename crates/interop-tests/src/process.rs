@@ -8,6 +8,7 @@ use std::sync::{Mutex, OnceLock, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use crate::usage::Usage;
 use crate::wait::wait_for;
 
 /// A signal by the name that `kill` knows.
@@ -92,14 +93,7 @@ impl Process {
     #[track_caller]
     #[must_use]
     pub fn cpu_time(&self) -> Duration {
-        let all: u64 = fs::read_dir(format!("/proc/{}/task", self.pid()))
-            .unwrap_or_else(|error| panic!("{} runs: {error}", self.name))
-            .flatten()
-            .filter_map(|task| fs::read_to_string(task.path().join("schedstat")).ok())
-            .filter_map(|text| text.split_whitespace().next()?.parse::<u64>().ok())
-            .sum();
-        assert!(all > 0, "the kernel counts");
-        Duration::from_nanos(all)
+        Usage(self.pid()).cpu_time()
     }
 
     /// A field of what the kernel says of its memory, such as `VmRSS`, in octets.
@@ -109,11 +103,7 @@ impl Process {
     #[track_caller]
     #[must_use]
     pub fn memory(&self, field: &str) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.pid()));
-        let status = status.unwrap_or_else(|error| panic!("{} runs: {error}", self.name));
-        let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
-        let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-        kibibytes.unwrap_or_else(|| panic!("{}: no {field} in\n{status}", self.name)) << 10
+        Usage(self.pid()).memory(field)
     }
 
     /// Sends a signal.

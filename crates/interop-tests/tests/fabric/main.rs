@@ -33,6 +33,7 @@ mod restarts;
 mod strangers;
 mod table;
 mod traffic;
+mod unreachable;
 mod world;
 
 use heddle_interop_tests::require::Need;
@@ -64,6 +65,7 @@ fn cases() -> impl Iterator<Item = &'static Case> {
         datastore::CASES,
         lone_node::CASES,
         many_links::CASES,
+        unreachable::CASES,
         logged::CASES,
         mesh::CASES,
     ]
