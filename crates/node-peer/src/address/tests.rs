@@ -320,7 +320,6 @@ fn who_has_an_address_keeps_it_and_who_comes_does_not_get_it() {
     assert_eq!(planned(&unchecked, &node("a", ""), &others).fields.len(), 1);
 }
 
-/// Two nodes that have swapped their addresses: each gives up the one that it has not any more, so that the other one gets it.
 /// A node of two that want one address, and how much of what was written it has heard of.
 #[derive(Default)]
 struct Side {
@@ -405,6 +404,7 @@ fn an_address_that_both_have_taken_is_given_up() {
     assert_eq!(look(ADDRESS, ADDRESS), (None, Retreat::No, 1, false), "who comes now has to see that it is taken");
 }
 
+/// Two nodes that have swapped their addresses: each gives up the one that it has not any more, so that the other one gets it.
 #[test]
 fn nodes_that_swapped_their_addresses_do_not_wait_for_each_other() {
     let others = [node("b", "10.0.0.1/24")];
