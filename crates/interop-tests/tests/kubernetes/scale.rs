@@ -20,8 +20,12 @@ const SERVICES: usize = 5000;
 const ENDPOINTS: usize = 4;
 const NAMESPACES: usize = 50;
 const WORKERS: usize = 8;
-/// How often each change is made that is timed.
-const CHANGES: usize = 50;
+/// How often all changes are made that are timed; two of each kind in a round.
+const ROUNDS: usize = 100;
+/// The address of a service that an endpoint is advertised for.
+const FRONT: &str = "10.101.0.79/32";
+/// An address that a service gets.
+const OUTER: &str = "203.0.113.79";
 
 /// As large as kubelets make them: images, conditions, labels.
 fn node(number: usize) -> Value {
@@ -120,7 +124,8 @@ pub(crate) fn a_start_in_a_large_cluster() {
     site.apply(OBJECTS);
     site.apply(
         "{apiVersion: projectcalico.org/v3, kind: BGPConfiguration, metadata: {name: default}, spec: {
-          nodeToNodeMeshEnabled: false, serviceClusterIPs: [{cidr: 10.101.0.0/16}]}}",
+          nodeToNodeMeshEnabled: false, serviceClusterIPs: [{cidr: 10.101.0.0/16}],
+          serviceExternalIPs: [{cidr: 203.0.113.0/24}]}}",
     );
     let begun = Instant::now();
     site.run();
@@ -144,77 +149,123 @@ pub(crate) fn a_start_in_a_large_cluster() {
     changes(&site);
 }
 
-/// How long changes take from the API server's answer until the peer has them.
+/// A service whose address is advertised while an endpoint of the node is ready, and one that gets an outer address and loses it.
+const SERVICES_THAT_CHANGE: &str = "
+{apiVersion: v1, kind: Namespace, metadata: {name: wired}}
+---
+{apiVersion: v1, kind: Service, metadata: {name: front, namespace: wired}, spec: {
+  type: NodePort, externalTrafficPolicy: Local, clusterIP: 10.101.0.79, clusterIPs: [10.101.0.79], ports: [{port: 80}]}}
+---
+{apiVersion: v1, kind: Service, metadata: {name: back, namespace: wired}, spec: {
+  type: NodePort, externalTrafficPolicy: Local, ports: [{port: 80}]}}
+---
+{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, addressType: IPv4, metadata: {name: back-1, namespace: wired,
+  labels: {kubernetes.io/service-name: back}}, ports: [{port: 80}],
+  endpoints: [{addresses: [10.20.0.6], nodeName: worker-1, conditions: {ready: true}}]}
+";
+
+/// How long changes take from the API server's answer until the peer has them. Each is begun when the one before is with the peer.
 fn changes(site: &Site) {
-    let mut times: BTreeMap<&str, Vec<Duration>> = BTreeMap::new();
-    let mut measure = |what, manifest: &str, prefix: &str, wanted: bool| {
-        site.apply(manifest);
+    site.apply(SERVICES_THAT_CHANGE);
+    site.apply(&filter("Accept"));
+    site.apply(&peer("out"));
+    let mut times = Times::default();
+    let (begun, busy) = (Instant::now(), site.process().cpu_time());
+    for round in 0..ROUNDS {
+        times.take(site, "EndpointSlice", &slice_of_front(true), (FRONT, true));
+        times.take(site, "EndpointSlice", &slice_of_front(false), (FRONT, false));
+        times.take(site, "Service", &back(&[OUTER]), (&format!("{OUTER}/32"), true));
+        times.take(site, "Service", &back(&[]), (&format!("{OUTER}/32"), false));
+        let block = format!("10.20.{}.{}/26", 1 + round / 4, round % 4 * 64);
+        times.take(site, "BlockAffinity", &affinity(&block), (&block, true));
+        times.of(site, "BlockAffinity", (&block, false), || site.delete("BlockAffinity", &name_of(&block)));
+        times.take(site, "BGPFilter", &filter("Reject"), (BLOCK, false));
+        times.take(site, "BGPPeer", &peer(""), (BLOCK, true));
+        times.take(site, "BGPPeer", &peer("out"), (BLOCK, false));
+        times.take(site, "BGPFilter", &filter("Accept"), (BLOCK, true));
+    }
+    let (took, busy) = (begun.elapsed(), site.process().cpu_time().saturating_sub(busy));
+    times.print(took, busy);
+}
+
+fn slice_of_front(ready: bool) -> String {
+    format!(
+        "{{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, addressType: IPv4, metadata: {{name: front-1, namespace: wired, \
+          labels: {{kubernetes.io/service-name: front}}}}, ports: [{{port: 80}}], \
+          endpoints: [{{addresses: [10.20.0.5], nodeName: {NODE}, conditions: {{ready: {ready}}}}}]}}"
+    )
+}
+
+fn back(outer: &[&str]) -> String {
+    format!(
+        "{{apiVersion: v1, kind: Service, metadata: {{name: back, namespace: wired}}, spec: {{\
+           type: NodePort, externalTrafficPolicy: Local, externalIPs: [{}], ports: [{{port: 80}}]}}}}",
+        outer.join(", ")
+    )
+}
+
+fn affinity(block: &str) -> String {
+    format!(
+        "{{apiVersion: projectcalico.org/v3, kind: BlockAffinity, metadata: {{name: {}}}, spec: {{
+           state: confirmed, node: {NODE}, type: host, cidr: {block}, deleted: false}}}}",
+        name_of(block)
+    )
+}
+
+fn name_of(block: &str) -> String {
+    format!("{NODE}-{}", block.replace(['.', '/'], "-"))
+}
+
+fn filter(action: &str) -> String {
+    format!(
+        "{{apiVersion: projectcalico.org/v3, kind: BGPFilter, metadata: {{name: out}}, spec: {{exportV4: [{{
+           action: {action}, cidr: {BLOCK}, matchOperator: Equal}}]}}}}"
+    )
+}
+
+fn peer(filters: &str) -> String {
+    format!(
+        "{{apiVersion: projectcalico.org/v3, kind: BGPPeer, metadata: {{name: tor}}, spec: {{
+           peerIP: 10.0.0.2, asNumber: 65002, filters: [{filters}]}}}}"
+    )
+}
+
+/// How long changes of a kind took.
+#[derive(Default)]
+struct Times(BTreeMap<&'static str, Vec<Duration>>);
+
+impl Times {
+    /// Applies a manifest, and waits until the peer has a prefix, or has it no more.
+    fn take(&mut self, site: &Site, kind: &'static str, manifest: &str, wanted: (&str, bool)) {
+        self.of(site, kind, wanted, || site.apply(manifest));
+    }
+
+    fn of(&mut self, site: &Site, kind: &'static str, (prefix, wanted): (&str, bool), change: impl FnOnce()) {
+        change();
         let begun = Instant::now();
         while site.tor().paths(prefix).is_ok_and(|paths| paths.is_empty()) == wanted {
-            assert!(begun.elapsed() < PATIENCE, "{what}: {prefix} is not as wanted: {manifest}");
+            assert!(begun.elapsed() < PATIENCE, "{kind}: {prefix} is not as wanted ({wanted})");
             // Who asks without a pause takes the time of those who are asked.
             thread::sleep(Duration::from_millis(1));
         }
-        times.entry(what).or_default().push(begun.elapsed());
-    };
-    site.apply("{apiVersion: v1, kind: Namespace, metadata: {name: wired}}");
-    site.apply(
-        "{apiVersion: v1, kind: Service, metadata: {name: front, namespace: wired}, spec: {
-          type: NodePort, externalTrafficPolicy: Local, clusterIP: 10.101.0.79, clusterIPs: [10.101.0.79],
-          ports: [{port: 80}]}}",
-    );
-    let filter = |action: &str| {
-        format!(
-            "{{apiVersion: projectcalico.org/v3, kind: BGPFilter, metadata: {{name: out}}, spec: {{exportV4: [{{
-               action: {action}, cidr: {BLOCK}, matchOperator: Equal}}]}}}}"
-        )
-    };
-    let peer = |filters: &str| {
-        format!(
-            "{{apiVersion: projectcalico.org/v3, kind: BGPPeer, metadata: {{name: tor}}, spec: {{
-               peerIP: 10.0.0.2, asNumber: 65002, filters: [{filters}]}}}}"
-        )
-    };
-    let busy = site.process().cpu_time();
-    for round in 0..CHANGES {
-        let slice = |ready: bool| {
-            format!(
-                "{{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, addressType: IPv4, metadata: {{name: front-1, namespace: wired, \
-                  labels: {{kubernetes.io/service-name: front}}}}, ports: [{{port: 80}}], \
-                  endpoints: [{{addresses: [10.20.0.5], nodeName: {NODE}, conditions: {{ready: {ready}}}}}]}}"
-            )
-        };
-        measure("EndpointSlice", &slice(true), "10.101.0.79/32", true);
-        measure("EndpointSlice", &slice(false), "10.101.0.79/32", false);
-        let block = format!("10.20.{}.{}/26", 1 + round / 4, round % 4 * 64);
-        let name = block.replace(['.', '/'], "-");
-        let affinity = format!(
-            "{{apiVersion: projectcalico.org/v3, kind: BlockAffinity, metadata: {{name: {NODE}-{name}}}, spec: {{
-               state: confirmed, node: {NODE}, type: host, cidr: {block}, deleted: false}}}}"
-        );
-        measure("BlockAffinity", &affinity, &block, true);
-        if round == 0 {
-            site.apply(&filter("Accept"));
-            site.apply(&peer("out"));
-        }
-        measure("BGPFilter", &filter("Reject"), BLOCK, false);
-        measure("BGPPeer", &peer(""), BLOCK, true);
-        measure("BGPPeer", &peer("out"), BLOCK, false);
-        measure("BGPFilter", &filter("Accept"), BLOCK, true);
+        self.0.entry(kind).or_default().push(begun.elapsed());
     }
-    let busy = site.process().cpu_time().saturating_sub(busy);
-    let all = u32::try_from(times.values().map(Vec::len).sum::<usize>()).unwrap_or(u32::MAX);
-    println!("{:?} of CPU time of the node for each change", busy / all.max(1));
-    for (what, times) in &mut times {
-        times.sort_unstable();
-        let at =
-            |percent: usize| times.get((times.len() * percent / 100).min(times.len() - 1)).copied().unwrap_or_default();
-        println!(
-            "{what}: {} changes, from the API server's answer to the peer: {:?} (median), {:?} (p99)",
-            times.len(),
-            at(50),
-            at(99)
-        );
+
+    fn print(&mut self, took: Duration, busy: Duration) {
+        let all = self.0.values().map(Vec::len).sum::<usize>();
+        let each = busy / u32::try_from(all).unwrap_or(u32::MAX).max(1);
+        println!("{all} changes in {took:.1?}; {each:?} of CPU time of the node for each");
+        for (kind, times) in &mut self.0 {
+            times.sort_unstable();
+            let at = |percent: usize| times.get(percent * (times.len() - 1) / 100).copied().unwrap_or_default();
+            println!(
+                "{kind}: {} changes, from the API server's answer to the peer: {:.1?} (p50), {:.1?} (p99), {:.1?} (max)",
+                times.len(),
+                at(50),
+                at(99),
+                at(100)
+            );
+        }
     }
 }
 
