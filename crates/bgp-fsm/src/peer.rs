@@ -188,6 +188,9 @@ impl Peer {
         if old.mode != self.config.mode {
             self.mode_changed(now);
         }
+        if old.keepalive != self.config.keepalive {
+            self.hasten_keepalive(now);
+        }
         if old.send_hold != self.config.send_hold {
             self.restart_send_hold(now);
         }

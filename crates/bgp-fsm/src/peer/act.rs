@@ -219,6 +219,15 @@ impl Peer {
         }
     }
 
+    /// The interval of KEEPALIVEs is another one: the next is sent when it is over, but no later than it was to be.
+    pub(super) fn hasten_keepalive(&mut self, now: Timestamp) {
+        let Some(due) = self.timers.get(Timer::Keepalive) else { return };
+        self.restart_keepalive(now);
+        if self.timers.get(Timer::Keepalive).is_none_or(|at| at > due) {
+            self.timers.set(Timer::Keepalive, Some(due));
+        }
+    }
+
     /// Restarts the send hold timer (RFC 9687 §4.4: off where the hold time is zero).
     pub(super) fn restart_send_hold(&mut self, now: Timestamp) {
         let State::Established(e) = &self.state else { return };

@@ -239,6 +239,23 @@ fn set_config() {
     assert_eq!(words(&drain(&mut peer)), "close#2 >Active");
 }
 
+/// Another interval of KEEPALIVEs counts for the next one already, which never comes later than it was to.
+#[test]
+fn another_interval_of_keepalives_counts_at_once() {
+    let mut peer = established(config());
+    let due = |peer: &Peer| peer.timers.get(Timer::Keepalive);
+    let usual = due(&peer);
+    assert!(usual > Some(at(10)));
+    peer.set_config(at(1), PeerConfig { keepalive: Some(secs(4)), ..config() });
+    let sooner = due(&peer);
+    assert!(sooner > Some(at(1)) && sooner <= Some(at(5)), "{sooner:?}");
+    peer.set_config(at(2), config());
+    assert_eq!(due(&peer), sooner);
+    let mut idle = Peer::new(config(), 1);
+    idle.set_config(at(1), PeerConfig { keepalive: Some(secs(4)), ..config() });
+    assert_eq!(due(&idle), None);
+}
+
 /// A speaker that has restarted connects once even where it waits otherwise; then it waits.
 #[test]
 fn once_is_one_attempt() {
