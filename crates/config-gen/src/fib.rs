@@ -19,6 +19,10 @@ use crate::services::ServiceRoutes;
 /// The interface of IPIP.
 const TUNNEL: &str = "tunl0";
 
+/// BIRD's protocol number (`RTPROT_BIRD`): Felix removes what has another one, and is not its own, from workload interfaces,
+/// and spares these on the interface of a workload that peers (`RemoveExternalRoutes`, `RouteIsOurs`).
+const BIRD: u8 = 12;
+
 /// Blocks and service routes, originated with the LOCAL_PREF of ordinary routes, each a black hole in the kernel where
 /// no rule rejects it.
 pub(crate) fn networks(
@@ -61,6 +65,7 @@ pub(crate) fn fib(
     origins: &mut Origins,
 ) -> Fib {
     let mut fib = Fib {
+        workload_protocol: Some(BIRD),
         metric: RouteMetric { v4: cluster.priority(Family::V4), v6: cluster.priority(Family::V6) },
         ..Fib::default()
     };

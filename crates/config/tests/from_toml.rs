@@ -120,6 +120,7 @@ fn a_forwarding_table() {
         [fib]
         table = 100
         protocol = "heddle"
+        workload_protocol = "bird"
         adopt_protocols = ["bird", 13]
         learn_protocols = ["static", "dhcp", 42, "static"]
         workload_interfaces = []
@@ -131,6 +132,7 @@ fn a_forwarding_table() {
     assert_eq!(config.warnings(), []);
     let Some(fib) = &config.fib else { panic!("no [fib]") };
     assert_eq!((fib.table, fib.protocol, fib.metric), (100, 158, RouteMetric { v4: 1024, v6: 512 }));
+    assert_eq!(fib.workload_protocol, Some(12));
     assert_eq!((fib.adopt_protocols.as_slice(), fib.learn_protocols.as_slice()), (&[12, 13][..], &[4, 16, 42][..]));
     assert!(fib.workload_interfaces.is_empty() && fib.ignored_interfaces == ["kube-ipvs*"]);
     let written = config.to_toml();

@@ -108,6 +108,7 @@ const PREPENDS: &[&str] = &[
 const FIB: &[&str] = &[
     "table = 100",
     "protocol = 200",
+    "workload_protocol = \"bird\"",
     "adopt_protocols = [\"bird\", 13]",
     "learn_protocols = [\"static\", 77]",
     "workload_interfaces = []",
@@ -325,6 +326,7 @@ fn the_lines_that_a_change_of_forwarding_brings() {
         ("[fib]", "[fib]", ""),
         ("[fib]", "[fib]\ntable = 9", "fib: table 254 -> 9 (restart)"),
         ("[fib]", "[fib]\nprotocol = 12", "fib: protocol 158 -> 12 (restart)"),
+        ("[fib]", "[fib]\nworkload_protocol = 12", "fib: workload_protocol none -> \"bird\" (restart)"),
         ("[fib]", "[fib]\nadopt_protocols = [12]", "fib: adopt_protocols [] -> [\"bird\"] (restart)"),
         ("[fib]", "[fib]\nmetric.v6 = 7", "fib: metric.v6 1024 -> 7 (immediate)"),
         ("[fib]", "[fib]\nrules = [{ then = \"reject\" }]", "fib: rules [] -> [{ then = \"reject\" }] (immediate)"),

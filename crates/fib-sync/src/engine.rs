@@ -13,6 +13,7 @@ mod kernel;
 mod objects;
 mod show;
 mod timers;
+mod workloads;
 mod writes;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -203,7 +204,7 @@ impl FibSync {
                 if !self.objects.is_ready(&target) {
                     return Wanted::Kept;
                 }
-                Wanted::Route { metric: group.key.metric, target }
+                Wanted::Route { metric: group.key.metric, protocol: self.protocol_of(group.exit), target }
             }
             GroupState::Held { .. } => Wanted::Kept,
             GroupState::Unresolved { .. } | GroupState::Rejected => Wanted::Nothing,

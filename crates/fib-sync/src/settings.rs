@@ -19,6 +19,8 @@ pub struct Settings {
     pub table: u32,
     /// `rtm_protocol` of our routes.
     pub protocol: u8,
+    /// `rtm_protocol` of learned routes that leave by workload interfaces alone, where it is another; what has it there is ours.
+    pub workload_protocol: Option<u8>,
     /// Routes of these protocols in our table count as ours when they are found at the start.
     pub adopt_protocols: Vec<u8>,
     /// Routes of these protocols on any interface are local routes.
@@ -48,6 +50,7 @@ impl Default for Settings {
         Self {
             table: MAIN_TABLE,
             protocol: 158,
+            workload_protocol: None,
             adopt_protocols: Vec::new(),
             learn_protocols: Vec::new(),
             workload_interfaces: vec!["cali*".to_owned(), "heddle*".to_owned()],

@@ -19,6 +19,11 @@ use crate::settings::{FibAction, FibRule, NexthopObjects, Settings};
 
 const FAULTS: [Fault; 4] = [Fault::LostAnswers, Fault::Overrun, Fault::TornDump, Fault::LateReports];
 
+/// BIRD's number on the second link, which is a workload's.
+fn with_a_workload(objects: NexthopObjects) -> Settings {
+    Settings { workload_protocol: Some(12), workload_interfaces: vec!["b*".to_owned()], ..settings(objects) }
+}
+
 fn settings(objects: NexthopObjects) -> Settings {
     let long = std::time::Duration::from_secs(1_000_000);
     Settings { nexthop_objects: objects, stale_time: long, unresolved_time: long, ..Settings::default() }
@@ -42,12 +47,12 @@ enum Killed {
 
 /// Histories of random doings; after each quiet the kernel has what the oracle expects, and strangers what was theirs.
 /// `HEDDLE_FIB_SEED` plays one alone.
-fn histories(test: &str, objects: NexthopObjects, faults: &[Fault], killed: Killed, seeds: u64) -> usize {
+fn histories(test: &str, settings: &Settings, faults: &[Fault], killed: Killed, seeds: u64) -> usize {
     let one = std::env::var("HEDDLE_FIB_SEED").ok().and_then(|text| text.parse::<u64>().ok());
     let seeds = one.map_or_else(|| 0..number_of(seeds), |seed| seed..seed + 1);
     let (mut doings, mut writes, mut kills) = (0, 0, 0);
     for seed in seeds {
-        let run = std::panic::catch_unwind(|| history(objects, faults, killed, seed));
+        let run = std::panic::catch_unwind(|| history(settings, faults, killed, seed));
         let (done, world) = run.unwrap_or_else(|panic| {
             eprintln!("history {seed} failed: HEDDLE_FIB_SEED={seed} cargo test -p heddle-fib-sync --lib {test}");
             std::panic::resume_unwind(panic);
@@ -60,8 +65,8 @@ fn histories(test: &str, objects: NexthopObjects, faults: &[Fault], killed: Kill
     kills
 }
 
-fn history(objects: NexthopObjects, faults: &[Fault], killed: Killed, seed: u64) -> (u64, World) {
-    let mut world = World::new(settings(objects), seed + 1);
+fn history(settings: &Settings, faults: &[Fault], killed: Killed, seed: u64) -> (u64, World) {
+    let mut world = World::new(settings.clone(), seed + 1);
     world.at_any_moment();
     if killed == Killed::AtAnyMoment {
         world.is_killed_at_any_moment(KILLED_ONE_IN);
@@ -91,38 +96,97 @@ fn history(objects: NexthopObjects, faults: &[Fault], killed: Killed, seed: u64)
 
 #[test]
 fn random_histories_end_as_wanted() {
-    histories("random_histories_end_as_wanted", NexthopObjects::Never, &[], Killed::Never, 150);
+    histories("random_histories_end_as_wanted", &settings(NexthopObjects::Never), &[], Killed::Never, 150);
 }
 
 #[test]
 fn random_histories_with_lost_answers_and_reports() {
     let name = "random_histories_with_lost_answers_and_reports";
-    histories(name, NexthopObjects::Never, &FAULTS, Killed::Never, 150);
+    histories(name, &settings(NexthopObjects::Never), &FAULTS, Killed::Never, 150);
 }
 
 #[test]
 fn random_histories_with_nexthop_objects() {
-    histories("random_histories_with_nexthop_objects", NexthopObjects::Always, &[], Killed::Never, 150);
+    histories("random_histories_with_nexthop_objects", &settings(NexthopObjects::Always), &[], Killed::Never, 150);
 }
 
 #[test]
 fn random_histories_with_nexthop_objects_and_faults() {
     let name = "random_histories_with_nexthop_objects_and_faults";
-    histories(name, NexthopObjects::Always, &FAULTS, Killed::Never, 150);
+    histories(name, &settings(NexthopObjects::Always), &FAULTS, Killed::Never, 150);
 }
 
 /// Killed between any two writes, reports, or parts of a dump: what it left there is what it goes on from.
 #[test]
 fn killed_at_any_moment() {
-    let kills = histories("killed_at_any_moment", NexthopObjects::Never, &FAULTS, Killed::AtAnyMoment, 60);
+    let kills = histories("killed_at_any_moment", &settings(NexthopObjects::Never), &FAULTS, Killed::AtAnyMoment, 60);
     assert!(kills > 0, "nobody was killed");
 }
 
 #[test]
 fn killed_at_any_moment_with_nexthop_objects() {
     let name = "killed_at_any_moment_with_nexthop_objects";
-    let kills = histories(name, NexthopObjects::Always, &FAULTS, Killed::AtAnyMoment, 60);
+    let kills = histories(name, &settings(NexthopObjects::Always), &FAULTS, Killed::AtAnyMoment, 60);
     assert!(kills > 0, "nobody was killed");
+}
+
+/// A route is ours by its interface too, after each restart and whatever is lost.
+#[test]
+fn random_histories_with_a_workload_that_peers() {
+    for objects in [NexthopObjects::Never, NexthopObjects::Always] {
+        let name = "random_histories_with_a_workload_that_peers";
+        histories(name, &with_a_workload(objects), &[], Killed::Never, 75);
+        histories(name, &with_a_workload(objects), &FAULTS, Killed::Never, 75);
+        let kills = histories(name, &with_a_workload(objects), &FAULTS, Killed::AtAnyMoment, 30);
+        assert!(kills > 0, "nobody was killed");
+    }
+}
+
+/// Felix removes what is not BIRD's from a workload's interface: there is nothing that it could remove, and nothing to be
+/// written again.
+#[test]
+fn who_takes_all_but_one_number_off_an_interface_finds_nothing() {
+    let mut world = World::new(with_a_workload(NexthopObjects::Always), 1);
+    world.learn("10.1.0.0/16", &["198.51.100.2"]);
+    world.learn("10.2.0.0/16", &["192.0.2.2", "198.51.100.2"]);
+    world.learn("10.3.0.0/16", &["192.0.2.2"]);
+    world.run_until_quiet();
+    world.check("with a workload");
+    let (there, written) = (world.ours(), world.written());
+    for _ in 0..10 {
+        assert_eq!(world.take_off(2, &[12]), 0, "{there:?}");
+        world.dump_again();
+        world.run_until_quiet();
+    }
+    assert_eq!((world.ours(), world.written(), world.of_bird()), (there, written, 1));
+    // The workload is gone from there: the number is the usual one.
+    world.learn("10.1.0.0/16", &["192.0.2.2"]);
+    world.learn("10.2.0.0/16", &["192.0.2.2"]);
+    world.run_until_quiet();
+    world.check("without");
+    assert_eq!(world.of_bird(), 0);
+}
+
+/// A route that has the number of the other kind, of a run before, gets its own in place; what nobody wants goes.
+#[test]
+fn numbers_of_the_run_before_are_changed_in_place() {
+    for (before, after) in [
+        (settings(NexthopObjects::Never), with_a_workload(NexthopObjects::Never)),
+        (with_a_workload(NexthopObjects::Never), with_a_workload(NexthopObjects::Never)),
+    ] {
+        let mut world = World::new(before, 1);
+        world.learn("10.1.0.0/16", &["198.51.100.2"]);
+        world.learn("10.2.0.0/16", &["198.51.100.2"]);
+        world.run_until_quiet();
+        world.forget("10.2.0.0/16");
+        world.restart_with(after);
+        world.react_with_dump();
+        assert_eq!((world.ours().len(), world.local_routes()), (2, 4));
+        world.sweep();
+        world.run_until_quiet();
+        world.check("after the restart");
+        assert_eq!((world.ours(), world.of_bird()), (vec!["10.1.0.0/16 1024 198.51.100.2@2".to_owned()], 1));
+    }
 }
 
 /// No event says so: the next look at the whole table finds it.

@@ -61,6 +61,8 @@ pub struct Desired {
     pub origin: Origin,
     /// The metric.
     pub metric: u32,
+    /// Its protocol number.
+    pub protocol: u8,
     /// The next hops that it was given.
     pub next_hops: Vec<NextHop>,
     /// Where it leads; none while the next hops cannot be resolved, or when a rule keeps it out.

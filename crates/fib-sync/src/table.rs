@@ -53,6 +53,15 @@ pub(crate) struct GroupKey {
     pub(crate) next_hops: SmallVec<[NextHop; 1]>,
 }
 
+/// By which interfaces the routes of a group leave, where that says which number they have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Exit {
+    /// All of them are workloads'.
+    Workload,
+    /// Some are not, or there is but one number.
+    Elsewhere,
+}
+
 /// What holds for a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum GroupState {
@@ -70,6 +79,8 @@ pub(crate) enum GroupState {
 pub(crate) struct Group {
     pub(crate) key: Arc<GroupKey>,
     pub(crate) state: GroupState,
+    /// Where its routes leave, as far as they were resolved last.
+    pub(crate) exit: Exit,
     /// The object of the kernel that its routes point to.
     pub(crate) object: Option<Arc<Target>>,
     pub(crate) members: u32,
@@ -198,9 +209,9 @@ impl Table {
         self.group_index.find(self.hasher.hash_one(key), is_it).map(|id| GroupId(*id))
     }
 
-    pub(crate) fn add_group(&mut self, key: GroupKey, state: GroupState) -> GroupId {
+    pub(crate) fn add_group(&mut self, key: GroupKey, state: GroupState, exit: Exit) -> GroupId {
         let hash = self.hasher.hash_one(&key);
-        let group = Some(Group { key: Arc::new(key), state, object: None, members: 0, head: NONE });
+        let group = Some(Group { key: Arc::new(key), state, exit, object: None, members: 0, head: NONE });
         let id = match self.free_groups.pop() {
             Some(id) => {
                 self.groups[id as usize] = group;

@@ -40,7 +40,7 @@ pub(crate) fn page(fib: &mut FibSync, query: &FibQuery) -> FibPage {
     let page = fib.show(from, filter);
     let names: HashMap<IfIndex, Arc<str>> = fib.interface_names().into_iter().map(|i| (i.index, i.name)).collect();
     let wanted = |row: &Row| query.prefix.is_none_or(|p| covers(p, row.prefix));
-    let routes = page.rows.iter().filter(|r| wanted(r)).filter_map(|r| route(r, &names, fib.settings().protocol));
+    let routes = page.rows.iter().filter(|r| wanted(r)).filter_map(|r| route(r, &names));
     FibPage { routes: routes.collect(), summary: numbers(fib), next: page.next.map(u32::from) }
 }
 
@@ -48,10 +48,10 @@ fn covers(outer: IpNetwork, inner: Prefix) -> bool {
     Prefix::new(outer.network(), outer.prefix()).is_some_and(|outer| outer.contains(inner))
 }
 
-fn route(row: &Row, names: &HashMap<IfIndex, Arc<str>>, protocol: u8) -> Option<FibRoute> {
+fn route(row: &Row, names: &HashMap<IfIndex, Arc<str>>) -> Option<FibRoute> {
     let desired = row.desired.as_ref().and_then(|d| {
         let target = d.target.as_ref()?;
-        Some(kernel_route(d.metric, protocol, target, names))
+        Some(kernel_route(d.metric, d.protocol, target, names))
     });
     let actual = row.actual.first().map(|p| kernel_route(p.metric, p.protocol, &p.target, names));
     let (state, reason) = state(&row.state);

@@ -15,6 +15,7 @@ pub(crate) fn settings(config: &Fib) -> fib::Settings {
     fib::Settings {
         table: config.table,
         protocol: config.protocol,
+        workload_protocol: config.workload_protocol,
         adopt_protocols: config.adopt_protocols.clone(),
         learn_protocols: config.learn_protocols.clone(),
         workload_interfaces: config.workload_interfaces.clone(),

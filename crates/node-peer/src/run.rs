@@ -383,6 +383,7 @@ impl<'a> Node<'a> {
         config.confinement = self.args.confinement();
         let fib = config.fib.get_or_insert_default();
         fib.protocol = self.args.protocol;
+        fib.workload_protocol = fib.workload_protocol.filter(|number| *number != fib.protocol);
         fib.table = self.args.table;
         fib.adopt_protocols.clone_from(&self.args.adopt_protocols);
         fib.learn_protocols.clone_from(&self.args.learn_protocols);

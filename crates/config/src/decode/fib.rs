@@ -43,6 +43,10 @@ enum Plain {
 pub(crate) fn fib(reader: &Reader<'_, '_>) -> Fib {
     let default = Fib::default();
     let own = reader.get("protocol").and_then(|v| protocol(reader, "protocol", v, OURS)).unwrap_or(default.protocol);
+    let workload_protocol = reader
+        .get("workload_protocol")
+        .and_then(|v| protocol(reader, "workload_protocol", v, OURS))
+        .filter(|n| *n != own);
     let table = reader.integer("table", (1, u32::MAX.into())).unwrap_or(default.table);
     if table == LOCAL_TABLE {
         reader.source.error(reader.span("table"), Conflict::LocalTable);
@@ -56,6 +60,7 @@ pub(crate) fn fib(reader: &Reader<'_, '_>) -> Fib {
     Fib {
         table,
         protocol: own,
+        workload_protocol,
         adopt_protocols,
         learn_protocols,
         workload_interfaces: globs(reader, "workload_interfaces").unwrap_or(default.workload_interfaces),

@@ -12,6 +12,7 @@ pub(crate) fn fib_keys(fib: &Fib, base: Option<&Fib>) -> Keys {
     let protocols = |list: &Vec<u8>| Node::List(list.iter().copied().map(protocol).collect());
     keys.differing("table", &fib.table, b.map(|b| &b.table), |n| (*n).into());
     keys.differing("protocol", &fib.protocol, b.map(|b| &b.protocol), |n| u32::from(*n).into());
+    keys.optional("workload_protocol", fib.workload_protocol, protocol);
     keys.differing("adopt_protocols", &fib.adopt_protocols, b.map(|b| &b.adopt_protocols), protocols);
     keys.differing("learn_protocols", &fib.learn_protocols, b.map(|b| &b.learn_protocols), protocols);
     keys.differing("workload_interfaces", &fib.workload_interfaces, b.map(|b| &b.workload_interfaces), names);

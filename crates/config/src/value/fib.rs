@@ -12,8 +12,11 @@ use super::seconds::Seconds;
 pub struct Fib {
     /// The kernel's routing table; 254 is `main`.
     pub table: u32,
-    /// The protocol number of our routes (`rtm_protocol`). Routes of other protocols are never touched.
+    /// The protocol number of our routes (`rtm_protocol`). Routes of others are never touched.
     pub protocol: u8,
+    /// The protocol number of learned routes that leave by workload interfaces alone, where it is to be another one: somebody
+    /// else takes routes of other numbers off these interfaces. A route there that has it is ours.
+    pub workload_protocol: Option<u8>,
     /// Routes of these protocols in our table and metric range count as ours at the first start: they are replaced in
     /// place, and swept when stale routes are.
     pub adopt_protocols: Vec<u8>,
@@ -54,6 +57,7 @@ impl Default for Fib {
         Self {
             table: Self::MAIN_TABLE,
             protocol: Self::PROTOCOL,
+            workload_protocol: None,
             adopt_protocols: Vec::new(),
             learn_protocols: Vec::new(),
             workload_interfaces: vec!["cali*".to_owned(), "heddle*".to_owned()],

@@ -8,7 +8,7 @@ use crate::input::{Best, BestPath, NextHop, Output, Source, Usage};
 use crate::resolver::{Routes, Unresolved};
 use crate::route::{Leg, Legs, LinkState, OnLink, Target};
 use crate::settings::{FibAction, Settings};
-use crate::table::{GroupId, GroupKey, GroupState, Outcome, Table, Wish};
+use crate::table::{Exit, GroupId, GroupKey, GroupState, Outcome, Table, Wish};
 
 impl FibSync {
     /// Best paths changed.
@@ -42,7 +42,7 @@ impl FibSync {
         }
     }
 
-    /// Other settings. Routes in another table or of another protocol number than before become strangers': these two
+    /// Other settings. Routes in another table or of another protocol number than before become strangers': these
     /// are for the start.
     pub fn set_settings(&mut self, now: Timestamp, settings: Settings) {
         self.advance(now);
@@ -53,6 +53,7 @@ impl FibSync {
         let before = std::mem::replace(&mut self.settings, settings);
         self.settings.table = before.table;
         self.settings.protocol = before.protocol;
+        self.settings.workload_protocol = before.workload_protocol;
         self.objects.set_mode(self.settings.nexthop_objects);
         let statics = before.static_routes.iter().chain(&self.settings.static_routes);
         let mut fixed: Vec<Prefix> = statics.map(|route| route.prefix).collect();
@@ -260,7 +261,8 @@ impl FibSync {
         let hops = key.next_hops.clone();
         let state = self.first_state(&key);
         let held = matches!(state, GroupState::Held { .. });
-        let id = self.table.add_group(key, state);
+        let exit = self.exit_of(&state).unwrap_or(Exit::Elsewhere);
+        let id = self.table.add_group(key, state, exit);
         self.hop_groups.extend(hops.into_iter().map(|next_hop| (next_hop, id)));
         if held {
             self.held_until.insert((self.now + self.settings.unresolved_time, id));
@@ -295,9 +297,11 @@ impl FibSync {
         if let GroupState::Held { since, .. } = after {
             self.held_until.insert((since + hold, id));
         }
+        let renumbered = self.set_exit(id, &after);
         let object = self.object_for(id, &after);
         let Some(group) = self.table.group_mut(id) else { return };
         let moved = group.object != object
+            || renumbered
             || match (&before, &after) {
                 (GroupState::Good(a), GroupState::Good(b)) => object.is_none() && a != b,
                 (a, b) => a != b,

@@ -41,10 +41,12 @@ impl FibSync {
         }
     }
 
-    /// Whether a route counts as ours: by its protocol number, or because it is or was adopted.
+    /// Whether a route counts as ours: by its protocol number, also where that is ours on some interfaces only, or because it
+    /// is or was adopted.
     pub(super) fn is_ours(&self, route: &KernelRoute) -> bool {
         route.table == self.settings.table
             && (route.protocol == self.settings.protocol
+                || self.is_ours_by_interface(route)
                 || (self.settings.adopt_protocols.contains(&route.protocol)
                     && (self.dumps.adopts() || self.is_adopted(route))))
     }
@@ -179,7 +181,10 @@ impl FibSync {
             let LinkChange { index, after, name } = change;
             self.resolver.link_changed(index);
             match name {
-                LinkName::New => self.tell_workload_interface(index),
+                LinkName::New => {
+                    self.tell_workload_interface(index);
+                    self.exits_changed(index);
+                }
                 LinkName::Same => {}
             }
             if self.settings.rules.iter().any(|rule| matches!(rule.action, FibAction::Tunnel { .. })) {

@@ -21,7 +21,7 @@ use super::writes::{Heard, InFlight, Refusal, Write, WriteKind};
 use crate::plan::Stale;
 use crate::route::{IfIndex, KernelObject, Leg, ObjectSpec, Target};
 use crate::settings::NexthopObjects;
-use crate::table::{Group, GroupId, GroupState, Slot, Wish};
+use crate::table::{Exit, Group, GroupId, GroupState, Slot, Wish};
 
 /// Numbers of our objects begin here.
 const FIRST: u32 = 0x4845_0000;
@@ -120,7 +120,7 @@ impl Objects {
 
     /// Whether a group is large enough for an object, not counting objects of the run before.
     pub(super) fn wants_object(&self, group: &Group, id: GroupId) -> bool {
-        let eligible = matches!(group.key.wish, Wish::Learned(_)) && !self.failed.contains(&id);
+        let eligible = may_have_object(group) && !self.failed.contains(&id);
         eligible
             && match self.mode {
                 NexthopObjects::Never => false,
@@ -233,6 +233,15 @@ impl Objects {
     }
 }
 
+/// Whether a group is one of those whose routes may point to an object. By a workload interface a route of ours is known by
+/// the interface that it names itself.
+fn may_have_object(group: &Group) -> bool {
+    match (group.key.wish, group.exit) {
+        (Wish::Learned(_), Exit::Elsewhere) => true,
+        (Wish::Learned(_), Exit::Workload) | (Wish::Static | Wish::Blackhole, _) => false,
+    }
+}
+
 impl FibSync {
     /// The object that the routes of a group point to, if there is to be one.
     pub(super) fn object_for(&mut self, id: GroupId, state: &GroupState) -> Option<Arc<Target>> {
@@ -255,7 +264,7 @@ impl FibSync {
             && self.stale == Stale::Kept
             && self.objects.mode == NexthopObjects::Auto
             && !self.objects.groups.is_empty()
-            && matches!(group.key.wish, Wish::Learned(_));
+            && may_have_object(group);
         if !large && !early {
             self.objects.release(id);
             return None;

@@ -80,7 +80,7 @@ impl FibSync {
         };
         Row {
             prefix: entry.prefix,
-            desired: group.filter(|_| !entry.withdrawn).map(desired),
+            desired: group.filter(|_| !entry.withdrawn).map(|group| desired(group, self.protocol_of(group.exit))),
             actual: entry.actual.iter().map(present).collect(),
             state: self.state(slot, entry, group),
         }
@@ -104,8 +104,8 @@ impl FibSync {
         }
         let wanted = self.wanted(slot);
         match (entry.actual.as_slice(), wanted) {
-            ([known], crate::plan::Wanted::Route { metric, target })
-                if known.metric == metric && known.target == target && known.protocol == self.settings.protocol =>
+            ([known], crate::plan::Wanted::Route { metric, protocol, target })
+                if known.metric == metric && known.target == target && known.protocol == protocol =>
             {
                 State::Installed
             }
@@ -123,7 +123,7 @@ impl FibSync {
     }
 }
 
-fn desired(group: &Group) -> Desired {
+fn desired(group: &Group, protocol: u8) -> Desired {
     Desired {
         origin: match group.key.wish {
             Wish::Learned(source) => Origin::Learned(source),
@@ -131,6 +131,7 @@ fn desired(group: &Group) -> Desired {
             Wish::Blackhole => Origin::Blackhole,
         },
         metric: group.key.metric,
+        protocol,
         next_hops: group.key.next_hops.to_vec(),
         target: match &group.state {
             GroupState::Good(target) => Some(Arc::clone(target)),

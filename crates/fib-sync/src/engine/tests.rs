@@ -7,6 +7,7 @@ mod refusals;
 mod reports;
 mod time;
 mod wishes;
+mod workloads;
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -239,7 +240,11 @@ fn text(write: &Write) -> String {
                 Target::Object(id) => number(*id),
                 Target::Dead(_) => "dead".to_owned(),
             };
-            format!("{} {} {} {target}", verb(kind), spec.prefix, spec.metric)
+            let number = match (kind, spec.protocol) {
+                (WriteKind::Delete, _) | (_, 158) => String::new(),
+                (WriteKind::Create | WriteKind::Replace, number) => format!(" as {number}"),
+            };
+            format!("{} {} {} {target}{number}", verb(kind), spec.prefix, spec.metric)
         }
         Write::Object(kind, KernelObject { id, object, .. }) => {
             let says = match object {

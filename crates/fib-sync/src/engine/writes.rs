@@ -212,7 +212,7 @@ impl FibSync {
             }
             crate::plan::Wanted::Nothing | crate::plan::Wanted::Kept => None,
         };
-        let plan = plan(&wanted, &entry.actual, stranger, self.settings.protocol, self.stale);
+        let plan = plan(&wanted, &entry.actual, stranger, self.stale);
         self.note_conflict(prefix, plan.conflict);
         if let Some(known) = plan.wanted.and_then(|at| self.table.entry_mut(slot).actual.get_mut(at))
             && known.stale
@@ -226,8 +226,8 @@ impl FibSync {
             return;
         }
         match plan.write {
-            Some(Step::Replace { metric, target }) if self.dumps.is_blind() && self.dumps.is_in_vain() => {
-                self.change(slot, metric, target, writes);
+            Some(Step::Replace { metric, protocol, target }) if self.dumps.is_blind() && self.dumps.is_in_vain() => {
+                self.change(slot, Step::Create { metric, protocol, target }, metric, writes);
             }
             Some(Step::Replace { .. }) if self.dumps.is_blind() => {
                 self.table.entry_mut(slot).dirty = false;
@@ -260,14 +260,14 @@ impl FibSync {
 
     /// Puts a route in place of ours where it is not known whether ours is still there: the kernel deletes only what is
     /// described in full, and creates only where nobody has the key. In between there is none.
-    fn change(&mut self, slot: Slot, metric: u32, target: Arc<crate::route::Target>, writes: &mut Vec<Write>) {
+    fn change(&mut self, slot: Slot, create: Step, metric: u32, writes: &mut Vec<Write>) {
         let entry = self.table.entry(slot);
         let prefix = entry.prefix;
         let ours = entry.actual.iter().find(|known| known.tos == 0 && known.metric == metric).cloned();
         if let Some(ours) = ours {
             self.send(slot, prefix, Step::Delete(ours), writes);
         }
-        self.send(slot, prefix, Step::Create { metric, target }, writes);
+        self.send(slot, prefix, create, writes);
     }
 
     fn note_conflict(&mut self, prefix: Prefix, conflict: Option<u8>) {
@@ -297,10 +297,13 @@ impl FibSync {
             Step::Create { .. } => {}
             Step::Replace { .. } | Step::Delete(_) => self.flaps.note(prefix, self.now),
         }
-        let own = self.settings.protocol;
         writes.push(match &step {
-            Step::Create { metric, target } => Write::Route(WriteKind::Create, spec(*metric, target, 0, own)),
-            Step::Replace { metric, target } => Write::Route(WriteKind::Replace, spec(*metric, target, 0, own)),
+            Step::Create { metric, protocol, target } => {
+                Write::Route(WriteKind::Create, spec(*metric, target, 0, *protocol))
+            }
+            Step::Replace { metric, protocol, target } => {
+                Write::Route(WriteKind::Replace, spec(*metric, target, 0, *protocol))
+            }
             Step::Delete(known) => {
                 Write::Route(WriteKind::Delete, spec(known.metric, &known.target, known.tos, known.protocol))
             }
@@ -332,8 +335,8 @@ impl FibSync {
                 self.unsure.insert(prefix);
                 self.dumps.want();
             }
-            (Step::Create { metric, target } | Step::Replace { metric, target }, None) => {
-                self.written(slot, metric, target);
+            (Step::Create { metric, protocol, target } | Step::Replace { metric, protocol, target }, None) => {
+                self.written(slot, Actual { metric, target, tos: 0, protocol, stale: false, seen: true });
             }
             (Step::Delete(known), None) => {
                 self.counters.deleted += 1;
@@ -377,13 +380,11 @@ impl FibSync {
         }
     }
 
-    fn written(&mut self, slot: Slot, metric: u32, target: Arc<crate::route::Target>) {
-        self.note_interfaces(&target);
-        let protocol = self.settings.protocol;
+    fn written(&mut self, slot: Slot, now: Actual) {
+        self.note_interfaces(&now.target);
         let entry = self.table.entry_mut(slot);
         let prefix = entry.prefix;
-        let now = Actual { metric, target, tos: 0, protocol, stale: false, seen: true };
-        match entry.actual.iter_mut().find(|known| known.tos == 0 && known.metric == metric) {
+        match entry.actual.iter_mut().find(|known| known.tos == 0 && known.metric == now.metric) {
             Some(known) => {
                 let before = std::mem::replace(known, now);
                 self.counters.stale = self.counters.stale.saturating_sub(u64::from(before.stale));

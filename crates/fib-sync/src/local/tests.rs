@@ -47,6 +47,21 @@ fn local(interface: &str, metric: Option<u32>, kind: LocalKind) -> Option<(Strin
     Some((interface.to_owned(), metric, kind))
 }
 
+/// What has our number on workload interfaces is ours, also where it was told before that it is on one.
+#[test]
+fn what_is_ours_on_workload_interfaces_is_not_local() {
+    let mut net = Net::new();
+    net.route("10.65.0.2/32", 2, 12, 1024);
+    assert_eq!(net.look("10.65.0.2/32"), local("cali1", Some(1024), LocalKind::Workload));
+    net.settings.workload_protocol = Some(12);
+    assert_eq!(net.look("10.65.0.2/32"), None);
+    net.route("10.65.0.2/32", 2, 3, 2000);
+    assert_eq!(net.look("10.65.0.2/32"), local("cali1", Some(2000), LocalKind::Workload));
+    net.settings.learn_protocols.push(12);
+    net.route("10.65.0.9/32", 1, 12, 7);
+    assert_eq!(net.look("10.65.0.9/32"), local("eth0", Some(7), LocalKind::Learned), "elsewhere it is what it was");
+}
+
 #[test]
 fn workloads_of_any_protocol_and_the_lowest_metric() {
     let mut net = Net::new();

@@ -3,7 +3,7 @@
 use super::*;
 use crate::input::Source;
 use crate::route::{Address, Dead, KernelRoute, Link, Placed};
-use crate::table::{GroupState, Outcome};
+use crate::table::{Exit, GroupState, Outcome};
 
 struct Net {
     view: KernelView,
@@ -52,7 +52,7 @@ impl Net {
         let key = GroupKey { wish: Wish::Learned(Source::Ibgp), outcome: Outcome::Install, metric, next_hops };
         let slot = self.table.slot(prefix.parse().expect("a prefix"));
         let group = self.table.find_group(&key);
-        let group = group.unwrap_or_else(|| self.table.add_group(key, GroupState::Rejected));
+        let group = group.unwrap_or_else(|| self.table.add_group(key, GroupState::Rejected, Exit::Elsewhere));
         self.table.set_group(slot, Some(group));
     }
 

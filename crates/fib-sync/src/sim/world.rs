@@ -335,6 +335,17 @@ impl World {
         }
     }
 
+    /// The same with other settings.
+    pub(super) fn restart_with(&mut self, settings: Settings) {
+        self.settings = settings;
+        self.restart();
+    }
+
+    /// How many local routes were told: those of the addresses, and what is on workload interfaces.
+    pub(super) fn local_routes(&self) -> usize {
+        self.fib.local_routes().count()
+    }
+
     /// Not learned again after a restart.
     pub(super) fn forget(&mut self, text: &str) {
         self.bgp.remove(&prefix(text));
@@ -632,7 +643,7 @@ impl World {
     /// The kernel has what BGP wants as far as it can be, and what strangers have put there.
     pub(super) fn check(&self, context: &str) {
         let table = || format!("{context}: {:#?}\n{:#?}\n{:#?}", self.kernel, self.bgp, self.fib.counters());
-        for route in self.kernel.routes.iter().filter(|route| route.protocol == OWN) {
+        for route in self.kernel.routes.iter().filter(|route| self.is_ours(route)) {
             let wanted = self.bgp.get(&route.prefix);
             let stale = !self.fib.is_swept();
             assert!(wanted.is_some() || stale || self.is_held(route.prefix), "nobody wants {route:?}\n{}", table());
@@ -645,17 +656,43 @@ impl World {
             let at_key = |r: &&KernelRoute| r.prefix == *prefix && r.metric == wish.metric;
             let found: Vec<&KernelRoute> = self.kernel.routes.iter().filter(at_key).collect();
             match found.as_slice() {
-                [route] if route.protocol != OWN => {}
-                [route] => assert_eq!(self.legs_of(route), Some(legs), "{prefix}\n{}", table()),
+                [route] if !self.is_ours(route) => {}
+                [route] => {
+                    let number = self.number_for(&legs);
+                    assert_eq!((self.legs_of(route), route.protocol), (Some(legs), number), "{prefix}\n{}", table());
+                }
                 others => panic!("{prefix}: {others:?}, wanted {legs:?}\n{}", table()),
             }
             let old: Vec<&KernelRoute> = self
                 .kernel
                 .routes
                 .iter()
-                .filter(|r| r.prefix == *prefix && r.protocol == OWN && r.metric != wish.metric)
+                .filter(|r| r.prefix == *prefix && self.is_ours(r) && r.metric != wish.metric)
                 .collect();
             assert!(old.is_empty(), "{old:?} is left over\n{}", table());
+        }
+    }
+
+    /// Whether a leg is on a workload interface of [`Settings::workload_interfaces`].
+    fn is_on_workload(&self, leg: &Leg) -> bool {
+        let link = self.kernel.links.get(&leg.interface);
+        link.is_some_and(|link| crate::glob::matches_any(&self.settings.workload_interfaces, &link.name))
+    }
+
+    /// The number that a route with these legs is to have.
+    fn number_for(&self, legs: &[Leg]) -> u8 {
+        let other = self
+            .settings
+            .workload_protocol
+            .filter(|_| !legs.is_empty() && legs.iter().all(|leg| self.is_on_workload(leg)));
+        other.unwrap_or(OWN)
+    }
+
+    /// Whether a route is one of ours by its number, or by that and its interface.
+    fn is_ours(&self, route: &KernelRoute) -> bool {
+        match &route.target {
+            Target::Legs(legs) if route.protocol != OWN => route.protocol == self.number_for(legs),
+            Target::Legs(_) | Target::Object(_) | Target::Dead(_) => route.protocol == OWN,
         }
     }
 
@@ -681,7 +718,7 @@ impl World {
 
     /// The longest route of others around an address, connected ones first; no learned route is around any.
     fn resolve(&self, hop: IpAddr) -> Option<Leg> {
-        let around = self.kernel.routes.iter().filter(|r| r.protocol != OWN && r.prefix.contains_addr(hop));
+        let around = self.kernel.routes.iter().filter(|r| !self.is_ours(r) && r.prefix.contains_addr(hop));
         let best = around.max_by_key(|r| (r.prefix.len(), std::cmp::Reverse(r.metric)))?;
         let Target::Legs(legs) = &best.target else { return None };
         let leg = legs.first()?;
@@ -726,7 +763,7 @@ impl World {
             let legs: Vec<String> = legs.iter().map(leg).collect();
             format!("{} {} {}", route.prefix, route.metric, legs.join(","))
         };
-        let mut ours: Vec<String> = self.kernel.routes.iter().filter(|r| r.protocol == OWN).map(text).collect();
+        let mut ours: Vec<String> = self.kernel.routes.iter().filter(|r| self.is_ours(r)).map(text).collect();
         ours.sort();
         ours
     }

@@ -20,7 +20,18 @@ pub(super) const KEYS: &[Key] = &[
         "number, 5 to 255, or name",
         "158",
         Restart,
-        "The protocol number of our routes (`rtm_protocol`). Routes of other protocols are never touched.",
+        "The protocol number of our routes (`rtm_protocol`). Routes of other protocols are never touched, but for \
+         `workload_protocol` and `adopt_protocols`.",
+    ),
+    key(
+        T::Fib,
+        "workload_protocol",
+        "number, 5 to 255, or name",
+        "`protocol`",
+        Restart,
+        "The protocol number of learned routes all of whose next hops are on workload interfaces; a route there that has it \
+         is ours. `\"bird\"` beside Calico's Felix, which removes routes of other numbers from the interfaces of workloads \
+         that peer.",
     ),
     key(
         T::Fib,

@@ -66,7 +66,7 @@ impl World {
 
     /// Somebody removes one of ours, or changes it.
     pub(super) fn molest(&mut self) {
-        let ours: Vec<KernelRoute> = self.kernel.routes.iter().filter(|r| r.protocol == OWN).cloned().collect();
+        let ours: Vec<KernelRoute> = self.kernel.routes.iter().filter(|r| self.is_ours(r)).cloned().collect();
         if ours.is_empty() {
             return;
         }
@@ -75,7 +75,16 @@ impl World {
         match self.random(3) {
             0 => self.kernel.stranger_deletes(&route),
             1 => self.kernel.lose_silently(&route),
-            _ => self.kernel.stranger_replaces(KernelRoute { target: crate::table::Table::blackhole(), ..route }),
+            _ if route.protocol == OWN => {
+                self.kernel.stranger_replaces(KernelRoute { target: crate::table::Table::blackhole(), ..route });
+            }
+            // What has no leg on the interface would be a stranger's.
+            _ => {
+                let elsewhere = if route.prefix.addr().is_ipv4() { "198.51.100.9" } else { "2001:db8:2::9" };
+                let leg = self.index_of(2).map(|interface| Leg::new(interface, Some(ip(elsewhere))));
+                let target = Target::legs(leg.into_iter().collect());
+                self.kernel.stranger_replaces(KernelRoute { target, ..route });
+            }
         }
     }
 
@@ -163,7 +172,7 @@ impl World {
 
     /// A stranger puts his route in the place of one of ours.
     pub(in crate::sim) fn stranger_takes(&mut self, text: &str) {
-        let ours = self.kernel.routes.iter().find(|r| r.protocol == OWN && r.prefix == prefix(text)).cloned();
+        let ours = self.kernel.routes.iter().find(|r| self.is_ours(r) && r.prefix == prefix(text)).cloned();
         let ours = ours.expect("a route of ours");
         let target = Target::legs(Legs::from_slice(&[Leg::new(IfIndex(2), Some(ip("198.51.100.9")))]));
         self.kernel.stranger_replaces(KernelRoute { protocol: STRANGER, target, ..ours });
@@ -177,15 +186,27 @@ impl World {
 
     /// Somebody deletes a route of ours, where there is one.
     pub(in crate::sim) fn delete(&mut self, text: &str) {
-        let ours = self.kernel.routes.iter().find(|r| r.protocol == OWN && r.prefix == prefix(text)).cloned();
+        let ours = self.kernel.routes.iter().find(|r| self.is_ours(r) && r.prefix == prefix(text)).cloned();
         if let Some(ours) = ours {
             self.kernel.stranger_deletes(&ours);
         }
     }
 
+    /// Somebody deletes all routes over a link alone but those of some numbers, and the kernel's; how many those were.
+    pub(in crate::sim) fn take_off(&mut self, link: u32, spared: &[u8]) -> usize {
+        let over = |route: &&KernelRoute| {
+            self.legs_of(route)
+                .is_some_and(|legs| legs.len() == 1 && legs.iter().all(|leg| leg.interface == IfIndex(link)))
+        };
+        let off = |route: &&KernelRoute| over(route) && route.protocol != 2 && !spared.contains(&route.protocol);
+        let gone: Vec<KernelRoute> = self.kernel.routes.iter().filter(off).cloned().collect();
+        gone.iter().for_each(|route| self.kernel.stranger_deletes(route));
+        gone.len()
+    }
+
     /// A route of ours goes, and nobody says so.
     pub(in crate::sim) fn lose_silently(&mut self, text: &str) {
-        let ours = self.kernel.routes.iter().find(|r| r.protocol == OWN && r.prefix == prefix(text)).cloned();
+        let ours = self.kernel.routes.iter().find(|r| self.is_ours(r) && r.prefix == prefix(text)).cloned();
         self.kernel.lose_silently(&ours.expect("a route of ours"));
     }
 
@@ -201,7 +222,7 @@ impl World {
     /// Routes of strangers, but for those that are adopted.
     pub(super) fn foreign(&self) -> Vec<KernelRoute> {
         let ours =
-            |route: &&KernelRoute| route.protocol == OWN || self.settings.adopt_protocols.contains(&route.protocol);
+            |route: &&KernelRoute| self.is_ours(route) || self.settings.adopt_protocols.contains(&route.protocol);
         self.kernel.routes.iter().filter(|route| !ours(route)).cloned().collect()
     }
 }
