@@ -83,7 +83,7 @@ pub(crate) fn made<'a>(
     let mut distinct = Vec::new();
     for (address, session) in sessions {
         // A session that can never come up stands in the list with the reason, as in Calico it would without one.
-        let unusable = address.to_string().parse::<PeerAddress>().err().map(|reason| reason.to_string());
+        let unusable = unusable(address);
         if let Some(reason) = &unusable {
             let (peer, reason) = (session.asked_by.clone(), reason.clone());
             warnings.push(Warning::UnusableAddress { peer, address, reason });
@@ -317,4 +317,16 @@ fn restart_time(asked: Option<Duration>, asked_by: &Key, warnings: &mut Vec<Warn
         warnings.push(Warning::LongRestartTime { peer: asked_by.clone(), asked });
     }
     Some(Seconds(asked.min(LONGEST_RESTART)))
+}
+
+/// Why nobody can have a session with an address.
+fn unusable(address: IpAddr) -> Option<String> {
+    if let IpAddr::V6(v6) = address
+        && v6.is_unicast_link_local()
+    {
+        let reason =
+            "a link-local address is one on an interface, and a BGPPeer cannot say which; peer by a global address";
+        return Some(reason.to_owned());
+    }
+    address.to_string().parse::<PeerAddress>().err().map(|reason| reason.to_string())
 }

@@ -170,4 +170,10 @@ fn an_address_that_nobody_can_have() {
     let (config, warnings) = warned(&manifests, "n1");
     assert!(config.peers[0].settings.blocked.as_ref().unwrap().contains("no peer can have this address"));
     assert!(matches!(&warnings[..], [Warning::UnusableAddress { .. }]), "{warnings:?}");
+    // Calico takes no zone.
+    let n1 = node("n1", "", "ipv4Address: 10.0.0.1/24, ipv6Address: \"fd00::1/64\"");
+    let manifests = n1 + &peer("bad", "peerIP: \"fe80::5\", asNumber: 65001");
+    let (config, warnings) = warned(&manifests, "n1");
+    assert!(config.peers[0].settings.blocked.as_ref().unwrap().contains("a BGPPeer cannot say which"));
+    assert!(matches!(&warnings[..], [Warning::UnusableAddress { .. }]), "{warnings:?}");
 }

@@ -233,6 +233,9 @@ pub enum PeerAddressError {
     /// The part after the colon is no port.
     #[error("no port after the address; write a number from 1 to 65535")]
     Port,
+    /// An address with the interface that it is on: Calico takes none.
+    #[error("an address with a zone (%), which no BGPPeer can have; peer by a global address")]
+    Zone,
 }
 
 /// `peerIP`: an address, and the port if it is not the usual one.
@@ -264,6 +267,9 @@ impl FromStr for PeerAddress {
         };
         if let Ok(address) = IpAddr::from_str(text) {
             return Ok(Self { address, port: None });
+        }
+        if text.contains('%') {
+            return Err(PeerAddressError::Zone);
         }
         if let Some(rest) = text.strip_prefix('[') {
             let (address, after) = rest.split_once(']').ok_or(PeerAddressError::Syntax)?;

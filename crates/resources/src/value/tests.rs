@@ -83,6 +83,9 @@ fn addresses_of_peers() {
     for text in ["", "[", "[192.0.2.1]:179", "host:179", "192.0.2.1/32", "[::1"] {
         assert_eq!(text.parse::<PeerAddress>(), Err(PeerAddressError::Syntax), "{text}");
     }
+    for text in ["fe80::1%eth0", "[fe80::1%eth0]:179", "%"] {
+        assert_eq!(text.parse::<PeerAddress>(), Err(PeerAddressError::Zone), "{text}");
+    }
 }
 
 #[test]

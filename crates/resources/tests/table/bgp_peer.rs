@@ -15,12 +15,13 @@ pub(super) const RULES: &[Rule] = &[
     invalid(
         "BGPPeer",
         "spec.peerIP",
-        "an address, with a port or without; not beside `localWorkloadSelector`",
+        "an address without a zone, with a port or without; not beside `localWorkloadSelector`",
         &[
             "spec: {peerIP: x}",
             "spec: {peerIP: \"10.0.0.1:0\"}",
             "spec: {peerIP: \"[10.0.0.1]:179\"}",
             "spec: {peerIP: 10.0.0.1/32}",
+            "spec: {peerIP: \"fe80::1%eth0\"}",
             "spec: {peerIP: 10.0.0.1, localWorkloadSelector: all(), asNumber: 1}",
         ],
         &["spec: {peerIP: 10.0.0.1:179}", "spec: {peerIP: \"fd00::1\"}", "spec: {peerIP: \"[fd00::1]:65535\"}"],
