@@ -1,4 +1,4 @@
-//! Follows the folder in which a CNI plugin tells of local workloads.
+//! Follows the folder in which Felix tells of local workloads.
 
 use std::collections::BTreeMap;
 use std::io;

@@ -8,7 +8,7 @@
 //!    that is slow gets the newest snapshot with all changes since its last one merged, and nothing queues up for it.
 //! 4. Losing the source changes nothing: the snapshot stays, and [`Datastore::status`] tells since when and why.
 //!
-//! [`FolderContent::read`] reads a folder once, by the same rules. Beside that, [`EndpointStatuses`] follows the folder in which a CNI plugin tells of local workloads, and [`StatusDir`]
+//! [`FolderContent::read`] reads a folder once, by the same rules. Beside that, [`EndpointStatuses`] follows the folder in which Felix tells of local workloads, and [`StatusDir`]
 //! writes what we have to say, by rename, never into a folder that is watched. `docs/datastore.md` is for operators.
 
 mod counters;

@@ -38,7 +38,7 @@ pub struct ContextArgs {
     /// The node's pod CIDRs are its blocks (host-local IPAM)
     #[arg(long, env = "USE_POD_CIDR", hide_env_values = true, value_parser = FalseyValueParser::new())]
     pub use_pod_cidr: bool,
-    /// Directory that has `endpoint-status`, in which a CNI plugin tells of local workloads that want to peer
+    /// Directory that has `endpoint-status`, in which Felix tells of local workloads that want to peer
     #[arg(long, value_name = "DIR", env = "CALICO_ENDPOINT_STATUS_PATH_PREFIX", hide_env_values = true)]
     #[arg(default_value = "/var/run/calico")]
     pub endpoint_status: PathBuf,
@@ -70,7 +70,7 @@ impl ContextArgs {
         context
     }
 
-    /// The folder in which the CNI plugin tells of workloads.
+    /// The folder in which Felix tells of workloads.
     #[must_use]
     pub fn endpoint_folder(&self) -> PathBuf {
         EndpointStatuses::folder(&self.endpoint_status)
@@ -178,7 +178,7 @@ mod tests {
         }
     }
 
-    /// From a file of the CNI plugin to a session.
+    /// From a file of Felix to a session.
     #[test]
     fn a_workload_becomes_a_peer() {
         let folder = tempfile::tempdir().expect("a folder");

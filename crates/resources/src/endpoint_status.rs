@@ -1,4 +1,4 @@
-//! What a CNI plugin tells of a workload on this node: a file of its own for each, in
+//! What Felix tells of a workload on this node: a file of its own for each, in
 //! `/var/run/calico/endpoint-status` (`CALICO_ENDPOINT_STATUS_PATH_PREFIX`). Calico's confd makes sessions with workloads
 //! out of them.
 
@@ -28,7 +28,7 @@ pub struct EndpointStatus {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum EndpointStatusError {
     /// No JSON.
-    #[error("no valid JSON: {0}; the CNI plugin writes this file, restart the workload")]
+    #[error("no valid JSON: {0}; Felix writes this file, restart calico-node")]
     Json(Arc<str>),
     /// A field of another type, or none where there has to be one.
     #[error("{0}: write {1}")]
@@ -113,7 +113,7 @@ mod tests {
         for (text, want) in [
             (
                 "{",
-                "no valid JSON: EOF while parsing an object at line 1 column 1; the CNI plugin writes this file, restart the workload",
+                "no valid JSON: EOF while parsing an object at line 1 column 1; Felix writes this file, restart calico-node",
             ),
             ("[]", "the file: write a map of fields"),
             ("{}", "ifaceName: write the name of the interface"),
