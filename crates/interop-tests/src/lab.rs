@@ -113,6 +113,29 @@ impl Lab {
         host.netns.ip(&["link", "set", &interface, "up"]);
     }
 
+    /// Adds a pod of a host: a namespace that is on no LAN. Its `eth0` has this address and leads to an interface of the host, which
+    /// has a route to it there, and an address of its own that the pod reaches.
+    ///
+    /// # Panics
+    /// When a host of this name is there.
+    #[must_use]
+    pub fn pod(&self, host: &Host, number: u8, name: &str, interface: &str, (pod, own): (&str, &str)) -> Arc<Host> {
+        let directory = self.directory.path().join(name);
+        fs::create_dir(&directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
+        let netns = Netns::new(name);
+        let (host, name) = (host.netns(), name.to_owned());
+        let peer = ["type", "veth", "peer", "name", "eth0", "netns", netns.name()];
+        netns::ip(&[&["link", "add", interface, "netns", host.name()], &peer[..]].concat());
+        netns.ip(&["addr", "add", &format!("{pod}/32"), "dev", "eth0"]);
+        netns.ip(&["link", "set", "eth0", "up"]);
+        netns.ip(&["route", "add", own, "dev", "eth0", "scope", "link"]);
+        host.ip(&["addr", "add", &format!("{own}/32"), "dev", interface, "scope", "link"]);
+        host.ip(&["link", "set", interface, "up"]);
+        host.ip(&["route", "add", pod, "dev", interface, "scope", "link"]);
+        let (interfaces, logs) = (AtomicU32::new(1), Arc::clone(&self.logs));
+        Arc::new(Host { netns, name, number, lan: 0, interfaces, directory, logs })
+    }
+
     /// A directory that lives as long as the lab.
     #[must_use]
     pub fn directory(&self) -> &Path {

@@ -18,12 +18,14 @@ mod reflector;
 mod restarts;
 mod rights;
 mod scale;
+mod sessions;
 mod site;
 mod store;
 mod stores;
 #[path = "../../../datastore/tests/suite/mod.rs"]
 mod suite;
 mod wire;
+mod workload;
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -78,12 +80,19 @@ const WIRE_CHARTED: [(&str, Shared); 1] = [("kubernetes::reflector::of_the_chart
 type Anywhere = fn(&dyn Store);
 
 /// Cases with a real node, one after the other in a cluster of theirs and in an etcd of theirs.
-const WIRE_ANYWHERE: [([&str; 2], Anywhere); 16] = [
+const WIRE_ANYWHERE: [([&str; 2], Anywhere); 23] = [
     (["kubernetes::wire::peers", "etcd::wire::peers"], wire::peers),
     (["kubernetes::wire::nodes", "etcd::wire::nodes"], wire::nodes),
     (["kubernetes::wire::configuration", "etcd::wire::configuration"], wire::configuration),
     (["kubernetes::wire::blocks", "etcd::wire::blocks"], wire::blocks),
     (["kubernetes::wire::filters", "etcd::wire::filters"], wire::filters),
+    (["kubernetes::sessions::next_hops", "etcd::sessions::next_hops"], sessions::next_hops),
+    (["kubernetes::sessions::reachable_by", "etcd::sessions::reachable_by"], sessions::reachable_by),
+    (["kubernetes::sessions::keepalives", "etcd::sessions::keepalives"], sessions::keepalives),
+    (["kubernetes::sessions::ttl_security", "etcd::sessions::ttl_security"], sessions::ttl_security),
+    (["kubernetes::sessions::link_local", "etcd::sessions::link_local"], sessions::link_local),
+    (["kubernetes::workload::comes_and_goes", "etcd::workload::comes_and_goes"], workload::comes_and_goes),
+    (["kubernetes::workload::beside_felix", "etcd::workload::beside_felix"], workload::beside_felix),
     (["kubernetes::filters::operations", "etcd::filters::operations"], filters::operations),
     (["kubernetes::filters::priorities", "etcd::filters::priorities"], filters::priorities),
     (["kubernetes::filters::own_as", "etcd::filters::own_as"], filters::own_as),

@@ -56,6 +56,7 @@ pub(crate) struct Site {
     tor: Bird,
     door: Door,
     host: Arc<Host>,
+    tor_host: Arc<Host>,
     hand: Box<dyn Hand>,
     access: Access,
     applied: RefCell<Vec<Value>>,
@@ -70,7 +71,7 @@ impl Site {
         let tor = Bird::start(&peer, &bird(""));
         let door = Door::open(listener(host.netns()), store.port());
         let (hand, access) = (store.hand(), store.access(&door));
-        Self { node: None, tor, door, host, hand, access, applied: RefCell::default(), lab }
+        Self { node: None, tor, door, host, tor_host: peer, hand, access, applied: RefCell::default(), lab }
     }
 
     /// A node that runs, with [`OBJECTS`] in its datastore.
@@ -176,9 +177,44 @@ impl Site {
         &self.tor
     }
 
+    /// The machine on which that is.
+    pub(crate) fn tor_host(&self) -> &Host {
+        &self.tor_host
+    }
+
     /// The node's way to its datastore.
     pub(crate) fn door(&self) -> &Door {
         &self.door
+    }
+
+    /// A pod of the node behind an interface, with its address and the one that the node has there.
+    pub(crate) fn pod(&self, interface: &str, addresses: (&str, &str)) -> Arc<Host> {
+        self.lab.pod(&self.host, 9, interface, interface, addresses)
+    }
+
+    /// Writes what Felix writes of a pod, or takes it away.
+    pub(crate) fn endpoint_status(&self, interface: &str, status: Option<&Value>) {
+        let folder = self.host.path("endpoints").join("endpoint-status");
+        fs::create_dir_all(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+        let file = folder.join(format!("k8s-{interface}-eth0"));
+        let done = match status {
+            Some(status) => fs::write(&file, status.to_string()),
+            None => fs::remove_file(&file),
+        };
+        done.unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    }
+
+    /// Gives the peer another configuration, after which it speaks with the node as this says.
+    pub(crate) fn configure_tor(&self, config: &str) {
+        self.tor.configure(config);
+    }
+
+    /// What `heddle show peer ADDRESS --json` says.
+    pub(crate) fn peer(&self, address: &str) -> Result<Value, String> {
+        let mut command = Command::new(program());
+        let output = command.args(["show", "peer", address, "--json", "--socket"]).arg(self.socket()).output();
+        let output = output.map_err(|error| error.to_string())?;
+        serde_json::from_slice(&output.stdout).map_err(|error| error.to_string())
     }
 
     /// Gives the peer another password.

@@ -198,11 +198,29 @@ pub(crate) fn services(cluster: &Cluster) {
     };
     let slice = |ready: bool| slice_of(&endpoint(NODE, &format!("ready: {ready}")));
     site.apply(&slice(true));
-    assert!(site.tor().paths("10.101.0.77/32").is_ok_and(|paths| paths.is_empty()), "nobody asked for services");
-    site.apply(
-        "{apiVersion: projectcalico.org/v3, kind: BGPConfiguration, metadata: {name: default}, spec: {
-          nodeToNodeMeshEnabled: false, serviceClusterIPs: [{cidr: 10.101.0.0/16}]}}",
-    );
+    let unasked = "{apiVersion: projectcalico.org/v3, kind: BGPConfiguration, metadata: {name: default}, spec: {
+          nodeToNodeMeshEnabled: false}}";
+    let asked = "{apiVersion: projectcalico.org/v3, kind: BGPConfiguration, metadata: {name: default}, spec: {
+          nodeToNodeMeshEnabled: false, serviceClusterIPs: [{cidr: 10.101.0.0/16}]}}";
+    // Nobody asks for services: they are not even read, while what comes after them is on the wire already.
+    let unread = |third: u8| {
+        site.apply(&format!(
+            "{{apiVersion: projectcalico.org/v3, kind: BlockAffinity, metadata: {{name: {NODE}-10-20-{third}-0-26}}, spec: {{
+              state: confirmed, node: {NODE}, type: host, cidr: 10.20.{third}.0/26, deleted: false}}}}"
+        ));
+        site.tor().wait_route(&format!("10.20.{third}.0/26"));
+        assert!(site.tor().paths("10.101.0.77/32").is_ok_and(|paths| paths.is_empty()), "nobody asked for services");
+        let read = |report: &Value| count(report, "Service") + count(report, "EndpointSlice");
+        site.await_report("has no services", |report| read(report) == 0);
+    };
+    unread(1);
+    site.apply(asked);
+    site.tor().wait_route("10.101.0.77/32");
+    // Not any more, with nothing else changed.
+    site.apply(unasked);
+    site.tor().wait_no_route("10.101.0.77/32");
+    unread(2);
+    site.apply(asked);
     site.tor().wait_route("10.101.0.77/32");
     site.apply(&slice(false));
     site.tor().wait_no_route("10.101.0.77/32");

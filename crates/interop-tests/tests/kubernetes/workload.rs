@@ -1,0 +1,130 @@
+//! A workload that peers with its node: a pod with a BIRD in it, what Felix writes of it, and a `BGPPeer` with
+//! `localWorkloadSelector`.
+
+use std::sync::Arc;
+
+use heddle_interop_tests::lab::Host;
+use heddle_interop_tests::peers::Daemon as _;
+use heddle_interop_tests::peers::bird::Bird;
+use heddle_interop_tests::wait::{PATIENCE, ensure, wait_for};
+use serde_json::json;
+
+use crate::site::{ADDRESS, BLOCK, Site};
+use crate::stores::Store;
+
+/// The pod's interface on the node.
+const INTERFACE: &str = "cali0123456789a";
+/// The pod's address, and the one of `localWorkloadPeeringIPV4`, which Felix puts on the interface.
+const POD: &str = "10.20.0.5";
+const NODES: &str = "169.254.10.1";
+/// What the pod advertises.
+const FIRST: &str = "10.20.200.0/24";
+const SECOND: &str = "10.20.201.0/24";
+
+const CHILD: &str = "{apiVersion: projectcalico.org/v3, kind: BGPPeer, metadata: {name: child}, spec: {
+  nodeSelector: all(), localWorkloadSelector: color == 'red', asNumber: 65030, localASNumber: 65020}}";
+
+/// The pod's BIRD, with these routes.
+fn bird(routes: &[&str]) -> String {
+    let routes: String = routes.iter().map(|prefix| format!("route {prefix} blackhole; ")).collect();
+    format!(
+        "protocol static {{ ipv4; {routes} }} \
+         protocol bgp node {{ local {POD} as 65030; neighbor {NODES} as 65020; multihop; \
+         connect delay time 1; connect retry time 2; error wait time 1, 2; \
+         ipv4 {{ import all; export all; next hop self; }}; }}"
+    )
+}
+
+/// The pod, and a node that knows of it.
+fn start(case: &str, store: &dyn Store) -> (Site, Arc<Host>, Bird) {
+    let site = Site::start(case, store);
+    let pod = site.pod(INTERFACE, (POD, NODES));
+    let bird = Bird::start(&pod, &bird(&[FIRST, SECOND]));
+    site.apply(CHILD);
+    site.endpoint_status(
+        INTERFACE,
+        Some(&json!({
+            "ifaceName": INTERFACE, "mac": "ee:ee:ee:ee:ee:ee", "ipv4Nets": [format!("{POD}/32")], "ipv6Nets": [],
+            "bgpPeerName": "child"})),
+    );
+    (site, pod, bird)
+}
+
+/// The routes over the pod's interface, as `ip` has them.
+fn over_interface(site: &Site) -> Vec<String> {
+    let routes = site.host().netns().run("ip", &["-4", "route", "show", "dev", INTERFACE]);
+    routes.lines().map(|line| line.trim().to_owned()).collect()
+}
+
+#[track_caller]
+fn await_over_interface(site: &Site, wanted: &[&str]) {
+    wait_for("the kernel's routes over the pod's interface", PATIENCE, || {
+        let mut found: Vec<String> =
+            over_interface(site).iter().filter_map(|line| Some(line.split(' ').next()?.to_owned())).collect();
+        found.sort();
+        ensure(found == wanted, || format!("{found:?}"))
+    });
+}
+
+/// What Felix does to the pod's interface (`RemoveExternalRoutes`, which is its default): away with what it has not made itself, but
+/// for routes of BIRD's number, because a workload peers there. How many those were.
+fn felix(site: &Site) -> usize {
+    let foreign = |line: &&String| !line.contains(" proto bird") && !line.starts_with(&format!("{POD} "));
+    let foreign: Vec<String> = over_interface(site).iter().filter(foreign).cloned().collect();
+    for line in &foreign {
+        let route: Vec<&str> = line.split(' ').filter(|word| !word.is_empty()).collect();
+        site.host().netns().ip(&[&["route", "del"], route.as_slice(), &["dev", INTERFACE]].concat());
+    }
+    foreign.len()
+}
+
+/// A session comes and goes with what Felix writes of the pod. What the pod advertises is in the node's kernel and at the node's other
+/// peers, and it hears of the node, each with the AS that it is told.
+pub(crate) fn comes_and_goes(store: &dyn Store) {
+    let (site, _pod, bird) = start("kubernetes::workload::comes_and_goes", store);
+    bird.wait_established(NODES);
+    assert_eq!(bird.wait_route(BLOCK).attributes.as_path, "65020");
+    assert_eq!(site.tor().wait_route(FIRST).attributes.as_path, "65001 65030");
+    await_over_interface(&site, &[POD, FIRST, SECOND]);
+    let expected = format!("{FIRST} via {POD} proto bird metric 2147483547");
+    assert!(over_interface(&site).contains(&expected), "{:?}", over_interface(&site));
+    site.endpoint_status(INTERFACE, None);
+    bird.wait_down(NODES);
+    site.tor().wait_no_route(FIRST);
+    await_over_interface(&site, &[POD]);
+    site.tor().wait_established(ADDRESS);
+    site.tor().wait_route(BLOCK);
+}
+
+/// Felix, who looks at the interface again and again, finds nothing to take away, and the node nothing to write again. After a restart
+/// of the node what the pod still advertises is there all the time, and the rest goes; nothing of it is taken for the node's own.
+pub(crate) fn beside_felix(store: &dyn Store) {
+    let (mut site, _pod, bird_of_pod) = start("kubernetes::workload::beside_felix", store);
+    site.tor().wait_route(FIRST);
+    site.tor().wait_route(SECOND);
+    await_over_interface(&site, &[POD, FIRST, SECOND]);
+    let before = site.report().unwrap_or_else(|error| panic!("{error}"))["fib"].clone();
+    for _ in 0..20 {
+        assert_eq!(felix(&site), 0, "{:?}", over_interface(&site));
+    }
+    // Other things are written, so that there is time to repair what was taken.
+    site.apply(
+        "{apiVersion: projectcalico.org/v3, kind: BlockAffinity, metadata: {name: worker-1-10-20-1-0-26}, spec: {
+          state: confirmed, node: worker-1, type: host, cidr: 10.20.1.0/26, deleted: false}}",
+    );
+    site.tor().wait_route("10.20.1.0/26");
+    let after = site.await_report("has the new block in the kernel", |report| report["fib"]["pending"] == 0);
+    assert_eq!(after["fib"]["repairs"], before["repairs"], "{after}");
+    assert_eq!(after["fib"]["installed"].as_u64(), before["installed"].as_u64().map(|before| before + 1), "{after}");
+    site.stop();
+    await_over_interface(&site, &[POD, FIRST, SECOND]);
+    bird_of_pod.configure(&bird(&[FIRST]));
+    site.run();
+    site.tor().wait_established(ADDRESS);
+    assert_eq!(site.tor().wait_route(FIRST).attributes.as_path, "65001 65030");
+    await_over_interface(&site, &[POD, FIRST]);
+    site.tor().wait_no_route(SECOND);
+    assert_eq!(felix(&site), 0, "{:?}", over_interface(&site));
+    let report = site.await_report("has nothing of before", |report| report["fib"]["stale"] == 0);
+    assert_eq!((&report["fib"]["conflicts"], &report["fib"]["failures"]), (&json!(0), &json!(0)), "{report}");
+}
