@@ -1,4 +1,4 @@
-//! A node that tells its status as BIRD does: to BIRD's own client, and as calicoctl and calico-node ask.
+//! A node that tells its status as BIRD does: to BIRD's own client, and as calicoctl and calico-node ask and read.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -9,15 +9,18 @@ use std::time::Duration;
 
 use heddle_interop_tests::require::Need;
 use heddle_interop_tests::wait::{PATIENCE, ensure, wait_for};
-use heddle_lab::topology::Topology;
+use heddle_lab::topology::{ReflectorKind, Topology};
 use heddle_lab::tor::bird;
 
 use crate::Case;
+use crate::calico_readers::{self as readers, Family};
 use crate::changeover::start;
 use crate::world::World;
 
-pub(crate) const CASES: &[Case] =
-    &[Case { name: "bird_ctl::as_bird_answers", needs: &[Need::Bird], run: as_bird_answers }];
+pub(crate) const CASES: &[Case] = &[
+    Case { name: "bird_ctl::as_bird_answers", needs: &[Need::Bird], run: as_bird_answers },
+    Case { name: "bird_ctl::while_a_reflector_restarts", needs: &[], run: while_a_reflector_restarts },
+];
 
 /// Clients that a socket has at a time.
 const CLIENTS: usize = 8;
@@ -57,6 +60,7 @@ fn as_bird_answers() {
             assert!(detail.contains("  BGP state:          Established\n"), "{detail}");
             assert!(routes.contains(&format!(" via {other} on eth0 [{name} ")), "{routes}");
         }
+        as_calico_reads(socket, &others);
         for own in [" blackhole [static1 ", " dev cali", " dev eth0 [direct1 "] {
             assert!(routes.contains(own), "{own:?} in {routes}");
         }
@@ -82,6 +86,9 @@ fn as_bird_answers() {
         let row = protocols.lines().find(|line| line.contains("Mesh_10_64_1_2")).ok_or_else(|| protocols.clone())?;
         ensure(row.contains(" start ") && row.contains("Socket: "), || row.to_owned())
     });
+    let lost = readers::peers(&v4, Family::V4).expect("a table");
+    let lost = lost.iter().find(|peer| peer.address == "10.64.1.2").expect("the peer is in it");
+    assert!(lost.state == "start" && lost.bgp_state != "Established" && lost.info.starts_with("Socket: "), "{lost:?}");
     world.revive("node3");
     world.await_tables(&[]);
     world.await_pings();
@@ -94,6 +101,86 @@ fn as_bird_answers() {
         let left: Vec<_> = named.iter().filter(|(_, process)| process.exists()).collect();
         ensure(left.is_empty(), || format!("{left:?}"))
     });
+}
+
+/// A node that reflects selects no routes after a restart before its clients have told theirs: until then Calico's readers hear of a restart,
+/// and take the answer. (A plain node waits for nobody.)
+fn while_a_reflector_restarts() {
+    let mut topology = Topology::reflected(3, 1);
+    topology.pods_per_node = 1;
+    topology.reflectors.iter_mut().for_each(|reflector| reflector.kind = ReflectorKind::Node);
+    let world = World::up("bird_ctl::while_a_reflector_restarts", &topology);
+    let nodes = world.nodes();
+    world.await_tables(&[]);
+    let folder = world.fabric().host("rr1").expect("it is there").path("calico");
+    let sockets = [folder.join("bird.ctl"), folder.join("bird6.ctl")];
+    let options = ["--bird-ctl", folder.to_str().expect("a path of ours")];
+    world.stop("rr1");
+    let mut reflector = start(&world, "rr1", &options);
+    world.await_sessions(&nodes);
+    world.await_tables(&[]);
+    let await_restart = |what: &str, wanted: bool| {
+        for socket in &sockets {
+            wait_for(what, PATIENCE, || {
+                let found = readers::restarting(socket)?;
+                ensure(found == wanted, || format!("{}: {found}", socket.display()))
+            });
+        }
+    };
+    await_restart("the first restart is over", false);
+
+    // It knows that this client was there, and waits for it.
+    reflector.kill().expect("it runs");
+    world.kill("node2");
+    reflector = start(&world, "rr1", &options);
+    await_restart("a restart is under way", true);
+    for (socket, family) in sockets.iter().zip([Family::V4, Family::V6]) {
+        let agent = readers::agent(socket).unwrap_or_else(|error| panic!("{error}"));
+        assert!(agent.ready && !agent.last_reconfiguration.is_empty(), "{agent:?}");
+        assert!(readers::peers(socket, family).is_ok_and(|peers| !peers.is_empty()));
+    }
+    world.revive("node2");
+    world.await_sessions(&nodes);
+    await_restart("the restart is over", false);
+    world.await_tables(&[]);
+    drop(reflector);
+}
+
+/// Each of Calico's readers has of a node with these sessions what it should have.
+fn as_calico_reads(socket: &Path, others: &[&str; 2]) {
+    let family = if others[0].contains(':') { Family::V6 } else { Family::V4 };
+    let read = |what: Result<Vec<readers::Peer>, String>| what.unwrap_or_else(|error| panic!("{error}"));
+    let peers = read(readers::peers(socket, family));
+    let rows = peers.iter().map(|peer| [&*peer.address, peer.kind, &*peer.state, &*peer.bgp_state, &*peer.info]);
+    let wanted = others.map(|other| [other, "node-to-node mesh", "up", "Established", ""]);
+    assert_eq!(rows.collect::<Vec<_>>(), wanted);
+    let sessions = readers::sessions(socket, family).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(sessions.iter().map(|(peer, _, _)| peer.clone()).collect::<Vec<_>>(), peers);
+    let stated: Vec<_> = sessions.iter().map(|(_, state, address)| [&**state, &**address]).collect();
+    assert_eq!(stated, others.map(|other| ["Established", other]));
+
+    let agent = readers::agent(socket).unwrap_or_else(|error| panic!("{error}"));
+    assert!(agent.ready && agent.version == "v0.3.3+birdv1.6.8" && agent.router_id == "10.64.1.0", "{agent:?}");
+    for time in [&agent.server_time, &agent.last_boot, &agent.last_reconfiguration] {
+        assert!(time.len() == "2026-11-22 08:00:00".len() && time.starts_with("20"), "{agent:?}");
+    }
+
+    let routes = readers::routes(socket, family).unwrap_or_else(|error| panic!("{error}"));
+    for other in others {
+        let from = format!("NodeMesh {other}");
+        let of_peer = routes.iter().filter(|route| route.learned_from == from && route.primary);
+        let through = of_peer.filter(|route| route.gateway == *other && route.interface == "eth0").count();
+        assert!(through > 0, "{other}: {routes:?}");
+    }
+    let own = |source: &str, interface: &str| {
+        let own = |route: &&readers::Route| {
+            (&*route.learned_from, &*route.gateway) == (source, "N/A") && route.interface.starts_with(interface)
+        };
+        assert!(routes.iter().any(|route| own(&route)), "{source}, {interface}: {routes:?}");
+    };
+    for (source, interface) in [("Static", "blackhole"), ("Kernel", "cali"), ("Direct", "eth0")] {
+        own(source, interface);
+    }
 }
 
 /// The processes that run beside a node's: what they are called, and their folders in /proc.

@@ -8,6 +8,7 @@
 //! Arguments are those of any Rust test program: a part of a name, `--list`, `--test-threads N`.
 
 mod bird_ctl;
+mod calico_readers;
 mod changeover;
 mod datastore;
 mod drain;
