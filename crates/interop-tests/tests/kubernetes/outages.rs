@@ -11,7 +11,7 @@ use heddle_interop_tests::process::Signal;
 use heddle_interop_tests::wait::{PATIENCE, ensure, wait_for};
 use serde_json::{Value, json};
 
-use crate::site::{ACCOUNT, ADDRESS, BLOCK, NODE, OBJECTS, Site, count};
+use crate::site::{ACCOUNT, ADDRESS, BLOCK, NODE, OBJECTS, Site, count, permit_status};
 use crate::stores::{Store, copy, put_back};
 
 /// A cluster with Calico's definitions as most have them.
@@ -296,6 +296,13 @@ pub(crate) fn migrated() {
     assert_session(&site, &before);
     let report = site.await_report("is in sync", in_sync);
     assert_eq!(count(&report, "BGPPeer"), 1, "{report}");
+    // The status is apart there, and writing it needs a right that Calico's node has not: without it, that is said, and nothing else ends.
+    let not_permitted =
+        |report: &Value| report["warnings"].to_string().contains("CalicoNodeStatus/mine: not permitted");
+    site.await_report("says what is not permitted", not_permitted);
+    assert_session(&site, &before);
+    permit_status(&cluster);
     await_status(CalicoApi::Native);
+    site.await_report("has nothing to say any more", |report| !not_permitted(report));
     site.forget_applied();
 }

@@ -378,6 +378,11 @@ pub(crate) fn permit_events(cluster: &Cluster) {
     grant(cluster, 2);
 }
 
+/// Grants it what that page says that is needed for a status that is apart.
+pub(crate) fn permit_status(cluster: &Cluster) {
+    grant(cluster, 3);
+}
+
 /// The first roles of the page, or those behind.
 fn grant(cluster: &Cluster, number: usize) {
     let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/datastore.md");
