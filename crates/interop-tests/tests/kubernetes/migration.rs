@@ -265,18 +265,7 @@ fn change_over(cluster: &Cluster, page: &Page, calico: Calico) {
     assert!(operator.is_for("worker-1") && !operator.is_for("worker-2"));
     operator.make_pod("worker-1");
 
-    // When all nodes are done, and back: other arguments. No controller counts pods here.
-    let path = "/apis/apps/v1/namespaces/kube-system/daemonsets/heddle-node-peer/status";
-    let status = json!({"status": {"observedGeneration": 1000}});
-    cluster.admin().merge(path, &status).unwrap_or_else(|error| panic!("{error}"));
-    for arguments in [["--adopt-protocols", "bird"], ["--adopt-protocols", "158"]] {
-        operator.write("heddle.yaml", &page.values(Some(arguments[1])));
-        operator.run(page.commands("helm upgrade"));
-        let now = operator.heddle_arguments();
-        assert!(now.ends_with(&arguments.map(str::to_owned)), "{now:?}");
-    }
-    let protocol = ["--protocol".to_owned(), "bird".to_owned()];
-    assert!(operator.heddle_arguments().windows(2).any(|pair| pair == protocol));
+    other_arguments(&operator, page);
     operator.run(page.commands("--type json"));
     let now = operator.daemon_set();
     assert_eq!(now["spec"]["template"], before["spec"]["template"]);
@@ -299,4 +288,19 @@ fn change_over(cluster: &Cluster, page: &Page, calico: Calico) {
         cluster.admin().delete(&pod).unwrap_or_else(|error| panic!("{error}"));
     }
     cluster.admin().delete_object(&before).unwrap_or_else(|error| panic!("{error}"));
+}
+
+/// When all nodes are done, and on the way back. No controller counts pods here.
+fn other_arguments(operator: &Operator<'_>, page: &Page) {
+    let path = "/apis/apps/v1/namespaces/kube-system/daemonsets/heddle-node-peer/status";
+    let status = json!({"status": {"observedGeneration": 1000}});
+    operator.cluster.admin().merge(path, &status).unwrap_or_else(|error| panic!("{error}"));
+    for arguments in [["--adopt-protocols", "bird"], ["--adopt-protocols", "158"]] {
+        operator.write("heddle.yaml", &page.values(Some(arguments[1])));
+        operator.run(page.commands("helm upgrade"));
+        let now = operator.heddle_arguments();
+        assert!(now.ends_with(&arguments.map(str::to_owned)), "{now:?}");
+    }
+    let protocol = ["--protocol".to_owned(), "bird".to_owned()];
+    assert!(operator.heddle_arguments().windows(2).any(|pair| pair == protocol));
 }

@@ -176,7 +176,15 @@ pub(crate) fn of_the_chart(cluster: &Cluster) {
     let after = peers_of(&socket).expect("it answers");
     assert!(uptime(&before).is_some() && uptime(&before) == uptime(&after), "{before:?} {after:?}");
 
-    // What it is not granted.
+    no_more_rights(cluster);
+    reflector.assert_alive();
+    let log = reflector.log();
+    assert!(!log.contains("spun-yarn") && !log.contains("open-sesame"), "no password is in the log: {log}");
+    reflector.end(Signal::Term);
+}
+
+/// What the chart does not grant the reflector.
+fn no_more_rights(cluster: &Cluster) {
     let client = cluster.client(&cluster.service_account("kube-system", "heddle-route-reflector"));
     let status = |path: &str| client.call("GET", path, None).map(|answer| answer.status);
     assert_eq!(status("/api/v1/namespaces/kube-system/secrets/bgp-passwords"), Ok(200));
@@ -185,8 +193,4 @@ pub(crate) fn of_the_chart(cluster: &Cluster) {
     {
         assert_eq!(status(path), Ok(403), "{path}");
     }
-    reflector.assert_alive();
-    let log = reflector.log();
-    assert!(!log.contains("spun-yarn") && !log.contains("open-sesame"), "no password is in the log: {log}");
-    reflector.end(Signal::Term);
 }

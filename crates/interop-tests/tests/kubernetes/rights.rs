@@ -96,8 +96,12 @@ pub(crate) fn within_calico_node(cluster: &Cluster) {
         assert_eq!(grants(&all[*name]["rules"]), wanted.iter().cloned().collect(), "{name}");
     }
     assert_eq!(all["Role heddle-bgp-passwords"]["rules"][0]["resourceNames"], json!(["bgp-passwords"]));
+    judged_by_the_server(cluster, &base, &all);
+    documented(&all);
+}
 
-    // Whoever has calico-node's rights, and that of making roles, may make the base ones.
+/// Whoever has calico-node's rights, and that of making roles, may make the base ones and no others.
+fn judged_by_the_server(cluster: &Cluster, base: &BTreeMap<String, Value>, all: &BTreeMap<String, Value>) {
     let token = cluster.service_account("kube-system", "calico-node");
     let metadata = json!({"name": "calico-node"});
     let mut rules = calico_node();
@@ -123,8 +127,10 @@ pub(crate) fn within_calico_node(cluster: &Cluster) {
             assert!(refused.contains("attempting to grant RBAC permissions not currently held"), "{name}: {refused}");
         }
     }
+}
 
-    // What the page says that a node needs is what the chart grants it; the other cases' node has the rights of the page.
+/// What the page says that a node needs is what the chart grants it; the other cases' node has the rights of the page.
+fn documented(all: &BTreeMap<String, Value>) {
     let page = page("datastore.md");
     let documented: Vec<Value> = blocks(&page, "yaml")
         .iter()
