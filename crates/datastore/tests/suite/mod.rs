@@ -215,8 +215,12 @@ pub(crate) async fn a_reader_that_waits_can_be_cancelled<P: Place>() {
 /// Waits for a state.
 pub(crate) async fn until_state(datastore: &Datastore, is_so: impl Fn(&State) -> bool) {
     let mut news = datastore.news();
-    while !is_so(&datastore.status().state) {
-        let waited = tokio::time::timeout(Duration::from_secs(60), news.changed()).await;
-        assert!(waited.is_ok(), "{}", datastore.status().state);
-    }
+    let waiting = async {
+        while !is_so(&datastore.status().state) {
+            news.changed().await.expect("it goes on");
+        }
+    };
+    // However much else is told meanwhile.
+    let waited = tokio::time::timeout(Duration::from_secs(60), waiting).await;
+    assert!(waited.is_ok(), "{}", datastore.status().state);
 }

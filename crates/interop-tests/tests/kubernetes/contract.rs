@@ -1,15 +1,20 @@
-//! What consumers may rely on, whatever the source, with a real etcd: the same cases that the library's own tests run with the others.
+//! What consumers may rely on, whatever the source, with a real etcd and with a real API server: the same cases that the library's own
+//! tests run with the others, and what only a server can do. [`whatever_happens`] is for etcd alone: an API server that forgets is one
+//! that is started again, which takes seconds; the library's tests do it with a server of theirs.
 
 use std::net::TcpListener;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
-use heddle_datastore::{Datastore, EtcdSource, Guard};
+use heddle_datastore::{Datastore, EtcdSource, Guard, KubernetesOptions, KubernetesSource, kubernetes_config};
 use heddle_interop_tests::kubernetes::door::Door;
+use heddle_interop_tests::kubernetes::{CalicoApi, Cluster, Options};
 use heddle_interop_tests::wait::{PATIENCE, ensure, wait_for};
 use heddle_resources::{Kind, Node};
 use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::stores::{BareMetal, Hand as _};
+use crate::stores::{BareMetal, Hand, Store as _};
 use crate::suite::{self, Happens, Place, Pools, Reader};
 
 const NODE: &str = "n1";
@@ -21,10 +26,12 @@ struct Behind {
     store: BareMetal,
 }
 
-impl Behind {
-    fn object(kind: &str, name: &str, spec: &Value) -> Value {
-        json!({"apiVersion": "projectcalico.org/v3", "kind": kind, "metadata": {"name": name}, "spec": spec})
-    }
+fn object(kind: &str, name: &str, spec: &Value) -> Value {
+    json!({"apiVersion": "projectcalico.org/v3", "kind": kind, "metadata": {"name": name}, "spec": spec})
+}
+
+fn open(port: u16) -> Door {
+    Door::open(TcpListener::bind("127.0.0.1:0").expect("a loopback interface"), port)
 }
 
 impl Place for Behind {
@@ -32,8 +39,7 @@ impl Place for Behind {
 
     async fn new() -> Self {
         let store = BareMetal::start();
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback interface");
-        Self { door: Door::open(listener, store.etcd().port()), store }
+        Self { door: open(store.etcd().port()), store }
     }
 
     fn source(&self) -> EtcdSource {
@@ -41,12 +47,12 @@ impl Place for Behind {
     }
 
     fn set(&self, kind: &str, name: &str, spec: Value) {
-        let object = Self::object(kind, name, &spec);
+        let object = object(kind, name, &spec);
         self.store.etcd().client().apply(&object).unwrap_or_else(|error| panic!("{error}"));
     }
 
     fn delete(&self, kind: &str, name: &str) {
-        let object = Self::object(kind, name, &Value::Null);
+        let object = object(kind, name, &Value::Null);
         let etcd = self.store.etcd().client();
         heddle_interop_tests::etcd::EtcdClient::delete(&etcd, &key(&object)).unwrap_or_else(|error| panic!("{error}"));
     }
@@ -69,6 +75,52 @@ impl Place for Behind {
     }
 }
 
+/// An API server behind a door.
+struct BehindServer {
+    door: Door,
+    source: Mutex<Option<KubernetesSource>>,
+    hand: Box<dyn Hand>,
+    cluster: Mutex<Cluster>,
+}
+
+impl Place for BehindServer {
+    type Source = KubernetesSource;
+
+    async fn new() -> Self {
+        let cluster = Cluster::start(&Options { calico: vec![CalicoApi::Crd], ..Options::default() });
+        let door = open(Cluster::port(&cluster));
+        let config = kubernetes_config(Some(&cluster.kubeconfig(None, Some(&door.url())))).await.expect("a kubeconfig");
+        // Tests do not wait for other nodes.
+        let options = KubernetesOptions { spread: Duration::from_millis(250), ..KubernetesOptions::of(NODE) };
+        let source = KubernetesSource::connect(&config, options).expect("a client");
+        Self { door, source: Mutex::new(Some(source)), hand: cluster.hand(), cluster: Mutex::new(cluster) }
+    }
+
+    fn source(&self) -> KubernetesSource {
+        self.source.lock().unwrap_or_else(PoisonError::into_inner).take().expect("it is followed once")
+    }
+
+    fn set(&self, kind: &str, name: &str, spec: Value) {
+        self.hand.apply(&object(kind, name, &spec)).unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    fn delete(&self, kind: &str, name: &str) {
+        self.hand.delete(&object(kind, name, &Value::Null)).unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    fn lose(&self) {
+        self.door.shut();
+    }
+
+    fn regain(&self) {
+        self.door.reopen();
+    }
+
+    fn forget(&self) {
+        self.cluster.lock().unwrap_or_else(PoisonError::into_inner).forget_history();
+    }
+}
+
 fn key(object: &Value) -> String {
     heddle_interop_tests::etcd::calico::stored(object).expect("a kind of Calico's").0
 }
@@ -78,16 +130,43 @@ fn runtime() -> Runtime {
     Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
 }
 
-pub(crate) fn away_and_back() {
-    runtime().block_on(suite::away_and_back::<Behind>());
+/// A case by its names, and what runs it in each place.
+type Cases = ([&'static str; 2], [fn(); 2]);
+
+/// Cases of the library's own tests, with an API server and with etcd.
+pub(crate) const EVERYWHERE: [Cases; 5] = [
+    (
+        ["kubernetes::contract::away_and_back", "etcd::contract::away_and_back"],
+        [away_and_back::<BehindServer>, away_and_back::<Behind>],
+    ),
+    (
+        ["kubernetes::contract::one_wrong_object", "etcd::contract::one_wrong_object"],
+        [one_wrong_object::<BehindServer>, one_wrong_object::<Behind>],
+    ),
+    (
+        ["kubernetes::contract::waiting_is_cancelled", "etcd::contract::waiting_is_cancelled"],
+        [waiting_is_cancelled::<BehindServer>, waiting_is_cancelled::<Behind>],
+    ),
+    (
+        ["kubernetes::contract::most_are_gone", "etcd::contract::most_are_gone"],
+        [most_are_gone::<BehindServer>, most_are_gone::<Behind>],
+    ),
+    (
+        ["kubernetes::contract::many_pages", "etcd::contract::many_pages"],
+        [many_pages::<BehindServer>, many_pages::<Behind>],
+    ),
+];
+
+fn away_and_back<P: Place>() {
+    runtime().block_on(suite::away_and_back::<P>());
 }
 
-pub(crate) fn one_wrong_object() {
-    runtime().block_on(suite::one_wrong_object::<Behind>());
+fn one_wrong_object<P: Place>() {
+    runtime().block_on(suite::one_wrong_object::<P>());
 }
 
-pub(crate) fn waiting_is_cancelled() {
-    runtime().block_on(suite::a_reader_that_waits_can_be_cancelled::<Behind>());
+fn waiting_is_cancelled<P: Place>() {
+    runtime().block_on(suite::a_reader_that_waits_can_be_cancelled::<P>());
 }
 
 /// Sequences of everything that can happen, each by its number.
@@ -124,9 +203,9 @@ pub(crate) fn whatever_happens() {
 }
 
 /// A list that lacks most is not believed before a second one agrees; deletions that are told are.
-pub(crate) fn most_are_gone() {
+fn most_are_gone<P: Place>() {
     runtime().block_on(async {
-        let place = Behind::new().await;
+        let place = P::new().await;
         (0..12).for_each(|n| suite::put(&place, n, 26));
         let all: Pools = (0..12).map(|n| (format!("p{n}"), 26)).collect();
         let datastore = Datastore::start(place.source());
@@ -160,9 +239,9 @@ pub(crate) fn most_are_gone() {
 }
 
 /// More objects than a page of a list has; all of them are one change.
-pub(crate) fn many_pages() {
+fn many_pages<P: Place>() {
     runtime().block_on(async {
-        let place = Behind::new().await;
+        let place = P::new().await;
         (0..1201).for_each(|n| {
             let bgp = json!({"bgp": {"ipv4Address": format!("10.{}.{}.1/24", n / 250, n % 250)}});
             place.set("Node", &format!("node-{n}"), bgp);

@@ -3,6 +3,7 @@
 //! `scripts/kubernetes` builds them. Cases that take nothing down share a cluster.
 
 mod access;
+mod audit;
 mod bare_metal;
 mod chart;
 mod contract;
@@ -11,6 +12,7 @@ mod filters;
 mod golden;
 mod identity;
 mod migration;
+mod native;
 mod objects;
 mod outages;
 mod readback;
@@ -124,7 +126,9 @@ const OUTAGES_ANYWHERE: [([&str; 2], Outage); 5] = [
     (["kubernetes::outages::forbidden", "etcd::outages::forbidden"], outages::forbidden),
 ];
 
-const OUTAGES: [(&str, fn()); 9] = [
+const OUTAGES: [(&str, fn()); 11] = [
+    ("kubernetes::native::alone", native::alone),
+    ("kubernetes::native::selected_by_the_server", native::selected_by_the_server),
     ("etcd::members", bare_metal::members),
     ("etcd::strangers", bare_metal::strangers),
     ("etcd::least_rights", bare_metal::least_rights),
@@ -139,13 +143,8 @@ const OUTAGES: [(&str, fn()); 9] = [
 /// Cases as operators have them, each with a cluster of its own.
 const OPERATED: [(&str, fn()); 1] = [("kubernetes::migration::forth_and_back", migration::forth_and_back)];
 
-const ALONE: [(&str, fn()); 12] = [
-    ("etcd::contract::away_and_back", contract::away_and_back),
-    ("etcd::contract::one_wrong_object", contract::one_wrong_object),
-    ("etcd::contract::waiting_is_cancelled", contract::waiting_is_cancelled),
+const ALONE: [(&str, fn()); 7] = [
     ("etcd::contract::whatever_happens", contract::whatever_happens),
-    ("etcd::contract::most_are_gone", contract::most_are_gone),
-    ("etcd::contract::many_pages", contract::many_pages),
     ("etcd::readback::inputs_are_followed", readback::inputs_are_followed_in_etcd),
     ("kubernetes::golden::inputs_come_back", golden::inputs_come_back),
     ("kubernetes::readback::inputs_are_followed", readback::inputs_are_followed),
@@ -187,7 +186,8 @@ fn main() {
         let trials = names.into_iter().zip(starts);
         trials.map(|(name, start)| trial(name, missing(NODES), move || run(start))).collect::<Vec<_>>()
     });
-    let alone = ALONE.into_iter().map(|(name, run)| trial(name, missing(SERVERS), run));
+    let contract = contract::EVERYWHERE.into_iter().flat_map(|(names, runs)| names.into_iter().zip(runs));
+    let alone = ALONE.into_iter().chain(contract).map(|(name, run)| trial(name, missing(SERVERS), run));
     let tools = &[Need::Kubernetes, Need::Kubectl, Need::Helm];
     let alone = alone.chain(OPERATED.into_iter().map(|(name, run)| trial(name, missing(tools), run)));
     let outages = OUTAGES.into_iter().map(|(name, run)| trial(name, missing(NODES), run));

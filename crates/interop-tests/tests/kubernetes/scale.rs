@@ -1,8 +1,6 @@
 //! What a large cluster costs a node that starts: printed, not judged.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,9 +9,9 @@ use heddle_interop_tests::kubernetes::{CalicoApi, Cluster, Options};
 use heddle_interop_tests::peers::Daemon as _;
 use heddle_interop_tests::wait::PATIENCE;
 use serde_json::{Map, Value, json};
-use tempfile::TempDir;
 
-use crate::site::{ACCOUNT, BLOCK, NODE, OBJECTS, Site, count};
+use crate::audit::Audit;
+use crate::site::{BLOCK, NODE, OBJECTS, Site, count};
 
 const NODES: usize = 1000;
 const SERVICES: usize = 5000;
@@ -144,7 +142,7 @@ pub(crate) fn a_start_in_a_large_cluster() {
         site.process().memory("VmHWM") >> 10,
         site.door().connections(),
         site.door().octets() >> 10,
-        audit.requests().join(", "),
+        requests(&audit).join(", "),
     );
     changes(&site);
 }
@@ -269,41 +267,12 @@ impl Times {
     }
 }
 
-/// What the API server writes down of the node's requests.
-struct Audit(TempDir);
-
-impl Audit {
-    fn new() -> Self {
-        let directory = tempfile::tempdir().expect("a temporary directory");
-        let (namespace, name) = ACCOUNT;
-        let policy = json!({
-            "apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"],
-            "rules": [{"level": "Metadata", "users": [format!("system:serviceaccount:{namespace}:{name}")]}],
-        });
-        fs::write(directory.path().join("policy.json"), policy.to_string()).expect("the directory can be written");
-        Self(directory)
+/// How many requests of each kind there were. A watch counts once it has begun.
+fn requests(audit: &Audit) -> Vec<String> {
+    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+    for event in audit.events() {
+        *counts.entry(event["verb"].as_str().unwrap_or_default().to_owned()).or_default() += 1;
     }
-
-    fn log(&self) -> PathBuf {
-        self.0.path().join("audit.log")
-    }
-
-    fn arguments(&self) -> Vec<String> {
-        let policy = self.0.path().join("policy.json");
-        vec![format!("--audit-policy-file={}", policy.display()), format!("--audit-log-path={}", self.log().display())]
-    }
-
-    /// How many of each kind there were. A watch counts once it has begun.
-    fn requests(&self) -> Vec<String> {
-        let log = fs::read_to_string(self.log()).unwrap_or_default();
-        let mut counts: BTreeMap<String, u64> = BTreeMap::new();
-        for event in log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
-            let wanted = if event["verb"] == "watch" { "ResponseStarted" } else { "ResponseComplete" };
-            if event["stage"] == wanted {
-                *counts.entry(event["verb"].as_str().unwrap_or_default().to_owned()).or_default() += 1;
-            }
-        }
-        assert!(counts.contains_key("list") && counts.contains_key("watch") && counts.contains_key("get"), "{log}");
-        counts.into_iter().map(|(verb, count)| format!("{count} {verb}")).collect()
-    }
+    assert!(["list", "watch", "get"].iter().all(|verb| counts.contains_key(*verb)), "{counts:?}");
+    counts.into_iter().map(|(verb, count)| format!("{count} {verb}")).collect()
 }
