@@ -7,7 +7,7 @@ use heddle_interop_tests::wait::{PATIENCE, ensure, wait_for};
 use serde_json::{Value, json};
 
 use crate::audit::Audit;
-use crate::site::{BLOCK, NODE, Site, count};
+use crate::site::{BLOCK, NODE, Site, count, permit_status};
 use crate::{filters, identity, wire};
 
 /// Kinds of which a node wants its own.
@@ -37,6 +37,7 @@ fn asked(audit: &Audit) -> Vec<(bool, u64)> {
 pub(crate) fn alone() {
     let audit = Audit::new();
     let cluster = start(&audit);
+    permit_status(&cluster);
     for case in [wire::peers, wire::configuration, wire::blocks, wire::filters, filters::operations, identity::status] {
         case(&cluster);
     }
