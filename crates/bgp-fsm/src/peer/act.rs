@@ -223,9 +223,8 @@ impl Peer {
     pub(super) fn hasten_keepalive(&mut self, now: Timestamp) {
         let Some(due) = self.timers.get(Timer::Keepalive) else { return };
         self.restart_keepalive(now);
-        if self.timers.get(Timer::Keepalive).is_none_or(|at| at > due) {
-            self.timers.set(Timer::Keepalive, Some(due));
-        }
+        let next = self.timers.get(Timer::Keepalive).map_or(due, |at| at.min(due));
+        self.timers.set(Timer::Keepalive, Some(next));
     }
 
     /// Restarts the send hold timer (RFC 9687 §4.4: off where the hold time is zero).
