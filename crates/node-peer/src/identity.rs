@@ -341,7 +341,12 @@ impl Steward {
                 }
                 self.failed = Some(text);
                 // A permission that is missing is not waited for.
-                if error.is_denial() { Settled::Yes } else { self.attempts.settled(now) }
+                let settled = if error.is_denial() { Settled::Yes } else { self.attempts.settled(now) };
+                if settled == Settled::Yes {
+                    // It was not written, as far as can be known.
+                    self.claiming = None;
+                }
+                settled
             }
         }
     }
