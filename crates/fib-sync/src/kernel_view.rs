@@ -74,6 +74,8 @@ pub(crate) struct KernelView {
     names: HashMap<Arc<str>, IfIndex>,
     /// With the dump that saw each last. A link has few.
     addresses: HashMap<IfIndex, SmallVec<[(Address, u32); 2]>>,
+    /// Links that have lost their last IPv4 address.
+    without_ipv4: BTreeSet<IfIndex>,
     own: HashMap<IpAddr, u32>,
     connected: HashMap<Prefix, SmallVec<[IfIndex; 1]>>,
     routes: HashMap<Prefix, SmallVec<[ForeignRoute; 1]>>,
@@ -176,6 +178,7 @@ impl KernelView {
 
     pub(crate) fn remove_link(&mut self, index: IfIndex) {
         let Some(old) = self.links.remove(&index) else { return };
+        self.without_ipv4.remove(&index);
         if self.names.get(&old.name) == Some(&index) {
             self.names.remove(&old.name);
         }
@@ -190,7 +193,7 @@ impl KernelView {
         self.changes.links.push(LinkChange { index, after: None, name: LinkName::Same });
     }
 
-    /// The kernel takes IPv4 routes out of a link that goes down, and says nothing.
+    /// The kernel takes IPv4 routes out of a link that goes down, or loses its last IPv4 address, and says nothing.
     fn drop_ipv4_routes(&mut self, index: IfIndex) {
         for prefix in self.prefixes_on(index) {
             if matches!(prefix, Prefix::V4(_)) {
@@ -198,7 +201,7 @@ impl KernelView {
                     .routes(prefix)
                     .iter()
                     .flat_map(|route| interfaces(&route.target))
-                    .filter(|leg| self.link_state(*leg) == Some(LinkState::Down))
+                    .filter(|leg| self.link_state(*leg) == Some(LinkState::Down) || self.is_without_ipv4(*leg))
                     .collect();
                 self.retain_routes(prefix, |route| !route.target.is_only_on(&down));
             }
@@ -215,6 +218,9 @@ impl KernelView {
             }
             None => of_link.push((address, seen)),
         }
+        if address.address.is_ipv4() {
+            self.without_ipv4.remove(&address.interface);
+        }
         self.changes.addresses.push(address.address);
         if is_link_local(address.address) {
             return;
@@ -225,6 +231,23 @@ impl KernelView {
         self.changes.prefixes.push(address.prefix);
     }
 
+    /// The kernel has taken an address away, and with the last IPv4 address of a link the IPv4 routes over it.
+    pub(crate) fn lose_address(&mut self, address: Address) {
+        let of_link = |view: &Self| view.addresses.get(&address.interface).is_some_and(|all| has_ipv4(all));
+        let before = of_link(self);
+        self.remove_address(address);
+        if before && !of_link(self) {
+            self.without_ipv4.insert(address.interface);
+            self.drop_ipv4_routes(address.interface);
+        }
+    }
+
+    /// Whether a link has lost its last IPv4 address.
+    pub(crate) fn is_without_ipv4(&self, index: IfIndex) -> bool {
+        self.without_ipv4.contains(&index)
+    }
+
+    /// An address is not there any more.
     pub(crate) fn remove_address(&mut self, address: Address) {
         let Some(of_link) = self.addresses.get_mut(&address.interface) else { return };
         let Some(at) = of_link.iter().position(|(known, _)| *known == address) else { return };
@@ -377,6 +400,10 @@ impl ForeignRoute {
     fn is_at(&self, route: &KernelRoute) -> bool {
         self.table == route.table && self.tos == route.tos && self.metric == route.metric
     }
+}
+
+fn has_ipv4(addresses: &[(Address, u32)]) -> bool {
+    addresses.iter().any(|(address, _)| address.address.is_ipv4())
 }
 
 fn interfaces(target: &Target) -> SmallVec<[IfIndex; 4]> {

@@ -289,11 +289,20 @@ fn routes_through_a_tunnel() {
     let mut world = World::new(Settings { rules: vec![rule], ..settings(NexthopObjects::Never) }, 1);
     world.learn("10.1.0.0/26", &["192.0.2.2"]);
     world.learn("10.2.0.0/26", &["198.51.100.2"]);
+    // Several next hops (projectcalico/bird #90), one of them in the same network.
+    world.learn("10.3.0.0/26", &["198.51.100.2", "198.51.100.3"]);
+    world.learn("10.4.0.0/26", &["192.0.2.2", "198.51.100.2"]);
     world.run_until_quiet();
-    assert_eq!(world.ours(), ["10.1.0.0/26 1024 192.0.2.2@1"], "no tunnel yet");
+    assert_eq!(world.ours(), ["10.1.0.0/26 1024 192.0.2.2@1", "10.4.0.0/26 1024 192.0.2.2@1"], "no tunnel yet");
     world.add_tunnel("tunl0", 9);
     world.run_until_quiet();
-    assert_eq!(world.ours(), ["10.1.0.0/26 1024 192.0.2.2@1", "10.2.0.0/26 1024 198.51.100.2@9!"]);
+    let routes = [
+        "10.1.0.0/26 1024 192.0.2.2@1",
+        "10.2.0.0/26 1024 198.51.100.2@9!",
+        "10.3.0.0/26 1024 198.51.100.2@9!,198.51.100.3@9!",
+        "10.4.0.0/26 1024 192.0.2.2@1,198.51.100.2@9!",
+    ];
+    assert_eq!(world.ours(), routes);
 }
 
 #[test]

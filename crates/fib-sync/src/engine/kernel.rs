@@ -8,7 +8,7 @@ use super::FibSync;
 use crate::glob::matches_any;
 use crate::input::Output;
 use crate::kernel_view::{LinkChange, LinkName};
-use crate::route::{IfIndex, KernelEvent, KernelRoute, LinkState, Placed, Target};
+use crate::route::{Address, IfIndex, KernelEvent, KernelRoute, LinkState, Placed, Target};
 use crate::settings::FibAction;
 use crate::table::{Actual, GroupId, Outcome, Slot};
 
@@ -28,8 +28,8 @@ impl FibSync {
                 self.apply_links();
                 self.link_reported(index, None);
             }
-            KernelEvent::Address(address) => self.view.set_address(address),
-            KernelEvent::AddressGone(address) => self.view.remove_address(address),
+            KernelEvent::Address(address) => self.address_came(address),
+            KernelEvent::AddressGone(address) => self.address_went(address),
             KernelEvent::Route(route, placed) => self.route_added(route, placed),
             KernelEvent::RouteGone(route) => self.route_gone(&route),
             KernelEvent::Object(object) => self.object_reported(object),
@@ -59,6 +59,22 @@ impl FibSync {
             .actual
             .iter()
             .any(|known| known.metric == route.metric && known.tos == route.tos && known.protocol == route.protocol)
+    }
+
+    /// With the last IPv4 address of an interface the kernel takes the IPv4 routes over it, and does not say so.
+    fn address_went(&mut self, address: Address) {
+        self.view.lose_address(address);
+        if address.address.is_ipv4() && self.view.is_without_ipv4(address.interface) {
+            self.assume_gone(address.interface, Some(LinkState::Down));
+        }
+    }
+
+    /// The kernel tells of an address that goes before it takes the routes: a dump between the two still had them.
+    fn address_came(&mut self, address: Address) {
+        if address.address.is_ipv4() && self.view.is_without_ipv4(address.interface) {
+            self.dumps.want();
+        }
+        self.view.set_address(address);
     }
 
     fn route_added(&mut self, route: KernelRoute, placed: Placed) {
@@ -212,13 +228,14 @@ impl FibSync {
         }
     }
 
-    /// Routes of ours over a link that went down are gone, as far as is known; a dump tells.
+    /// Routes of ours over a link that went down, or has no IPv4 address any more, are gone, as far as is known; a dump tells.
     fn assume_gone(&mut self, index: IfIndex, after: Option<LinkState>) {
         if !self.interfaces.remove(&index) {
             return;
         }
-        let down = self.view.links().filter(|(_, link)| link.state == LinkState::Down).map(|(index, _)| index);
-        let down: Vec<IfIndex> = down.chain([index]).collect();
+        let links = self.view.links();
+        let dead = links.filter(|(leg, link)| link.state == LinkState::Down || self.view.is_without_ipv4(*leg));
+        let down: Vec<IfIndex> = dead.map(|(index, _)| index).chain([index]).collect();
         let mut still_used = false;
         let mut touched: Vec<Slot> = Vec::new();
         for slot in 0..self.table.slots() {

@@ -20,6 +20,8 @@ const EINVAL: Refusal = Refusal::Errno(22);
 pub(super) struct Kernel {
     pub(super) links: BTreeMap<IfIndex, Link>,
     pub(super) addresses: BTreeSet<Address>,
+    /// Interfaces that have lost their last IPv4 address: legs over them are dead until there is one again.
+    without_ipv4: BTreeSet<IfIndex>,
     pub(super) routes: Vec<KernelRoute>,
     pub(super) objects: BTreeMap<u32, KernelObject>,
     /// Links whose carrier came or went, on which nothing has followed yet.
@@ -270,6 +272,7 @@ impl Kernel {
         self.lose_objects(index);
         self.watched.remove(&index);
         self.links.remove(&index);
+        self.without_ipv4.remove(&index);
         self.lose_routes(index);
         self.routes.retain(|route| !route.target.uses(index));
         let addresses: Vec<Address> = self.addresses.iter().filter(|a| a.interface == index).copied().collect();
@@ -327,12 +330,16 @@ impl Kernel {
     pub(super) fn add_address(&mut self, interface: IfIndex, address: IpAddr, prefix: Prefix) {
         let address = Address { interface, address, prefix };
         if self.links.contains_key(&interface) && self.addresses.insert(address) {
+            if address.address.is_ipv4() {
+                self.without_ipv4.remove(&interface);
+            }
             self.events.push(KernelEvent::Address(address));
             self.connect(address);
         }
     }
 
-    /// Routes stay when the address goes that their gateway was on; the connected one goes.
+    /// Routes stay when the address goes that their gateway was on; the connected one goes. With the last IPv4 address of an interface
+    /// IPv4 routes over it go, without a word.
     pub(super) fn remove_address(&mut self, address: Address) {
         if !self.addresses.remove(&address) {
             return;
@@ -342,6 +349,24 @@ impl Kernel {
             self.events.push(KernelEvent::RouteGone(connected));
         }
         self.events.push(KernelEvent::AddressGone(address));
+        let is_left = |other: &Address| other.interface == address.interface && other.address.is_ipv4();
+        if address.address.is_ipv4() && !self.addresses.iter().any(is_left) {
+            self.without_ipv4.insert(address.interface);
+            self.lose_ipv4_routes(address.interface);
+        }
+    }
+
+    fn lose_ipv4_routes(&mut self, index: IfIndex) {
+        let is_dead = |leg: &Leg| {
+            self.without_ipv4.contains(&leg.interface)
+                || !matches!(self.state(leg.interface), Some(LinkState::Up | LinkState::NoCarrier))
+        };
+        let is_lost = |route: &KernelRoute| match &route.target {
+            Target::Legs(legs) => route.prefix.addr().is_ipv4() && route.target.uses(index) && legs.iter().all(is_dead),
+            Target::Object(_) | Target::Dead(_) => false,
+        };
+        let left = self.routes.iter().filter(|route| !is_lost(route)).cloned().collect();
+        self.routes = left;
     }
 
     fn connect(&mut self, address: Address) {

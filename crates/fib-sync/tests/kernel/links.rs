@@ -14,6 +14,7 @@ pub(crate) const CASES: &[Case] = &[
     ("links::a_link_that_was_switched_off_gets_its_routes_back", switched_off),
     ("links::without_any_way_the_last_good_route_stays_for_its_time", held),
     ("links::an_address_that_goes_moves_routes", address),
+    ("links::a_second_address_of_the_same_network_comes_and_goes", second_address),
     ("links::a_link_that_is_made_again", made_again),
     ("links::another_workload_interface_is_told", workload_interface),
 ];
@@ -80,6 +81,34 @@ fn address(mut lab: Net) {
     wait_for_routes([route("10.1.0.0/16").leg(a)]);
     lab.control.add_address(lab.b, net("192.0.2.129/25")).expect("added");
     wait_for_routes([route("10.1.0.0/16").leg(b)]);
+}
+
+/// With the first address the kernel takes the second one of the same network, and with these all routes to gateways there, or it makes
+/// the second one the first (`promote_secondaries`).
+fn second_address(mut lab: Net) {
+    let fib = Fib::start(Settings::default());
+    let learned = || route("10.1.0.0/16").leg(Leg::via(ip("192.0.2.2"), lab.a));
+    fib.learn(&[("10.1.0.0/16", &["192.0.2.2"])]);
+    wait_for_routes([learned()]);
+    for promote in ["0", "1"] {
+        for interface in ["all", "a0"] {
+            let setting = format!("/proc/sys/net/ipv4/conf/{interface}/promote_secondaries");
+            std::fs::write(setting, promote).expect("it can be set");
+        }
+        lab.control.add_address(lab.a, net("192.0.2.3/24")).expect("added");
+        lab.control.delete_address(lab.a, net("192.0.2.1/24")).expect("deleted");
+        if promote == "0" {
+            wait_for_routes([]);
+        }
+        lab.control.add_address(lab.a, net("192.0.2.1/24")).expect("added");
+        wait_for_routes([learned()]);
+        if promote == "1" {
+            lab.control.delete_address(lab.a, net("192.0.2.3/24")).expect("deleted");
+            // Whatever the kernel has told of it is taken in.
+            fib.wait_until("all is written", |counters| counters.pending == 0);
+            wait_for_routes([learned()]);
+        }
+    }
 }
 
 fn made_again(mut lab: Net) {
