@@ -1,16 +1,18 @@
 //! What a node writes into its datastore about itself: its addresses and its status; in a cluster also its condition, and conflicts.
 
+use std::path::Path;
+
 use heddle_interop_tests::kubernetes::Cluster;
 use heddle_interop_tests::peers::Daemon as _;
 use heddle_interop_tests::process::Signal;
 use heddle_interop_tests::wait::{PATIENCE, ensure, wait_for};
 use serde_json::{Value, json};
 
-use crate::site::{ADDRESS, BLOCK, NODE, OBJECTS, Site, permit_events};
+use crate::site::{ADDRESS, BLOCK, NODE, OBJECTS, Site, count, permit_events};
 use crate::stores::{Hand, Store};
 
-const V4: &str = "IPv4Address";
-const V6: &str = "IPv6Address";
+pub(crate) const V4: &str = "IPv4Address";
+pub(crate) const V6: &str = "IPv6Address";
 const ASN: &str = "ASNumber";
 
 /// A Node that has nothing of Calico's.
@@ -27,7 +29,7 @@ fn has(name: &str, address: &str) -> String {
 }
 
 /// [`OBJECTS`] with a Node that has nothing of Calico's.
-fn bare() -> String {
+pub(crate) fn bare() -> String {
     let (_, others) = OBJECTS.split_once("\n---\n").expect("the Node is the first");
     format!("{}\n---\n{others}", nothing(NODE))
 }
@@ -36,7 +38,7 @@ fn node(hand: &dyn Hand) -> Value {
     hand.node(NODE).unwrap_or_else(|error| panic!("{error}"))
 }
 
-fn await_word(hand: &dyn Hand, word: &str, value: &str) {
+pub(crate) fn await_word(hand: &dyn Hand, word: &str, value: &str) {
     wait_for(&format!("{word} is {value}"), PATIENCE, || {
         let seen = hand.node(NODE)?;
         ensure(seen[word] == value, || seen.to_string())
@@ -197,6 +199,23 @@ pub(crate) fn at_once(store: &dyn Store) {
     }
 }
 
+fn events_of(cluster: &Cluster) -> Result<Vec<Value>, String> {
+    let events = cluster.admin().get("/api/v1/namespaces/default/events")?;
+    events["items"].as_array().cloned().ok_or_else(|| events.to_string())
+}
+
+/// Waits for a warning about the Node that says these words.
+fn await_event(cluster: &Cluster, reason: &str, words: &[&str]) {
+    let event = wait_for(&format!("an event {reason} with {words:?}"), PATIENCE * 2, || {
+        let all = events_of(cluster)?;
+        let says = |event: &Value, word: &&str| event["message"].as_str().is_some_and(|text| text.contains(*word));
+        let is_it = |event: &&Value| event["reason"] == reason && words.iter().all(|word| says(event, word));
+        all.iter().find(is_it).cloned().ok_or_else(|| Value::Array(all).to_string())
+    });
+    assert_eq!(event["type"], "Warning", "{event}");
+    assert_eq!((&event["involvedObject"]["kind"], &event["involvedObject"]["name"]), (&json!("Node"), &json!(NODE)));
+}
+
 /// Conflicts are events of the Node, where the node may tell them.
 pub(crate) fn events(cluster: &Cluster) {
     let mut site = Site::prepare("kubernetes::identity::events", cluster);
@@ -209,15 +228,22 @@ pub(crate) fn events(cluster: &Cluster) {
     site.tor().wait_established(ADDRESS);
     permit_events(cluster);
     site.apply(&has("worker-3", ADDRESS));
-    let event = wait_for("an event tells of the conflict", PATIENCE * 2, || {
-        let events = cluster.admin().get("/api/v1/namespaces/default/events")?;
-        let all = events["items"].as_array().cloned().unwrap_or_default();
-        let names = |event: &Value| event["message"].as_str().is_some_and(|text| text.contains("Node worker-3"));
-        let ours = |event: &Value| event["reason"] == "AddressConflict" && names(event);
-        all.into_iter().find(ours).ok_or_else(|| events.to_string())
-    });
-    assert_eq!(event["type"], "Warning", "{event}");
-    assert_eq!((&event["involvedObject"]["kind"], &event["involvedObject"]["name"]), (&json!("Node"), &json!(NODE)));
+    await_event(cluster, "AddressConflict", &["Node worker-3"]);
+    // Two nodes with one address also have one router id.
+    await_event(cluster, "Conflict", &["router id 10.0.0.1", NODE, "worker-3"]);
+    // Two peerings with one address: as long as they ask for the same, nothing is amiss.
+    let peer = |name: &str, asn: u32| {
+        format!(
+            "{{apiVersion: projectcalico.org/v3, kind: BGPPeer, metadata: {{name: {name}}}, spec: {{
+               peerIP: 10.0.0.2, asNumber: {asn}}}}}"
+        )
+    };
+    site.apply(&peer("tor-alike", 65002));
+    site.await_report("has both", |report| count(report, "BGPPeer") == 2);
+    site.apply(&peer("tor-other", 65003));
+    await_event(cluster, "Conflict", &["BGPPeer/tor and", "BGPPeer/tor-other"]);
+    let all = Value::Array(events_of(cluster).unwrap_or_else(|error| panic!("{error}"))).to_string();
+    assert!(!all.contains("tor-alike"), "{all}");
     // What follows is tried without the right again.
     for kind in ["clusterrolebindings", "clusterroles"] {
         let path = format!("/apis/rbac.authorization.k8s.io/v1/{kind}/heddle-node-events");
@@ -239,6 +265,55 @@ pub(crate) fn swapped(store: &dyn Store) {
     site.apply(&has("worker-2", "10.0.0.9"));
     await_word(&*hand, V4, "10.0.0.1/24");
     site.tor().wait_route(BLOCK);
+}
+
+/// A node without IPv4 waits for a router id, and says how it gets one. With one made from its name, its IPv6 block is on the wire.
+pub(crate) fn without_ipv4(store: &dyn Store) {
+    // Calico's identifier of this name: SHA-256 begins with 245.194.139.227, and 32 less is below the addresses of groups.
+    const NAMED: &str = "node-18";
+    const ID: &str = "213.194.139.227";
+    const BLOCK6: &str = "fd20::40/122";
+    let site = Site::prepare("kubernetes::identity::without_ipv4", store);
+    let hand = store.hand();
+    site.add_ipv6_of_tor();
+    site.host().netns().ip(&["addr", "del", "10.0.0.1/24", "dev", "eth0"]);
+    site.apply(&nothing(NAMED));
+    site.apply(&format!(
+        "{{apiVersion: projectcalico.org/v3, kind: IPPool, metadata: {{name: pods6}}, spec: {{cidr: 'fd20::/64'}}}}\n---\n\
+         {{apiVersion: projectcalico.org/v3, kind: BlockAffinity, metadata: {{name: {NAMED}-fd20---40-122}}, spec: {{
+           state: confirmed, node: {NAMED}, type: host, cidr: '{BLOCK6}', deleted: false}}}}\n---\n\
+         {{apiVersion: projectcalico.org/v3, kind: BGPConfiguration, metadata: {{name: default}}, spec: {{
+           nodeToNodeMeshEnabled: false}}}}\n---\n\
+         {{apiVersion: projectcalico.org/v3, kind: BGPPeer, metadata: {{name: tor6}}, spec: {{
+           peerIP: 'fd00::2', asNumber: 65002}}}}"
+    ));
+    let environment = [("IP", "none"), ("IP6", "autodetect"), ("AS", "65001")];
+    let await_waiting = |socket: &Path, wanted: &dyn Fn(&Value) -> bool| {
+        wait_for("what the node waits for", PATIENCE, || {
+            let report = Site::report_at(socket)?;
+            ensure(report["waiting_for"] != "the datastore" && wanted(&report["waiting_for"]), || report.to_string())
+        });
+    };
+    let (mut process, socket) = site.another_node(NAMED, &environment);
+    await_waiting(&socket, &|what| {
+        what.as_str().is_some_and(|text| text.contains("a router id") && text.contains("CALICO_ROUTER_ID"))
+    });
+    wait_for("its IPv6 address is there", PATIENCE, || {
+        let seen = hand.node(NAMED)?;
+        ensure(seen[V6] == "fd00::1/64" && seen[V4].is_null(), || seen.to_string())
+    });
+    assert!(!site.tor().session("fd00::1").is_ok_and(|session| session.established));
+    process.assert_alive();
+    process.end(Signal::Term);
+    let (mut process, socket) = site.another_node(NAMED, &[&environment[..], &[("CALICO_ROUTER_ID", "hash")]].concat());
+    site.tor().wait_established("fd00::1");
+    site.tor().wait_route(BLOCK6);
+    await_waiting(&socket, &Value::is_null);
+    let session = site.tor().protocol("fd00::1").unwrap_or_else(|error| panic!("{error}"));
+    let id = session.lines().find_map(|line| line.trim().strip_prefix("Neighbor ID:"));
+    assert_eq!(id.map(str::trim), Some(ID), "{session}");
+    process.assert_alive();
+    process.end(Signal::Term);
 }
 
 /// A node that gets no address does not say of itself that packets reach its workloads, as one that was killed has left it.

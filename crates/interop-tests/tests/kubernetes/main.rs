@@ -8,6 +8,7 @@ mod bare_metal;
 mod chart;
 mod contract;
 mod deploy;
+mod detection;
 mod filters;
 mod golden;
 mod identity;
@@ -59,7 +60,7 @@ const SHARED: [(&str, &[Need], Shared); 11] = [
 const NODES: &[Need] = &[Need::Kubernetes, Need::Namespaces, Need::Bird];
 
 /// Cases with a real node, one after the other in a cluster of theirs.
-const WIRE: [(&str, Shared); 10] = [
+const WIRE: [(&str, Shared); 11] = [
     ("kubernetes::wire::secrets", wire::secrets),
     ("kubernetes::wire::secret_not_permitted", wire::secret_not_permitted),
     ("kubernetes::wire::services", wire::services),
@@ -67,6 +68,7 @@ const WIRE: [(&str, Shared); 10] = [
     ("kubernetes::wire::services_of_both_families", wire::services_of_both_families),
     ("kubernetes::wire::pod_cidrs", wire::pod_cidrs),
     ("kubernetes::wire::services_wait_for_routes", wire::services_wait_for_routes),
+    ("kubernetes::detection::every_method", detection::every_method),
     ("kubernetes::identity::condition", identity::condition),
     ("kubernetes::identity::events", identity::events),
     ("kubernetes::identity::left_up", identity::left_up),
@@ -82,7 +84,7 @@ const WIRE_CHARTED: [(&str, Shared); 1] = [("kubernetes::reflector::of_the_chart
 type Anywhere = fn(&dyn Store);
 
 /// Cases with a real node, one after the other in a cluster of theirs and in an etcd of theirs.
-const WIRE_ANYWHERE: [([&str; 2], Anywhere); 23] = [
+const WIRE_ANYWHERE: [([&str; 2], Anywhere); 24] = [
     (["kubernetes::wire::peers", "etcd::wire::peers"], wire::peers),
     (["kubernetes::wire::nodes", "etcd::wire::nodes"], wire::nodes),
     (["kubernetes::wire::configuration", "etcd::wire::configuration"], wire::configuration),
@@ -104,6 +106,7 @@ const WIRE_ANYWHERE: [([&str; 2], Anywhere); 23] = [
     (["kubernetes::identity::taken", "etcd::identity::taken"], identity::taken),
     (["kubernetes::identity::at_once", "etcd::identity::at_once"], identity::at_once),
     (["kubernetes::identity::swapped", "etcd::identity::swapped"], identity::swapped),
+    (["kubernetes::identity::without_ipv4", "etcd::identity::without_ipv4"], identity::without_ipv4),
     (["kubernetes::identity::status", "etcd::identity::status"], identity::status),
     (["kubernetes::identity::not_permitted", "etcd::identity::not_permitted"], identity::not_permitted),
 ];
