@@ -236,18 +236,33 @@ pub(crate) fn services(cluster: &Cluster) {
     site.tor().wait_no_route("10.101.0.77/32");
 }
 
+/// A service with addresses that lead into the cluster, inside of [`outer`] and outside.
+fn door(policy: &str) -> String {
+    format!(
+        "{{apiVersion: v1, kind: Service, metadata: {{name: door, namespace: edge}}, spec: {{
+          type: LoadBalancer, externalTrafficPolicy: {policy}, clusterIP: 10.101.0.78, clusterIPs: [10.101.0.78],
+          externalIPs: [203.0.113.7, 192.0.2.7], ports: [{{port: 80}}]}}}}"
+    )
+}
+
+/// The configuration that asks for such addresses.
+fn outer(more: &str) -> String {
+    format!(
+        "{{apiVersion: projectcalico.org/v3, kind: BGPConfiguration, metadata: {{name: default}}, spec: {{
+          nodeToNodeMeshEnabled: false, serviceExternalIPs: [{{cidr: 203.0.113.0/24}}],
+          serviceLoadBalancerIPs: [{{cidr: 198.51.100.0/24}}]{more}}}}}"
+    )
+}
+
+/// Of [`door`], the external address that is asked for, and the one of the load balancer.
+const EXTERNAL: &str = "203.0.113.7/32";
+const BALANCED: &str = "198.51.100.7/32";
+
 /// External and load balancer addresses of a service: those in the configured networks, which are on the wire themselves.
 pub(crate) fn outer_addresses(cluster: &Cluster) {
     let site = Site::start("kubernetes::wire::outer_addresses", cluster);
     site.tor().wait_route(BLOCK);
     site.apply("{apiVersion: v1, kind: Namespace, metadata: {name: edge}}");
-    let service = |policy: &str| {
-        format!(
-            "{{apiVersion: v1, kind: Service, metadata: {{name: door, namespace: edge}}, spec: {{
-              type: LoadBalancer, externalTrafficPolicy: {policy}, clusterIP: 10.101.0.78, clusterIPs: [10.101.0.78],
-              externalIPs: [203.0.113.7, 192.0.2.7], ports: [{{port: 80}}]}}}}"
-        )
-    };
     let ingress = |addresses: &[&str]| {
         let ingress: Vec<_> = addresses.iter().map(|ip| json!({"ip": ip})).collect();
         let status = json!({"status": {"loadBalancer": {"ingress": ingress}}});
@@ -261,44 +276,63 @@ pub(crate) fn outer_addresses(cluster: &Cluster) {
               endpoints: [{{addresses: [10.20.0.5], nodeName: {NODE}, conditions: {{ready: {ready}}}}}]}}"
         )
     };
-    let configuration = |more: &str| {
-        format!(
-            "{{apiVersion: projectcalico.org/v3, kind: BGPConfiguration, metadata: {{name: default}}, spec: {{
-              nodeToNodeMeshEnabled: false, serviceExternalIPs: [{{cidr: 203.0.113.0/24}}],
-              serviceLoadBalancerIPs: [{{cidr: 198.51.100.0/24}}]{more}}}}}"
-        )
-    };
-    let (external, balanced) = ("203.0.113.7/32", "198.51.100.7/32");
-    site.apply(&service("Local"));
+    site.apply(&door("Local"));
     site.apply(&slice(true));
-    site.apply(&configuration(""));
-    for prefix in ["203.0.113.0/24", "198.51.100.0/24", external] {
+    site.apply(&outer(""));
+    for prefix in ["203.0.113.0/24", "198.51.100.0/24", EXTERNAL] {
         site.tor().wait_route(prefix);
     }
     // Its load balancer gives it an address only now, and another one that nobody asked for.
     ingress(&["198.51.100.7", "192.0.2.8"]);
-    site.tor().wait_route(balanced);
+    site.tor().wait_route(BALANCED);
     for elsewhere in ["192.0.2.7/32", "192.0.2.8/32", "10.101.0.78/32"] {
         site.tor().wait_no_route(elsewhere);
     }
     site.apply(&slice(false));
-    site.tor().wait_no_route(external);
-    site.tor().wait_no_route(balanced);
+    site.tor().wait_no_route(EXTERNAL);
+    site.tor().wait_no_route(BALANCED);
     site.apply(&slice(true));
-    site.tor().wait_route(balanced);
+    site.tor().wait_route(BALANCED);
     ingress(&[]);
-    site.tor().wait_no_route(balanced);
-    for prefix in ["203.0.113.0/24", "198.51.100.0/24", external] {
+    site.tor().wait_no_route(BALANCED);
+    for prefix in ["203.0.113.0/24", "198.51.100.0/24", EXTERNAL] {
         site.tor().wait_route(prefix);
     }
     // Whichever node it enters by: its network stands for it, unless there is to be no network.
     ingress(&["198.51.100.7"]);
-    site.apply(&service("Cluster"));
-    site.tor().wait_no_route(external);
+    site.apply(&door("Cluster"));
+    site.tor().wait_no_route(EXTERNAL);
     site.tor().wait_route("198.51.100.0/24");
-    site.apply(&configuration(", serviceLoadBalancerAggregation: Disabled"));
-    site.tor().wait_route(balanced);
+    site.apply(&outer(", serviceLoadBalancerAggregation: Disabled"));
+    site.tor().wait_route(BALANCED);
     site.tor().wait_no_route("198.51.100.0/24");
+    excluded(&site);
+}
+
+/// Whoever balances the load is told to leave this node out: it advertises no service, and what is its own as before.
+fn excluded(site: &Site) {
+    let node = |labels: &str| {
+        format!(
+            "{{apiVersion: v1, kind: Node, metadata: {{name: {NODE}, labels: {{rack: a{labels}}}, annotations: {{
+              projectcalico.org/IPv4Address: 10.0.0.1/24, projectcalico.org/ASNumber: '65001'}}}}}}"
+        )
+    };
+    let label = ", node.kubernetes.io/exclude-from-external-load-balancers";
+    let advertised = ["203.0.113.0/24", EXTERNAL, BALANCED, "10.101.0.0/16", "10.101.0.78/32"];
+    site.apply(&door("Local"));
+    site.apply(&outer(", serviceLoadBalancerAggregation: Disabled, serviceClusterIPs: [{cidr: 10.101.0.0/16}]"));
+    let labelled = ["", ": 'true'", ": 'false'", ": 'true'", ""];
+    for (value, is_advertised) in labelled.into_iter().zip([true, false].into_iter().cycle()) {
+        site.apply(&node(&if value.is_empty() { String::new() } else { format!("{label}{value}") }));
+        for prefix in advertised {
+            if is_advertised {
+                site.tor().wait_route(prefix);
+            } else {
+                site.tor().wait_no_route(prefix);
+            }
+        }
+        site.tor().wait_route(BLOCK);
+    }
 }
 
 /// A service of both families: each address goes over the session of its family, and a ready endpoint of either family here is enough for
