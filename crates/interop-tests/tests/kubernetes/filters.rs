@@ -49,8 +49,9 @@ fn learned(site: &Site) -> Vec<(String, u32)> {
     all
 }
 
+/// Waits until these are the routes of the peer in the node's kernel: prefix and metric.
 #[track_caller]
-fn await_learned(site: &Site, what: &str, wanted: &[(&str, u32)]) {
+pub(crate) fn await_learned(site: &Site, what: &str, wanted: &[(&str, u32)]) {
     wait_for(what, PATIENCE, || {
         let found = learned(site);
         let same = found.iter().map(|(prefix, metric)| (prefix.as_str(), *metric)).eq(wanted.iter().copied());
@@ -59,7 +60,7 @@ fn await_learned(site: &Site, what: &str, wanted: &[(&str, u32)]) {
 }
 
 /// The metric of routes that say no LOCAL_PREF, which count as those of 100.
-const UNSAID: u32 = LEAST_PREFERRED - 100;
+pub(crate) const UNSAID: u32 = LEAST_PREFERRED - 100;
 
 /// Conditions of rules, and what they do to what they accept, in both directions; no session is reset for it.
 pub(crate) fn operations(store: &dyn Store) {
@@ -109,6 +110,59 @@ pub(crate) fn operations(store: &dyn Store) {
         let route = site.tor().wait_route(BLOCK);
         ensure(route.attributes == untouched, || format!("{route:?}"))
     });
+    assert_eq!(site.tor().session(ADDRESS).map(|session| session.incarnation), Ok(before));
+}
+
+/// The other conditions of rules: the ways to compare a prefix, a large community, and the interface of a local route.
+pub(crate) fn conditions(store: &dyn Store) {
+    let export = "if net = 203.0.113.0/24 then bgp_large_community.add((65002, 1, 2)); accept;";
+    let site = start("kubernetes::filters::conditions", store, 65002, export);
+    let before = site.tor().wait_established(ADDRESS).incarnation;
+    let (first, second, third) = ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24");
+    let set = |condition: &str, priority: u32| {
+        format!("{{action: Accept, {condition}, operations: [{{setPriority: {{value: {priority}}}}}]}}")
+    };
+    let rules = |rules: &[(&str, u32)]| {
+        rules.iter().map(|(condition, priority)| set(condition, *priority)).collect::<Vec<_>>().join(", ")
+    };
+    site.apply(&filter(
+        &rules(&[
+            ("matchOperator: Equal, cidr: 192.0.2.0/24", 201),
+            ("matchOperator: Equal, cidr: 198.51.0.0/16", 202),
+            ("communities: {values: ['65002:1:3']}", 203),
+            ("communities: {values: ['65002:1:2']}", 204),
+        ]),
+        "",
+    ));
+    await_learned(
+        &site,
+        "a prefix is equal to itself alone, and a large community is found",
+        &[(first, 201), (second, UNSAID), (third, 204)],
+    );
+    site.apply(&filter(&rules(&[("matchOperator: NotEqual, cidr: 192.0.2.0/24", 301)]), ""));
+    await_learned(&site, "all but one prefix", &[(first, UNSAID), (second, 301), (third, 301)]);
+    site.apply(&filter(
+        &rules(&[("matchOperator: NotIn, cidr: 192.0.0.0/4", 401), ("matchOperator: NotIn, cidr: 198.51.0.0/16", 402)]),
+        "",
+    ));
+    await_learned(&site, "what is outside of a prefix", &[(first, 402), (second, UNSAID), (third, 402)]);
+    // An address that a pod brought along from another node's block.
+    let borrowed = "10.20.9.9/32";
+    let host = site.host().netns();
+    host.ip(&["link", "add", "cali0", "type", "veth", "peer", "name", "pod0"]);
+    host.ip(&["link", "set", "pod0", "up"]);
+    host.ip(&["link", "set", "cali0", "up"]);
+    host.ip(&["route", "add", borrowed, "dev", "cali0", "scope", "link"]);
+    site.tor().wait_route(borrowed);
+    for (interface, is_told) in [("cali*", false), ("cali1", true), ("cali0", false), ("eth*", true)] {
+        site.apply(&filter("", &format!("{{action: Reject, interface: '{interface}'}}")));
+        if is_told {
+            site.tor().wait_route(borrowed);
+        } else {
+            site.tor().wait_no_route(borrowed);
+        }
+        site.tor().wait_route(BLOCK);
+    }
     assert_eq!(site.tor().session(ADDRESS).map(|session| session.incarnation), Ok(before));
 }
 

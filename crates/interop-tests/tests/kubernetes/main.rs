@@ -84,7 +84,7 @@ const WIRE_CHARTED: [(&str, Shared); 1] = [("kubernetes::reflector::of_the_chart
 type Anywhere = fn(&dyn Store);
 
 /// Cases with a real node, one after the other in a cluster of theirs and in an etcd of theirs.
-const WIRE_ANYWHERE: [([&str; 2], Anywhere); 24] = [
+const WIRE_ANYWHERE: [([&str; 2], Anywhere); 25] = [
     (["kubernetes::wire::peers", "etcd::wire::peers"], wire::peers),
     (["kubernetes::wire::nodes", "etcd::wire::nodes"], wire::nodes),
     (["kubernetes::wire::configuration", "etcd::wire::configuration"], wire::configuration),
@@ -98,6 +98,7 @@ const WIRE_ANYWHERE: [([&str; 2], Anywhere); 24] = [
     (["kubernetes::workload::comes_and_goes", "etcd::workload::comes_and_goes"], workload::comes_and_goes),
     (["kubernetes::workload::beside_felix", "etcd::workload::beside_felix"], workload::beside_felix),
     (["kubernetes::filters::operations", "etcd::filters::operations"], filters::operations),
+    (["kubernetes::filters::conditions", "etcd::filters::conditions"], filters::conditions),
     (["kubernetes::filters::priorities", "etcd::filters::priorities"], filters::priorities),
     (["kubernetes::filters::own_as", "etcd::filters::own_as"], filters::own_as),
     (["kubernetes::reflector::beside_a_node", "etcd::reflector::beside_a_node"], reflector::beside_a_node),
