@@ -84,7 +84,7 @@ const WIRE_CHARTED: [(&str, Shared); 1] = [("kubernetes::reflector::of_the_chart
 type Anywhere = fn(&dyn Store);
 
 /// Cases with a real node, one after the other in a cluster of theirs and in an etcd of theirs.
-const WIRE_ANYWHERE: [([&str; 2], Anywhere); 25] = [
+const WIRE_ANYWHERE: [([&str; 2], Anywhere); 26] = [
     (["kubernetes::wire::peers", "etcd::wire::peers"], wire::peers),
     (["kubernetes::wire::nodes", "etcd::wire::nodes"], wire::nodes),
     (["kubernetes::wire::configuration", "etcd::wire::configuration"], wire::configuration),
@@ -97,6 +97,7 @@ const WIRE_ANYWHERE: [([&str; 2], Anywhere); 25] = [
     (["kubernetes::sessions::link_local", "etcd::sessions::link_local"], sessions::link_local),
     (["kubernetes::workload::comes_and_goes", "etcd::workload::comes_and_goes"], workload::comes_and_goes),
     (["kubernetes::workload::beside_felix", "etcd::workload::beside_felix"], workload::beside_felix),
+    (["kubernetes::workload::over_ipv6", "etcd::workload::over_ipv6"], workload::over_ipv6),
     (["kubernetes::filters::operations", "etcd::filters::operations"], filters::operations),
     (["kubernetes::filters::conditions", "etcd::filters::conditions"], filters::conditions),
     (["kubernetes::filters::priorities", "etcd::filters::priorities"], filters::priorities),
