@@ -6,6 +6,7 @@ mod access;
 mod audit;
 mod bare_metal;
 mod chart;
+mod configuration;
 mod contract;
 mod deploy;
 mod detection;
@@ -60,7 +61,7 @@ const SHARED: [(&str, &[Need], Shared); 11] = [
 const NODES: &[Need] = &[Need::Kubernetes, Need::Namespaces, Need::Bird];
 
 /// Cases with a real node, one after the other in a cluster of theirs.
-const WIRE: [(&str, Shared); 11] = [
+const WIRE: [(&str, Shared); 12] = [
     ("kubernetes::wire::secrets", wire::secrets),
     ("kubernetes::wire::secret_not_permitted", wire::secret_not_permitted),
     ("kubernetes::wire::services", wire::services),
@@ -69,6 +70,7 @@ const WIRE: [(&str, Shared); 11] = [
     ("kubernetes::wire::pod_cidrs", wire::pod_cidrs),
     ("kubernetes::wire::services_wait_for_routes", wire::services_wait_for_routes),
     ("kubernetes::detection::every_method", detection::every_method),
+    ("kubernetes::configuration::mesh_password", configuration::mesh_password),
     ("kubernetes::identity::condition", identity::condition),
     ("kubernetes::identity::events", identity::events),
     ("kubernetes::identity::left_up", identity::left_up),
@@ -84,12 +86,17 @@ const WIRE_CHARTED: [(&str, Shared); 1] = [("kubernetes::reflector::of_the_chart
 type Anywhere = fn(&dyn Store);
 
 /// Cases with a real node, one after the other in a cluster of theirs and in an etcd of theirs.
-const WIRE_ANYWHERE: [([&str; 2], Anywhere); 26] = [
+const WIRE_ANYWHERE: [([&str; 2], Anywhere); 28] = [
     (["kubernetes::wire::peers", "etcd::wire::peers"], wire::peers),
     (["kubernetes::wire::nodes", "etcd::wire::nodes"], wire::nodes),
     (["kubernetes::wire::configuration", "etcd::wire::configuration"], wire::configuration),
     (["kubernetes::wire::blocks", "etcd::wire::blocks"], wire::blocks),
     (["kubernetes::wire::filters", "etcd::wire::filters"], wire::filters),
+    (
+        ["kubernetes::configuration::cluster_routes", "etcd::configuration::cluster_routes"],
+        configuration::cluster_routes,
+    ),
+    (["kubernetes::configuration::listening", "etcd::configuration::listening"], configuration::listening),
     (["kubernetes::sessions::next_hops", "etcd::sessions::next_hops"], sessions::next_hops),
     (["kubernetes::sessions::reachable_by", "etcd::sessions::reachable_by"], sessions::reachable_by),
     (["kubernetes::sessions::keepalives", "etcd::sessions::keepalives"], sessions::keepalives),
