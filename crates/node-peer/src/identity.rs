@@ -83,8 +83,8 @@ pub(crate) struct Steward {
     written: Option<(Fields, Instant)>,
     look_at: Option<Instant>,
     attempts: Attempts,
-    /// Since when an address is written of which it is not known yet whose it is.
-    claiming: Option<Instant>,
+    /// What is written of which it is not known yet whose it is.
+    claiming: Option<Claiming>,
     /// How often in a row another node took an address at the same time.
     retreats: Attempts,
     /// Why the Node could not be written.
@@ -101,6 +101,15 @@ pub(crate) struct Steward {
 }
 
 type Fields = Vec<(NodeField, Option<String>)>;
+
+/// Addresses that are written into the Node. Nothing begins with them before they are seen there, or for so long that nothing is heard.
+#[derive(Clone, Debug)]
+struct Claiming {
+    fields: Fields,
+    /// Since they were to be written first: another attempt is no reason to wait longer.
+    since: Instant,
+    is_awaited: bool,
+}
 
 /// Whether the condition of the Node says that packets reach its workloads.
 #[derive(Clone, Copy, Debug)]
@@ -164,6 +173,8 @@ impl Steward {
                 Condition::Open => None,
             };
             let (look_at, due, tell_at) = (self.look_at, due, self.events.due(Instant::now()));
+            let claimed_at =
+                self.claiming.as_ref().filter(|claiming| claiming.is_awaited).map(|claiming| claiming.since);
             tokio::select! {
                 event = self.watch.next() => {
                     let Some(event) = event else { return };
@@ -174,6 +185,7 @@ impl Steward {
                     }
                 }
                 () = until(look_at) => self.look().await,
+                () = until(claimed_at.map(|since| since + CLAIM)) => self.awaits_no_longer(),
                 Ok(()) = self.runs.changed() => {
                     self.runs.borrow_and_update();
                     self.condition_is_due(self.condition_attempts.soonest(Instant::now()));
@@ -220,9 +232,7 @@ impl Steward {
             Err(_) => return,
         };
         let found = self.plan(&node, &snapshot, &listing);
-        if !self.memory.has_claims() || self.claiming.is_some_and(|since| since.elapsed() >= CLAIM) {
-            self.claiming = None;
-        }
+        self.keep_claiming();
         self.look_at = found.again(&self.wishes).map(|pause| Instant::now() + pause);
         let settled = self.bring(&found).await;
         if settled == Settled::Yes && self.if_absent == IfAbsent::Fail {
@@ -299,12 +309,8 @@ impl Steward {
             }
             Some(_) | None => {}
         }
-        for (family, address) in &found.claims {
-            self.memory.claims(*family, *address);
-            self.claiming = Some(now);
-        }
         // Who runs the sessions knows it before the Node can come back with the address.
-        self.publish();
+        self.claim(found, now);
         match self.writer.write(&found.fields, self.if_absent).await {
             Ok(()) => {
                 for (field, value) in &found.fields {
@@ -340,15 +346,47 @@ impl Steward {
                     warn!("{text}");
                 }
                 self.failed = Some(text);
-                // A permission that is missing is not waited for.
-                let settled = if error.is_denial() { Settled::Yes } else { self.attempts.settled(now) };
+                if error.is_denial() {
+                    // A permission that is missing is not waited for, and surely nothing was written.
+                    for (family, address) in &found.claims {
+                        self.memory.claims_not(*family, *address);
+                    }
+                    self.keep_claiming();
+                    return Settled::Yes;
+                }
+                let settled = self.attempts.settled(now);
                 if settled == Settled::Yes {
-                    // It was not written, as far as can be known.
-                    self.claiming = None;
+                    self.awaits_no_longer();
                 }
                 settled
             }
         }
+    }
+
+    /// Addresses are about to be written, or written again.
+    fn claim(&mut self, found: &Plan, now: Instant) {
+        for (family, address) in &found.claims {
+            self.memory.claims(*family, *address);
+        }
+        let is_known = self.claiming.as_ref().is_some_and(|claiming| claiming.fields == found.fields);
+        if !found.claims.is_empty() && !is_known {
+            self.claiming = Some(Claiming { fields: found.fields.clone(), since: now, is_awaited: true });
+        }
+        self.publish();
+    }
+
+    /// What was claimed is waited for as long as it is not known whose it is.
+    fn keep_claiming(&mut self) {
+        if !self.memory.has_claims() {
+            self.claiming = None;
+        }
+    }
+
+    fn awaits_no_longer(&mut self) {
+        if let Some(claiming) = &mut self.claiming {
+            claiming.is_awaited = false;
+        }
+        self.publish();
     }
 
     fn look_again_at(&mut self, at: Instant) {
@@ -390,7 +428,7 @@ impl Steward {
     fn publish(&self) {
         let mut identity = self.seen.clone();
         let failed = [&self.failed, &self.interfaces.failed, &self.condition_failed, &self.events_failed];
-        if self.claiming.is_some() {
+        if self.claiming.as_ref().is_some_and(|claiming| claiming.is_awaited) {
             identity.settled = Settled::NotYet;
         }
         identity.problems.extend(failed.into_iter().flatten().chain(&self.remarks).cloned());

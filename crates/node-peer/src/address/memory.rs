@@ -86,6 +86,12 @@ impl Memory {
         self.of(family).claim = Some(Claim { address, given_up: false });
     }
 
+    /// It was not written after all.
+    pub(crate) fn claims_not(&mut self, family: Family, address: IpAddr) {
+        let remembered = self.of(family);
+        remembered.claim = remembered.claim.filter(|claim| claim.address != address);
+    }
+
     /// Whether this process has written the address, and it was not this node's alone since.
     pub(super) fn is_claimed(&mut self, family: Family, address: IpAddr) -> bool {
         self.of(family).claim.is_some_and(|claim| claim.address == address)
