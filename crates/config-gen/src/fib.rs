@@ -21,6 +21,10 @@ const TUNNEL: &str = "tunl0";
 
 /// BIRD's protocol number (`RTPROT_BIRD`): Felix removes what has another one, and is not its own, from workload interfaces,
 /// and spares these on the interface of a workload that peers (`RemoveExternalRoutes`, `RouteIsOurs`).
+///
+/// Every node has it, also where no workload peers at present: the number counts from the start on, while such a `BGPPeer` comes and
+/// goes, and what was left in the kernel has to be ours to the next run, too. Of others it takes none: what leads to a workload
+/// has no gateway.
 const BIRD: u8 = 12;
 
 /// Blocks and service routes, originated with the LOCAL_PREF of ordinary routes, each a black hole in the kernel where

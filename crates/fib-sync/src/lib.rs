@@ -16,8 +16,8 @@
 //!
 //! # Rules
 //!
-//! - Only routes of our protocol number in our table are touched, and of [`Settings::workload_protocol`] on workload interfaces;
-//!   routes of adopted protocols count as ours if the first dump finds them. A stranger's route under our key is left, reported, and followed when it goes.
+//! - Only routes of our protocol number in our table are touched, and of [`Settings::workload_protocol`] on workload interfaces
+//!   those with a gateway on every leg; routes of adopted protocols count as ours if the first dump finds them. A stranger's route under our key is left, reported, and followed when it goes.
 //! - What is there is not written again. A key that is not known as ours is made with `CREATE | EXCL`, one that is ours is
 //!   replaced in place; where the metric changes the new route is there before the old one goes; deletions come last.
 //! - The kernel replaces whichever route has the key, a stranger's too. So all that it has reported is read before any route

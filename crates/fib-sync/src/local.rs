@@ -1,6 +1,6 @@
 //! Local routes: what the kernel has that this node originates.
 //!
-//! Routes on workload interfaces, of any protocol but ours (both of them); routes of the protocols that are learned from, on any
+//! Routes on workload interfaces, of any protocol but ours (the other one of which is ours only where there is a gateway); routes of the protocols that are learned from, on any
 //! interface; and connected prefixes of all other interfaces that are not ignored, the addresses of tunnels included. For
 //! each destination the lowest metric wins, as it does in the kernel. Destinations of loopback, link-local and multicast
 //! scope are none of ours, and neither is the default route of a workload interface's owner more than any other: policy
@@ -77,7 +77,7 @@ fn classify(route: &ForeignRoute, view: &KernelView, settings: &Settings) -> Opt
     if route.table != MAIN_TABLE || route.tos != 0 {
         return None;
     }
-    let may_be_ours = settings.workload_protocol == Some(route.protocol);
+    let may_be_ours = settings.workload_protocol == Some(route.protocol) && route.target.is_by_gateways();
     let learned = settings.learn_protocols.contains(&route.protocol) && route.protocol != PROTOCOL_KERNEL;
     let name = match &route.target {
         Target::Legs(legs) => {

@@ -91,6 +91,15 @@ impl Target {
         }
     }
 
+    /// Whether it has legs, each of them to a gateway, as those of a learned route are; the route to a workload itself has none.
+    #[must_use]
+    pub fn is_by_gateways(&self) -> bool {
+        match self {
+            Self::Legs(legs) => !legs.is_empty() && legs.iter().all(|leg| leg.gateway.is_some()),
+            Self::Object(_) | Self::Dead(_) => false,
+        }
+    }
+
     /// What is left of it without the legs of another; none when that is nothing. Targets that have no legs to compare are
     /// the same or not.
     #[must_use]

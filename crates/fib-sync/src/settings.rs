@@ -19,7 +19,8 @@ pub struct Settings {
     pub table: u32,
     /// `rtm_protocol` of our routes.
     pub protocol: u8,
-    /// `rtm_protocol` of learned routes that leave by workload interfaces alone, where it is another; what has it there is ours.
+    /// `rtm_protocol` of learned and static routes that leave by workload interfaces alone, where it is another; what has it there,
+    /// and a gateway on every leg, is ours.
     pub workload_protocol: Option<u8>,
     /// Routes of these protocols in our table count as ours when they are found at the start.
     pub adopt_protocols: Vec<u8>,

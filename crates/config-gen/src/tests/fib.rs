@@ -50,6 +50,17 @@ fn whose_pools() {
     assert_eq!(rules("programClusterRoutes: Disabled"), [v4, not[0], not[1], not[2], six, v6]);
 }
 
+/// Whether any workload peers changes while a node runs, and between two runs; whose routes are whose may not change with it.
+#[test]
+fn the_number_of_routes_by_workloads_is_there_with_and_without_such_peers() {
+    let nodes = mesh::nodes(&["10.0.0.1/24", "10.0.0.2/24"]);
+    let child = object("BGPPeer", "child", "", "localWorkloadSelector: color == 'red', asNumber: 65030");
+    for manifests in [nodes.clone(), nodes + &child] {
+        let fib = config(&manifests, "n1").fib.unwrap();
+        assert_eq!((fib.workload_protocol, fib.protocol), (Some(12), Fib::PROTOCOL));
+    }
+}
+
 /// A node without an IPv4 address has no IPv4 rules for pools.
 #[test]
 fn without_a_network() {

@@ -14,8 +14,9 @@ pub struct Fib {
     pub table: u32,
     /// The protocol number of our routes (`rtm_protocol`). Routes of others are never touched.
     pub protocol: u8,
-    /// The protocol number of learned routes that leave by workload interfaces alone, where it is to be another one: somebody
-    /// else takes routes of other numbers off these interfaces. A route there that has it is ours.
+    /// The protocol number of learned and static routes that leave by workload interfaces alone, where it is to be another one:
+    /// somebody else takes routes of other numbers off these interfaces. A route there that has it, and a gateway on every leg,
+    /// is ours.
     pub workload_protocol: Option<u8>,
     /// Routes of these protocols in our table and metric range count as ours at the first start: they are replaced in
     /// place, and swept when stale routes are.

@@ -64,6 +64,9 @@ impl FibSync {
         if before.rules != self.settings.rules {
             self.apply_rules();
         }
+        if before.workload_interfaces != self.settings.workload_interfaces {
+            self.workloads_changed();
+        }
         self.relocate_locals(&before);
         self.dirty_groups.extend(self.table.group_ids());
     }

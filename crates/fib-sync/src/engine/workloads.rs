@@ -1,14 +1,19 @@
-//! Learned routes that leave by a workload interface, and the number that is theirs.
+//! Routes of ours that leave by a workload interface, learned ones as a rule, and the number that is theirs.
 //!
 //! Who manages such interfaces may take away whatever others put there: Felix (`RemoveExternalRoutes`) deletes each route on a
 //! workload interface that is not its own, but for those of BIRD (`RTPROT_BIRD`) on the interface of a workload that peers. With
-//! [`Settings::workload_protocol`](crate::Settings::workload_protocol) learned routes have that number where all of their legs
-//! leave by workload interfaces, and a route of that number there is ours: after a restart too, and it is no local route.
-//! Elsewhere the number is a stranger's. A route that has other legs too keeps the usual number: the kernel may take some of the
+//! [`Settings::workload_protocol`](crate::Settings::workload_protocol) learned and static routes have that number where all
+//! of their legs leave by workload interfaces, and a route of that number there is ours: after a restart too, and it is no local
+//! route. It has a gateway on every leg, as each next hop that is resolved gives one. One without is the route to a workload
+//! itself, whose maker may use any number (`deviceRouteProtocol` of a FelixConfiguration): a stranger's, and local. Elsewhere
+//! the number is a stranger's as well. A route that has other legs too keeps the usual number: the kernel may take some of the
 //! legs, and what is left has to be known as ours. Felix leaves routes of several legs alone.
 //!
-//! A route of ours that is known stays ours where its interface gets another name. Such routes lead by legs of their own, never
-//! by nexthop objects: by the interface alone it is known whose they are.
+//! A route of ours that is known stays ours where its interface gets another name. What was a stranger's is told by a
+//! dump then, as it is where other interfaces are workloads' by the settings. Such routes lead by legs of their own, never by
+//! nexthop objects: by the interface alone it is known whose they are.
+
+use heddle_bgp_core::Prefix;
 
 use super::FibSync;
 use crate::glob::matches_any;
@@ -34,13 +39,13 @@ impl FibSync {
             && (self.leaves_by_workload(&route.target) || self.is_as_known(route))
     }
 
-    /// Whether it has legs, all of them on workload interfaces.
+    /// Whether it has legs, all of them to gateways and on workload interfaces.
     fn leaves_by_workload(&self, target: &Target) -> bool {
         let is_workload = |index: IfIndex| {
             self.view.link(index).is_some_and(|link| matches_any(&self.settings.workload_interfaces, &link.name))
         };
         match target {
-            Target::Legs(legs) => !legs.is_empty() && legs.iter().all(|leg| is_workload(leg.interface)),
+            Target::Legs(legs) => target.is_by_gateways() && legs.iter().all(|leg| is_workload(leg.interface)),
             Target::Object(_) | Target::Dead(_) => false,
         }
     }
@@ -84,5 +89,24 @@ impl FibSync {
         };
         let groups: Vec<GroupId> = self.table.group_ids().into_iter().filter(over).collect();
         self.dirty_groups.extend(groups);
+        if self.view.prefixes_on(index).into_iter().any(|prefix| self.has_disputed(prefix)) {
+            self.dumps.want();
+        }
+    }
+
+    /// Other interfaces are workloads'.
+    pub(super) fn workloads_changed(&mut self) {
+        if self.has_two_numbers() && self.view.prefixes().into_iter().any(|prefix| self.has_disputed(prefix)) {
+            self.dumps.want();
+        }
+    }
+
+    /// Whether there is a route that is a stranger's for the interfaces that it leaves by alone.
+    fn has_disputed(&self, prefix: Prefix) -> bool {
+        self.view.routes(prefix).iter().any(|route| {
+            route.table == self.settings.table
+                && self.settings.workload_protocol == Some(route.protocol)
+                && route.target.is_by_gateways()
+        })
     }
 }

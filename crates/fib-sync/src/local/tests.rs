@@ -23,7 +23,11 @@ impl Net {
     }
 
     fn route(&mut self, prefix: &str, interface: u32, protocol: u8, metric: u32) {
-        let target = Target::legs(Legs::from_slice(&[Leg::new(IfIndex(interface), None)]));
+        self.route_by(prefix, &[Leg::new(IfIndex(interface), None)], protocol, metric);
+    }
+
+    fn route_by(&mut self, prefix: &str, legs: &[Leg], protocol: u8, metric: u32) {
+        let target = Target::legs(Legs::from_slice(legs));
         let prefix = prefix.parse().expect("a prefix");
         let route = KernelRoute { table: MAIN_TABLE, prefix, tos: 0, metric, protocol, source: None, target };
         self.view.set_route(route, Placed::Added);
@@ -47,11 +51,12 @@ fn local(interface: &str, metric: Option<u32>, kind: LocalKind) -> Option<(Strin
     Some((interface.to_owned(), metric, kind))
 }
 
-/// What has our number on workload interfaces is ours, also where it was told before that it is on one.
+/// What has our number and gateways on workload interfaces is ours, also where it was told before that it is on one.
 #[test]
 fn what_is_ours_on_workload_interfaces_is_not_local() {
     let mut net = Net::new();
-    net.route("10.65.0.2/32", 2, 12, 1024);
+    let by = |last: u8| Leg::new(IfIndex(2), Some([10, 65, 0, last].into()));
+    net.route_by("10.65.0.2/32", &[by(5)], 12, 1024);
     assert_eq!(net.look("10.65.0.2/32"), local("cali1", Some(1024), LocalKind::Workload));
     net.settings.workload_protocol = Some(12);
     assert_eq!(net.look("10.65.0.2/32"), None);
@@ -60,6 +65,13 @@ fn what_is_ours_on_workload_interfaces_is_not_local() {
     net.settings.learn_protocols.push(12);
     net.route("10.65.0.9/32", 1, 12, 7);
     assert_eq!(net.look("10.65.0.9/32"), local("eth0", Some(7), LocalKind::Learned), "elsewhere it is what it was");
+    // The routes to workloads themselves may have any number.
+    net.route("10.65.0.6/32", 2, 12, 1024);
+    assert_eq!(net.look("10.65.0.6/32"), local("cali1", Some(1024), LocalKind::Workload));
+    net.route_by("10.65.0.7/32", &[by(5), Leg::new(IfIndex(2), None)], 12, 1024);
+    assert_eq!(net.look("10.65.0.7/32"), local("cali1", Some(1024), LocalKind::Workload));
+    net.route_by("10.65.0.8/32", &[by(5), by(6)], 12, 1024);
+    assert_eq!(net.look("10.65.0.8/32"), None);
 }
 
 #[test]

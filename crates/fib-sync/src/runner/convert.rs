@@ -9,15 +9,26 @@ use crate::route::{
     Address, Dead, IfIndex, KernelEvent, KernelObject, KernelRoute, Leg, Legs, Link, LinkState, ObjectSpec, OnLink,
     Placed, RouteSpec, Target,
 };
+use crate::settings::Settings;
+
+/// The protocol numbers of routes that are or may be ours.
+pub(super) type OwnNumbers = SmallVec<[u8; 4]>;
+
+/// Those that the settings name.
+pub(super) fn own_numbers(settings: &Settings) -> OwnNumbers {
+    let others = settings.workload_protocol.into_iter().chain(settings.adopt_protocols.iter().copied());
+    std::iter::once(settings.protocol).chain(others).collect()
+}
 
 /// A route as the kernel reports it; none for those that no key of ours can meet.
 ///
-/// Of a route with a nexthop object the object is what counts if the route is ours, and otherwise the legs beside it.
-pub(super) fn route(mut route: netlink::Route, own: u8) -> Option<KernelRoute> {
+/// Of a route with a nexthop object the object is what counts if the route may be ours by its number, and otherwise the legs
+/// beside it: the kernel takes nothing away that has an object and is described by legs.
+pub(super) fn route(mut route: netlink::Route, own: &OwnNumbers) -> Option<KernelRoute> {
     if route.source.is_some_and(|source| source.prefix() != 0) {
         return None;
     }
-    let object = route.nexthop.filter(|_| route.protocol.0 == own || route.legs.is_empty());
+    let object = route.nexthop.filter(|_| own.contains(&route.protocol.0) || route.legs.is_empty());
     if object.is_none() {
         route.nexthop = None;
     }
@@ -155,7 +166,7 @@ pub(super) fn before(event: &netlink::Event) -> Option<KernelEvent> {
 }
 
 /// What the monitor heard; none for what does not concern us.
-pub(super) fn event(event: netlink::Event, tables: [u32; 2], own: u8) -> Option<KernelEvent> {
+pub(super) fn event(event: netlink::Event, tables: [u32; 2], own: &OwnNumbers) -> Option<KernelEvent> {
     use netlink::Change;
     Some(match event {
         netlink::Event::Route(change, heard) => {
@@ -203,12 +214,27 @@ mod tests {
         Event::Link(Change::New, link)
     }
 
+    /// What has another number is led by the legs that are beside the object.
+    #[test]
+    fn the_object_of_a_route_that_may_be_ours_is_what_counts() {
+        let settings = Settings { workload_protocol: Some(12), adopt_protocols: vec![11], ..Settings::default() };
+        let own = own_numbers(&settings);
+        for (number, is_kept) in [(158, true), (12, true), (11, true), (4, false)] {
+            let network = "10.1.0.0/16".parse().expect("a prefix");
+            let gateway = netlink::Leg::via([192, 0, 2, 2].into(), LinkIndex(3));
+            let heard =
+                netlink::Route { nexthop: Some(NexthopId(7)), ..netlink::Route::new(network, Protocol(number)) };
+            let target = route(heard.leg(gateway), &own).expect("a route").target;
+            assert_eq!(target == Target::Object(7), is_kept, "{number}: {target:?}");
+        }
+    }
+
     #[test]
     fn carrier_that_came_back_before_its_loss_was_reported() {
         let lost = KernelEvent::Link(Link { index: IfIndex(3), name: "a0".to_owned(), state: LinkState::NoCarrier });
         assert_eq!(before(&reported(true, false)), Some(lost.clone()));
         assert_eq!(before(&reported(true, true)), None);
         assert_eq!(before(&reported(false, false)), None);
-        assert_eq!(event(reported(false, false), [254, 254], 158), Some(lost));
+        assert_eq!(event(reported(false, false), [254, 254], &own_numbers(&Settings::default())), Some(lost));
     }
 }

@@ -84,10 +84,10 @@ impl Sockets {
                 Work::Broken
             }
         };
-        let (tables, own) = ([MAIN_TABLE, fib.settings().table], fib.settings().protocol);
+        let (tables, own) = ([MAIN_TABLE, fib.settings().table], convert::own_numbers(fib.settings()));
         for event in self.events.drain(..) {
             let before = convert::before(&event);
-            for event in before.into_iter().chain(convert::event(event, tables, own)) {
+            for event in before.into_iter().chain(convert::event(event, tables, &own)) {
                 fib.handle_kernel(now, event);
             }
         }
@@ -195,7 +195,7 @@ impl Sockets {
     }
 
     fn read(&mut self, fib: &mut FibSync) -> Result<Dumped, DumpError> {
-        let own = fib.settings().protocol;
+        let own = convert::own_numbers(fib.settings());
         let mut whole = Dumped::Complete;
         let mut note = |dumped: Dumped| {
             if dumped == Dumped::Interrupted {
@@ -218,7 +218,7 @@ impl Sockets {
         for family in [Family::Ipv4, Family::Ipv6] {
             for table in tables.into_iter().flatten() {
                 note(self.dump.routes(&RouteFilter::table(family, Table(table)), |heard| {
-                    if let Some(route) = convert::route(heard, own) {
+                    if let Some(route) = convert::route(heard, &own) {
                         fib.handle_dumped(KernelEvent::Route(route, crate::route::Placed::Added));
                     }
                 })?);

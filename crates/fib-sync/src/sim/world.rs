@@ -684,7 +684,7 @@ impl World {
         let other = self
             .settings
             .workload_protocol
-            .filter(|_| !legs.is_empty() && legs.iter().all(|leg| self.is_on_workload(leg)));
+            .filter(|_| !legs.is_empty() && legs.iter().all(|leg| leg.gateway.is_some() && self.is_on_workload(leg)));
         other.unwrap_or(OWN)
     }
 

@@ -4,16 +4,17 @@ use std::sync::mpsc::RecvTimeoutError::Disconnected;
 
 use heddle_fib_sync::settings::{FibAction, FibRule, PrefixRange, StaticRoute};
 use heddle_fib_sync::{Output, Settings};
-use heddle_netlink::{Leg, Protocol, Route};
+use heddle_netlink::{Leg, NexthopId, NexthopObject, NexthopTarget, Protocol, Route};
 
 use crate::Case;
-use crate::common::{Fib, Net, best, foreign, ip, net, ours, route, routes, wait_for_routes};
+use crate::common::{Fib, METRIC, Net, best, foreign, ip, net, ours, route, routes, wait_for_routes};
 
 pub(crate) const CASES: &[Case] = &[
     ("ownership::a_stranger_under_our_key_is_left_and_followed_when_he_goes", conflict),
     ("ownership::what_others_do_to_ours_is_repaired", repaired),
     ("ownership::a_restart_writes_nothing_that_is_there_and_sweeps_the_rest", restart),
     ("ownership::adopted_routes_are_replaced_in_place_and_swept", adopted),
+    ("ownership::what_points_to_objects_is_taken_away_as_such_or_not_at_all", objects_of_the_run_before),
     ("ownership::blackholes_static_routes_and_rules", rules),
     ("ownership::another_table", another_table),
     ("ownership::sysctls_are_reported_and_set_when_asked", sysctls),
@@ -132,6 +133,39 @@ fn adopted(mut lab: Net) {
     fib.learn(&[("10.5.0.0/16", &["192.0.2.2"])]);
     fib.wait_until("a conflict", |counters| counters.conflicts == 1);
     assert_eq!(routes(Protocol::BIRD).len(), 1);
+}
+
+/// The kernel takes a route with a nexthop object away where the object is named, and not where its legs are. On a workload's
+/// interface none of ours has one; what is adopted may, and goes.
+fn objects_of_the_run_before(mut lab: Net) {
+    let object = NexthopTarget::Gateway { gateway: ip("198.51.100.2"), oif: lab.b, onlink: false };
+    let id = NexthopId(77);
+    lab.control.add_nexthop(&NexthopObject { id, protocol: Protocol::BIRD, target: object }).expect("added");
+    let birds = |prefix: &str| Route::new(net(prefix), Protocol::BIRD).metric(METRIC);
+    for prefix in ["10.1.0.0/16", "10.2.0.0/16"] {
+        lab.control.add_route(&birds(prefix).via_nexthop(id)).expect("added");
+    }
+    let settings = |adopted: &[u8]| Settings {
+        workload_protocol: Some(12),
+        workload_interfaces: vec!["b0".to_owned()],
+        adopt_protocols: adopted.to_vec(),
+        ..Settings::default()
+    };
+    let mut fib = Fib::start(settings(&[]));
+    fib.learn(&[("10.1.0.0/16", &["198.51.100.2"])]);
+    fib.wait_until("a conflict", |counters| counters.conflicts == 1 && counters.pending == 0);
+    fib.runner.sweep();
+    fib.wait_for("the sweep", |output| matches!(output, Output::Swept(_)));
+    assert_eq!((routes(Protocol::BIRD).len(), fib.counters().installed), (2, 0));
+    fib.runner.stop();
+    let mut fib = Fib::start(settings(&[12]));
+    fib.learn(&[("10.1.0.0/16", &["198.51.100.2"])]);
+    fib.wait_until("one is replaced", |counters| counters.replaced == 1 && counters.pending == 0);
+    fib.runner.sweep();
+    fib.wait_for("the sweep", |output| matches!(output, Output::Swept(_)));
+    let replaced = birds("10.1.0.0/16").leg(Leg::via(ip("198.51.100.2"), lab.b));
+    assert_eq!(routes(Protocol::BIRD), [replaced.canonical()]);
+    assert_eq!((fib.counters().failures, fib.counters().conflicts), (0, 0));
 }
 
 fn rules(lab: Net) {

@@ -29,8 +29,9 @@ pub(super) const KEYS: &[Key] = &[
         "number, 5 to 255, or name",
         "`protocol`",
         Restart,
-        "The protocol number of learned routes all of whose next hops are on workload interfaces; a route there that has it \
-         is ours. `\"bird\"` beside Calico's Felix, which removes routes of other numbers from the interfaces of workloads \
+        "The protocol number of learned and static routes all of whose next hops are on workload interfaces. It is reserved \
+         there: a route that has it, and a gateway on every leg, is ours, whoever made it; what leads to a workload itself has \
+         no gateway, and may have any number. `\"bird\"` beside Calico's Felix, which removes routes of other numbers from the interfaces of workloads \
          that peer.",
     ),
     key(

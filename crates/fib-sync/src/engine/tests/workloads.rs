@@ -101,6 +101,86 @@ fn the_number_is_ours_on_workload_interfaces_alone() {
     assert_eq!(desk.writes(), ["create 10.1.0.0/16 1024 198.51.100.2@2 as 12"]);
 }
 
+/// Who makes the routes to workloads may give them the same number. Such a route is a stranger's: it stays when what is stale
+/// goes, it is originated, and who wants its destination meets a conflict.
+#[test]
+fn routes_to_the_workloads_themselves_are_strangers_whatever_their_number() {
+    let device = Leg::new(IfIndex(2), None);
+    let to_workload = |destination| route(destination, 1024, 12, Target::legs(Legs::from_slice(&[device])));
+    let half = [device, Leg::new(IfIndex(2), Some(ip("198.51.100.2")))];
+    let found = [
+        there(to_workload("10.65.0.1/32")),
+        there(to_workload("10.65.0.2/32")),
+        there(route("10.65.0.3/32", 1024, 12, Target::legs(Legs::from_slice(&half)))),
+        there(birds("10.65.0.4/32", "198.51.100.2@2")),
+    ];
+    let mut desk = Desk::with(with_workload(NexthopObjects::Never), found);
+    desk.learn("10.65.0.2/32", &["198.51.100.2"]);
+    desk.fib.sweep(desk.now);
+    assert_eq!(desk.writes(), ["delete 10.65.0.4/32 1024 198.51.100.2@2"]);
+    assert_eq!(desk.state("10.65.0.2/32"), State::Conflict { protocol: 12 });
+    let mut local: Vec<String> = desk.fib.local_routes().map(|route| route.prefix.to_string()).collect();
+    local.retain(|prefix| prefix.starts_with("10.65."));
+    local.sort();
+    assert_eq!(local, ["10.65.0.1/32", "10.65.0.2/32", "10.65.0.3/32"]);
+    desk.hear(KernelEvent::Route(to_workload("10.65.0.5/32"), Placed::Replaced));
+    assert_eq!(desk.writes(), [""; 0]);
+}
+
+/// They are taken away from the interface just as learned ones are.
+#[test]
+fn static_routes_over_a_workload_have_the_number_as_well() {
+    let via = crate::settings::StaticRoute { prefix: prefix("203.0.113.7/32"), via: ip("198.51.100.2") };
+    let settings = Settings { static_routes: vec![via], ..with_workload(NexthopObjects::Never) };
+    let mut desk = Desk::new(settings);
+    let created: Vec<String> = desk.writes().into_iter().filter(|write| write.starts_with("create")).collect();
+    assert_eq!(created, ["create 203.0.113.7/32 1024 198.51.100.2@2 as 12"]);
+    desk.apply(|settings| settings.static_routes.clear());
+    assert_eq!(desk.writes(), ["delete 203.0.113.7/32 1024 198.51.100.2@2"]);
+}
+
+/// The second link has this name, and the kernel has these routes as well.
+fn read(desk: &mut Desk, name: &str, found: &[KernelEvent]) {
+    desk.fib.begin_dump(desk.now);
+    let links = [link(1, LinkState::Up), named(2, name)];
+    for event in links.into_iter().chain(machine().into_iter().skip(2)).chain(found.iter().cloned()) {
+        desk.fib.handle_dumped(event);
+    }
+    desk.fib.end_dump(desk.now, DumpEnd::Complete);
+}
+
+/// An interface is a workload's from now on, by its name or by the settings: what has the number there is read again at once, and
+/// is ours. Where nothing has it but the route to the workload, nothing is read.
+#[test]
+fn what_becomes_ours_with_its_interface_is_read_again() {
+    let device = Target::legs(Legs::from_slice(&[Leg::new(IfIndex(2), None)]));
+    let to_workload = there(route("10.65.0.1/32", 1024, 12, device));
+    let led = there(birds("10.1.0.0/16", "198.51.100.9@2"));
+    for (name, found, wants_dump) in [
+        ("b1", vec![to_workload.clone()], false),
+        ("eth7", vec![to_workload.clone()], false),
+        ("b1", vec![to_workload.clone(), led.clone()], true),
+        ("eth7", vec![to_workload, led], true),
+    ] {
+        let mut desk = Desk::unread(with_workload(NexthopObjects::Never));
+        read(&mut desk, "eth7", &found);
+        desk.learn("10.1.0.0/16", &["198.51.100.2"]);
+        let created = usize::from(!wants_dump);
+        assert_eq!((desk.writes().len(), desk.wants_dump()), (created, false));
+        match name {
+            "eth7" => desk.apply(|settings| settings.workload_interfaces = vec!["eth*".to_owned()]),
+            other => desk.hear(named(2, other)),
+        }
+        assert_eq!(desk.wants_dump(), wants_dump, "{name}: {found:?}");
+        if wants_dump {
+            assert_eq!((desk.writes(), desk.state("10.1.0.0/16")), (vec![], State::Conflict { protocol: 12 }));
+            read(&mut desk, name, &found);
+        }
+        assert_eq!(desk.writes(), ["replace 10.1.0.0/16 1024 198.51.100.2@2 as 12"], "{name}");
+        assert_eq!((desk.state("10.1.0.0/16"), desk.wants_dump()), (State::Installed, false));
+    }
+}
+
 /// Without a number of their own, or with the usual one, they are as all others.
 #[test]
 fn without_a_number_of_their_own_nothing_is_different() {

@@ -43,14 +43,18 @@ impl World {
         let same_family = conflict.addr().is_ipv4() == ip(gateway).is_ipv4();
         let destination = if self.random(2) == 0 && same_family { conflict } else { prefix(via) };
         let Some(interface) = self.index_of(index) else { return };
+        // The route to a workload, which may have the number of those that lead by it; no next hop resolves over it.
+        let own = self.settings.workload_protocol.filter(|_| index == 2 && destination == conflict);
+        let to_workload = own.filter(|_| self.random(2) == 0);
+        let gateway = to_workload.is_none().then(|| ip(gateway));
         let route = KernelRoute {
             table: MAIN_TABLE,
             prefix: destination,
             tos: 0,
             metric: self.pick(&[1024, 77]),
-            protocol: STRANGER,
+            protocol: to_workload.unwrap_or(STRANGER),
             source: None,
-            target: Target::legs(Legs::from_slice(&[Leg::new(interface, Some(ip(gateway)))])),
+            target: Target::legs(Legs::from_slice(&[Leg::new(interface, gateway)])),
         };
         if self.random(2) == 0 {
             self.kernel.stranger_creates(route.clone());
