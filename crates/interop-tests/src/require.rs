@@ -1,10 +1,10 @@
 //! What a test needs of the machine, and what happens where it is missing.
 
-use std::env;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+use std::{env, fs};
 
 use crate::kubernetes::program;
 
@@ -33,9 +33,14 @@ pub enum Need {
     Helm,
     /// `heddle` without a C library beside it: `HEDDLE_STATIC_BIN`, which `scripts/static-build` builds.
     StaticProgram,
+    /// A program that may open [`Need::DESCRIPTORS`] files if it asks for it.
+    Descriptors,
 }
 
 impl Need {
+    /// As many have the machines that allow the fewest: the kernel's own hard limit, where nobody says otherwise.
+    pub const DESCRIPTORS: u64 = 4096;
+
     /// The files without which it does not work, and the Debian package that brings them.
     fn files(self) -> (&'static [&'static str], &'static str) {
         match self {
@@ -47,7 +52,7 @@ impl Need {
             Need::Exabgp => (&["/usr/sbin/exabgp"], "exabgp"),
             Need::Bgpdump => (&["/usr/bin/bgpdump"], "bgpdump"),
             Need::Kubernetes => (&["/usr/bin/setpriv"], "util-linux"),
-            Need::Kubectl | Need::Helm => (&[], ""),
+            Need::Kubectl | Need::Helm | Need::Descriptors => (&[], ""),
             Need::StaticProgram => (&["/usr/bin/nsenter", "/usr/sbin/capsh"], "util-linux, libcap2-bin"),
         }
     }
@@ -65,9 +70,19 @@ impl Need {
             Need::Kubectl => program("kubectl").err(),
             Need::Helm => program("helm").err(),
             Need::StaticProgram => static_program().err(),
+            Need::Descriptors => too_few_descriptors(&fs::read_to_string("/proc/self/limits").unwrap_or_default()),
             Need::Bird | Need::Frr | Need::Gobgp | Need::Openbgpd | Need::Exabgp | Need::Bgpdump => None,
         }
     }
+}
+
+/// Why the limits of a process (`/proc/PID/limits`: the soft one, and the hard one, up to which it may raise that) are too low.
+fn too_few_descriptors(limits: &str) -> Option<String> {
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    let hard = line.and_then(|line| line.split_whitespace().nth(1)).unwrap_or("of an unknown number of");
+    let enough = hard == "unlimited" || hard.parse::<u64>().is_ok_and(|hard| hard >= Need::DESCRIPTORS);
+    let needed = Need::DESCRIPTORS;
+    (!enough).then(|| format!("{needed} open files are needed, and the hard limit is {hard} (`ulimit -H -n`)"))
 }
 
 /// The program that needs no file beside itself.
@@ -121,4 +136,25 @@ pub fn tell_skipped(name: &str, why: &str) {
 #[must_use]
 pub fn strict() -> bool {
     env::var("CI").is_ok_and(|value| value == "true" || value == "1")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hard_limit_of_open_files_counts() {
+        let limits = |soft: &str, hard: &str| {
+            format!(
+                "Limit                     Soft Limit           Hard Limit           Units     \n\
+                 Max processes             99                   99                   processes \n\
+                 Max open files            {soft:<21}{hard:<21}files     \n"
+            )
+        };
+        for (hard, enough) in [("4096", true), ("1048576", true), ("unlimited", true), ("4095", false), ("1024", false)]
+        {
+            assert_eq!(too_few_descriptors(&limits("1024", hard)).is_none(), enough, "{hard}");
+        }
+        assert!(too_few_descriptors("").is_some());
+    }
 }

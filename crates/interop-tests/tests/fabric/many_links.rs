@@ -5,7 +5,7 @@ use std::fs;
 use std::net::Ipv4Addr;
 use std::ops::Range;
 use std::os::fd::AsFd;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use heddle_interop_tests::wait::{PATIENCE, ensure, wait_for};
 use heddle_netlink::{Leg, LinkIndex, Protocol, Route, Scope, VethEnd};
@@ -23,6 +23,9 @@ const LINKS: u32 = 2000;
 const MORE: u32 = 20;
 /// Files that may be read for one of them: its own settings, and those of the whole machine.
 const READS: u64 = 200;
+
+/// The kernel is read again when nobody has asked for it, but not sooner than this.
+const AUDIT: Duration = Duration::from_secs(60);
 
 /// What the node has used.
 #[derive(Clone, Copy, Debug)]
@@ -113,7 +116,7 @@ fn one_more_pod() {
         "{LINKS} workload interfaces: {:.1?} of CPU time until all are advertised, {memory} MiB of its own memory",
         began.cpu
     );
-    let before = fib();
+    let (before, first) = (fib(), Instant::now());
     let mut used = Vec::new();
     for pod in LINKS..LINKS + MORE {
         let then = Usage::of(pid);
@@ -121,7 +124,7 @@ fn one_more_pod() {
         await_pods(&world, pod + 1);
         used.push(Usage::of(pid).since(then));
     }
-    let after = fib();
+    let (after, took) = (fib(), first.elapsed());
     used.sort_by_key(|used| used.cpu);
     let (median, most) = (used[used.len() / 2], used[used.len() - 1]);
     let reads: u64 = used.iter().map(|used| used.reads).sum();
@@ -129,6 +132,10 @@ fn one_more_pod() {
     println!("one more pod: {cpu:.1?} of CPU time (median), {at_most:.1?} at most; {reads} reads of files for {MORE}");
     assert_eq!(number(&after, "writes"), number(&before, "writes"), "a pod of the node's own needs no route of ours");
     let readings = number(&after, "resyncs") - number(&before, "resyncs");
-    assert!(readings <= 1, "the kernel was read {readings} times, and not only because a minute was over");
+    let allowed = 1 + took.as_secs() / AUDIT.as_secs();
+    assert!(
+        readings <= allowed,
+        "the kernel was read {readings} times in {took:.0?}, and not only because a minute was over"
+    );
     assert!(reads <= u64::from(MORE) * READS, "{reads} reads of files for {MORE} pods");
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use heddle_interop_tests::peers::heddle::program;
 use heddle_interop_tests::process::read_log;
+use heddle_interop_tests::require::Need;
 use heddle_interop_tests::usage::Usage;
 use heddle_interop_tests::wait::{PATIENCE, ensure, wait_for};
 use heddle_lab::process::{Process, Program};
@@ -18,7 +19,7 @@ use crate::Case;
 use crate::world::World;
 
 pub(crate) const CASES: &[Case] =
-    &[Case { name: "unreachable::mesh_of_a_thousand", needs: &[], run: mesh_of_a_thousand }];
+    &[Case { name: "unreachable::mesh_of_a_thousand", needs: &[Need::Descriptors], run: mesh_of_a_thousand }];
 
 /// Nodes that nobody hears of.
 const UNREACHABLE: usize = 999;
@@ -30,6 +31,7 @@ const PEER: &str = "node1";
 const NODE: &str = "node2";
 /// One for each attempt, and half as many again: those that are given up may not be closed yet when others begin; and the node's own.
 const DESCRIPTORS: usize = IN_VAIN + IN_VAIN / 2;
+const _: () = assert!(DESCRIPTORS as u64 <= Need::DESCRIPTORS);
 /// As container runtimes have it where nobody says otherwise.
 const FEW_DESCRIPTORS: usize = 1024;
 /// Resident memory of a program that is not optimised, at most.
