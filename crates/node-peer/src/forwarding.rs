@@ -16,7 +16,7 @@ use heddle_fib_sync as fib;
 use heddle_fib_sync::sysctl::Ipv6;
 use heddle_fib_sync::{BestPathSource, Complete, FibSync, More, News, Output, Runner, StartError};
 use heddle_speaker::forwarding::{
-    Forwarding, LocalChange, LocalRoute, NextHopEvent, NextHopState, Selection, Tables, Usage, Wake,
+    Forwarding, LocalChange, LocalRoute, NextHopEvent, NextHopState, Selection, Tables, TimeFrom, Usage, Wake,
 };
 use tokio::sync::{Notify, oneshot, watch};
 use tracing::{info, warn};
@@ -35,16 +35,16 @@ pub(crate) struct ForwardingTable {
     life: watch::Receiver<()>,
     /// Families of which the kernel has not lost routes of ours before the start.
     preserved: Vec<Family>,
-    /// Whether the kernel had routes of ours at the start, of whatever family.
+    /// Whether the kernel had routes of ours at the start, of whatever family: also of a daemon whose routes are adopted.
     found: Found,
 }
 
 /// What the kernel had of ours at the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Found {
-    /// Routes, or at least black holes: it forwards as it did.
+    /// Routes, or at least black holes.
     Routes,
-    /// Nothing: this machine has just started, or somebody emptied the table.
+    /// Nothing: this machine has just started, or somebody emptied the table, or what it forwards by is another's.
     Nothing,
 }
 
@@ -137,7 +137,7 @@ impl ForwardingTable {
     }
 
     /// How a speaker starts that forwards by this table.
-    pub(crate) async fn forwarding(&self, config: &Config) -> Forwarding {
+    pub(crate) async fn forwarding(&self, config: &Config, time_from: TimeFrom) -> Forwarding {
         let (waker, here) = (self.runner.waker(), self.runner.waker());
         // What was asked for at the start is done.
         let _ = self.look(|_| ()).await;
@@ -149,6 +149,7 @@ impl ForwardingTable {
             local_routes,
             preserved: self.preserved.clone(),
             selection: if passes_on { Selection::Deferred } else { Selection::AtOnce },
+            time_from,
         }
     }
 

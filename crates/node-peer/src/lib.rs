@@ -11,6 +11,7 @@
 mod address;
 mod args;
 mod bird_ctl;
+mod boot_mark;
 mod confinement;
 mod context;
 mod drain;

@@ -14,7 +14,7 @@ use heddle_datastore::{
 };
 use heddle_resources::Snapshot;
 use heddle_speaker::daemon::{Asked, Confined, Notice, SetLevel, Signals, notify};
-use heddle_speaker::{Role, Speaker, StartOptions};
+use heddle_speaker::{FirstSession, Role, Speaker, StartOptions};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -165,6 +165,7 @@ pub(crate) async fn serve(
             }
             Some(request) = asked.recv() => node.drain(request).await,
             step = node.next_step() => node.step(step).await?,
+            () = node.first_session() => node.held_services = node.held_services.heard(Instant::now()),
             () = node.forwarding_written() => node.release_services(Release::Written).await?,
             () = node.forwarding_ended() => {
                 // Sessions that nobody forwards for are worse than none: peers keep their routes until the restart.
@@ -396,12 +397,12 @@ impl<'a> Node<'a> {
     async fn start(&mut self, mut config: Config, services: &BTreeSet<Prefix>) -> Result<Phase, RunError> {
         (self.set_level)(&config.log.level);
         let table = Arc::new(ForwardingTable::start(&config).await?);
-        self.held_services = HeldServices::after(table.found(), Instant::now());
+        self.held_services = HeldServices::at_start(&self.args.socket, table.found());
         let held = self.held_services.apply(&mut config, services);
         if self.state.held_services(held_services::problem(held)) == News::Yes {
             info!(prefixes = held, "addresses of services wait until the forwarding table is written");
         }
-        let forwarding = table.forwarding(&config).await;
+        let forwarding = table.forwarding(&config, self.held_services.time_from()).await;
         let told = forwarding.local_routes.clone();
         let options = StartOptions {
             role: Role::NodePeer,
@@ -488,7 +489,7 @@ impl<'a> Node<'a> {
     }
 
     async fn release_services(&mut self, release: Release) -> Result<(), RunError> {
-        self.held_services = HeldServices::No;
+        self.held_services.release(&self.args.socket);
         if self.state.held_services(None) == News::Yes {
             match release {
                 Release::Written => info!("the forwarding table is written: addresses of services are advertised"),
@@ -530,10 +531,22 @@ impl<'a> Node<'a> {
     /// Completes when addresses of services need be held back no longer.
     async fn forwarding_written(&self) {
         match (&self.phase, self.held_services) {
-            (Phase::Running { table, .. }, HeldServices::Until(_)) => table.written().await,
+            (Phase::Running { table, .. }, HeldServices::NobodyHears | HeldServices::Until(_)) => table.written().await,
             (Phase::Running { .. }, HeldServices::No) | (Phase::Waiting { .. } | Phase::Changing, _) => {
                 std::future::pending().await
             }
+        }
+    }
+
+    /// Completes when addresses of services are held back and somebody hears what is advertised.
+    async fn first_session(&self) {
+        match (&self.phase, self.held_services) {
+            (Phase::Running { speaker, .. }, HeldServices::NobodyHears) => {
+                // The sender is the speaker's, which is ours.
+                let _ = speaker.first_session().wait_for(|first| *first == FirstSession::Established).await;
+            }
+            (Phase::Running { .. }, HeldServices::Until(_) | HeldServices::No)
+            | (Phase::Waiting { .. } | Phase::Changing, _) => std::future::pending().await,
         }
     }
 

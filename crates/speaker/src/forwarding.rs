@@ -67,6 +67,17 @@ pub struct Forwarding {
     pub preserved: Vec<Family>,
     /// When learned routes are selected after a restart.
     pub selection: Selection,
+    /// From when the time counts that peers have for their initial tables.
+    pub time_from: TimeFrom,
+}
+
+/// From when the time counts that peers have for their initial tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimeFrom {
+    /// From the start: the kernel has routes of a run before that must not stay for ever.
+    Start,
+    /// From the first session, where there are peers: nothing is complete before anybody was there.
+    FirstSession,
 }
 
 /// When learned routes are selected after a restart.

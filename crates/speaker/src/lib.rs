@@ -43,7 +43,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, RwLock};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use heddle_admin::types::EventKind;
 use heddle_admin::{Access, AdminServer, BindError, EventHub, serve_metrics};
@@ -60,7 +60,7 @@ use tracing::{info, warn};
 
 use backend::Backend;
 use clock::Clock;
-use forwarding::{Forwarding, Selection, Tables, TablesLink};
+use forwarding::{Forwarding, Selection, Tables, TablesLink, TimeFrom};
 use interface::Interfaces;
 use last_words::LastWords;
 use manager::{Manager, NewManager, REQUESTS, Request, Returning, Running};
@@ -81,6 +81,15 @@ pub enum Role {
     RouteReflector,
     /// A node of a cluster: it forwards.
     NodePeer,
+}
+
+/// Whether there was a session since the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FirstSession {
+    /// None was established so far.
+    NotYet,
+    /// One was, whether it still is or not.
+    Established,
 }
 
 /// How to start.
@@ -187,6 +196,7 @@ impl Speaker {
             interfaces: Interfaces::default(),
             missing_addresses: MissingAddresses::default(),
             held_routes: held_routes(&options, before.start),
+            first_session: watch::Sender::new(FirstSession::NotYet),
         });
         let (parts, backend) = Self::begin(config, &options, &shared, before).await?;
         if let Err(error) = shared.marker.set() {
@@ -207,7 +217,7 @@ impl Speaker {
         shared: &Arc<Shared>,
         before: Before,
     ) -> Result<(Parts, Arc<Backend>), StartError> {
-        let until = shared.clock.now() + config.router.graceful_restart.selection_deferral_time.duration();
+        let until = shared.clock.now() + deferral_time(&config);
         let deferral = deferral(&config, options, &before, until);
         let registry = Registry::default();
         let link = options.forwarding.as_ref().map(|f| Arc::new(TablesLink::new(f.wake.clone())));
@@ -260,6 +270,12 @@ impl Speaker {
     #[must_use]
     pub fn applied(&self) -> watch::Receiver<Arc<Config>> {
         self.applied.clone()
+    }
+
+    /// Whether there was a session since the start: before the first one nobody hears what is advertised.
+    #[must_use]
+    pub fn first_session(&self) -> watch::Receiver<FirstSession> {
+        self.shared.first_session.subscribe()
     }
 
     /// Changes over to another configuration; sessions go on unless what identifies them changed.
@@ -316,9 +332,23 @@ fn selection(options: &StartOptions, start: Start) -> heddle_rib::rib::Start {
     }
 }
 
+fn deferral_time(config: &Config) -> Duration {
+    config.router.graceful_restart.selection_deferral_time.duration()
+}
+
+/// Whose End-of-RIB is waited for, and from when.
+fn deferral(config: &Config, options: &StartOptions, before: &Before, until: Timestamp) -> Deferral {
+    let deferral = whose_tables(config, options, before, until);
+    let has_peers = !config.peers.is_empty() || !config.listen_ranges.is_empty();
+    match options.forwarding.as_ref().map(|f| f.time_from) {
+        Some(TimeFrom::FirstSession) if has_peers => deferral.after_first_session(deferral_time(config)),
+        Some(TimeFrom::FirstSession | TimeFrom::Start) | None => deferral,
+    }
+}
+
 /// Whose End-of-RIB is waited for. Where we forward, the kernel may have routes of a run before that came from any peer,
 /// whether it remembers us or not: then it is that of all peers of the configuration, unless selection waits with them.
-fn deferral(config: &Config, options: &StartOptions, before: &Before, until: Timestamp) -> Deferral {
+fn whose_tables(config: &Config, options: &StartOptions, before: &Before, until: Timestamp) -> Deferral {
     let configured = || {
         let waited = config.peers.iter().filter(|p| !p.settings.shutdown && p.settings.blocked.is_none());
         waited.map(|p| p.address.clone())

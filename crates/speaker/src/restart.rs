@@ -11,6 +11,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use heddle_bgp_core::capability::ForwardingState;
 use heddle_bgp_core::{Family, Timestamp};
@@ -21,12 +22,21 @@ use heddle_rib::PeerId;
 #[derive(Clone, Debug)]
 pub(crate) struct Deferral {
     waiting: Vec<Family>,
-    until: Timestamp,
+    until: Until,
     /// Peers of the instance before that are not back.
     missing: BTreeSet<PeerAddress>,
     /// Peers that are back, with the families whose End-of-RIB is due.
     due: BTreeMap<PeerId, (PeerAddress, Vec<Family>)>,
     whom: Whom,
+}
+
+/// When waiting ends, whoever is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Until {
+    /// Then.
+    At(Timestamp),
+    /// So long after the first session, and not before there is one.
+    AfterFirstSession(Duration),
 }
 
 /// For whom is waited, and with what.
@@ -53,7 +63,7 @@ impl Deferral {
     pub(crate) const fn none() -> Self {
         Self {
             waiting: Vec::new(),
-            until: Timestamp::ZERO,
+            until: Until::At(Timestamp::ZERO),
             missing: BTreeSet::new(),
             due: BTreeMap::new(),
             whom: Whom::Graceful,
@@ -63,7 +73,22 @@ impl Deferral {
     /// All families wait for `peers`, until `until` at most.
     #[must_use]
     pub(crate) fn until(until: Timestamp, peers: BTreeSet<PeerAddress>, whom: Whom) -> Self {
+        let until = Until::At(until);
         Self { waiting: Family::SUPPORTED.to_vec(), until, missing: peers, due: BTreeMap::new(), whom }
+    }
+
+    /// The same, but its time is this, and counts from the first session: a link that is late takes nothing of it.
+    #[must_use]
+    pub(crate) fn after_first_session(self, time: Duration) -> Self {
+        Self { until: Until::AfterFirstSession(time), ..self }
+    }
+
+    /// There is a session.
+    pub(crate) fn session_began(&mut self, now: Timestamp) {
+        match self.until {
+            Until::AfterFirstSession(time) => self.until = Until::At(now + time),
+            Until::At(_) => {}
+        }
     }
 
     /// For whom is waited.
@@ -107,10 +132,13 @@ impl Deferral {
         }
     }
 
-    /// When waiting ends at the latest; none when nothing waits.
+    /// When waiting ends at the latest; none when nothing waits, or nobody knows yet.
     #[must_use]
     pub(crate) fn deadline(&self) -> Option<Timestamp> {
-        (!self.waiting.is_empty()).then_some(self.until)
+        match self.until {
+            Until::At(until) => (!self.waiting.is_empty()).then_some(until),
+            Until::AfterFirstSession(_) => None,
+        }
     }
 
     /// Families that need wait no longer; each comes out once.
@@ -118,7 +146,10 @@ impl Deferral {
         if self.waiting.is_empty() {
             return Vec::new();
         }
-        let over = now >= self.until;
+        let over = match self.until {
+            Until::At(until) => now >= until,
+            Until::AfterFirstSession(_) => return Vec::new(),
+        };
         let (due, missing) = (&self.due, self.missing.is_empty());
         let mut opened = Vec::new();
         self.waiting.retain(|family| {
@@ -221,6 +252,29 @@ mod tests {
         d.end_of_rib(PeerId(1), V4);
         d.down(PeerId(1));
         assert_eq!(d.opened(Timestamp::from_secs(4)), [V4], "its table had come");
+    }
+
+    /// A link that is late: its session has all the time that it had at once.
+    #[test]
+    fn time_that_counts_from_the_first_session_is_not_over_before_it() {
+        let (a, b) = (address("192.0.2.1"), address("192.0.2.2"));
+        let time = Duration::from_secs(10);
+        let of = |peers: BTreeSet<PeerAddress>| {
+            Deferral::until(Timestamp::from_secs(10), peers, Whom::All).after_first_session(time)
+        };
+        let mut d = of([a.clone(), b].into());
+        assert_eq!((d.opened(Timestamp::from_secs(60)), d.deadline()), (vec![], None));
+        d.session_began(Timestamp::from_secs(61));
+        d.up(PeerId(1), &a, &[V4, V6], Restarts::WaitFor);
+        d.session_began(Timestamp::from_secs(65));
+        assert_eq!(d.deadline(), Some(Timestamp::from_secs(71)), "of the first, whoever else comes");
+        assert_eq!(d.opened(Timestamp::from_secs(70)), []);
+        assert_eq!(d.opened(Timestamp::from_secs(71)), [V4, V6]);
+        // Peers that are not waited for now (they have no password yet) may be the first to come all the same.
+        let mut d = of(BTreeSet::new());
+        assert_eq!(d.opened(Timestamp::from_secs(60)), []);
+        d.session_began(Timestamp::from_secs(61));
+        assert_eq!(d.opened(Timestamp::from_secs(61)), [V4, V6]);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -23,6 +24,7 @@ use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, error, info, warn};
 
+use crate::FirstSession;
 use crate::change_reader::ChangeReader;
 use crate::fault;
 use crate::forwarding::{LocalChange, LocalRoute, TablesLink};
@@ -419,7 +421,7 @@ impl Owner {
 
     /// The owner of the forwarding table, where there is something for it.
     fn take_wake(&mut self) -> Option<Arc<TablesLink>> {
-        if std::mem::take(&mut self.wake_table) { self.tables.clone() } else { None }
+        if mem::take(&mut self.wake_table) { self.tables.clone() } else { None }
     }
 
     fn requests(&mut self) {
@@ -554,7 +556,11 @@ impl Owner {
                 self.set_link(up.id.peer, up.link);
                 self.sessions.insert(up.id.peer, (up.address.clone(), now));
                 let families: Vec<Family> = up.params.families.iter().map(|f| f.export.family).collect();
+                self.deferral.session_began(now);
                 self.deferral.up(up.id.peer, &up.address, &families, up.restarts);
+                self.shared
+                    .first_session
+                    .send_if_modified(|first| mem::replace(first, FirstSession::Established) == FirstSession::NotYet);
                 let _ = up.reply.send(handles);
             }
             Err(e) => {

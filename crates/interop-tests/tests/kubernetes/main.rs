@@ -61,7 +61,7 @@ const SHARED: [(&str, &[Need], Shared); 11] = [
 const NODES: &[Need] = &[Need::Kubernetes, Need::Namespaces, Need::Bird];
 
 /// Cases with a real node, one after the other in a cluster of theirs.
-const WIRE: [(&str, Shared); 12] = [
+const WIRE: [(&str, Shared); 13] = [
     ("kubernetes::wire::secrets", wire::secrets),
     ("kubernetes::wire::secret_not_permitted", wire::secret_not_permitted),
     ("kubernetes::wire::services", wire::services),
@@ -69,6 +69,7 @@ const WIRE: [(&str, Shared); 12] = [
     ("kubernetes::wire::services_of_both_families", wire::services_of_both_families),
     ("kubernetes::wire::pod_cidrs", wire::pod_cidrs),
     ("kubernetes::wire::services_wait_for_routes", wire::services_wait_for_routes),
+    ("kubernetes::wire::services_of_vxlan", wire::services_of_vxlan),
     ("kubernetes::detection::every_method", detection::every_method),
     ("kubernetes::configuration::mesh_password", configuration::mesh_password),
     ("kubernetes::identity::condition", identity::condition),

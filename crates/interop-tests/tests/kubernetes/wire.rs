@@ -1,8 +1,11 @@
 //! From an object in the datastore to a route on the wire, for each kind that a node follows.
 
+use std::time::{Duration, Instant};
+
 use heddle_interop_tests::kubernetes::Cluster;
 use heddle_interop_tests::peers::Daemon as _;
 use heddle_interop_tests::peers::bird::Bird;
+use heddle_interop_tests::view::Family;
 use heddle_interop_tests::wait::{PATIENCE, ensure, wait_for};
 use serde_json::{Value, json};
 
@@ -467,37 +470,32 @@ pub(crate) fn pod_cidrs(cluster: &Cluster) {
 }
 
 /// After the start of a machine the node's own block is on the wire at once, and addresses of services when the kernel has the routes to
-/// the pods of all nodes, or the time of those that tell nothing is over. A restart over a kernel that has them holds nothing back.
+/// the pods of all nodes, or the time of those that tell nothing is over. An uplink that is late takes nothing of that time. A restart
+/// holds nothing back.
 pub(crate) fn services_wait_for_routes(cluster: &Cluster) {
     let mut site = Site::prepare("kubernetes::wire::services_wait_for_routes", cluster);
-    let (service, range, waits) =
-        ("10.101.0.81/32", "10.101.0.0/16", "wait until the peers' first routes are in the kernel");
+    let waits = "wait until the peers' first routes are in the kernel";
     let held = |report: &Value| report["warnings"].to_string().contains(waits);
     site.apply(OBJECTS);
-    site.apply("{apiVersion: v1, kind: Namespace, metadata: {name: early}}");
-    site.apply(
-        "{apiVersion: v1, kind: Service, metadata: {name: front, namespace: early}, spec: {
-          type: NodePort, externalTrafficPolicy: Local, clusterIP: 10.101.0.81, clusterIPs: [10.101.0.81],
-          ports: [{port: 80}]}}",
-    );
-    site.apply(&format!(
-        "{{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, addressType: IPv4, metadata: {{name: front-1, namespace: early,
-          labels: {{kubernetes.io/service-name: front}}}}, ports: [{{port: 80}}],
-          endpoints: [{{addresses: [10.20.0.5], nodeName: {NODE}, conditions: {{ready: true}}}}]}}"
-    ));
-    site.apply(
-        "{apiVersion: projectcalico.org/v3, kind: BGPConfiguration, metadata: {name: default}, spec: {
-          nodeToNodeMeshEnabled: false, serviceClusterIPs: [{cidr: 10.101.0.0/16}]}}",
-    );
-    // Nobody is there: its table never comes.
-    site.apply(
-        "{apiVersion: projectcalico.org/v3, kind: BGPPeer, metadata: {name: dead}, spec: {peerIP: 10.0.0.77, asNumber: 65077}}",
-    );
+    early_service(&site, "early");
+    dead_peer(&site);
+    site.tor().expect("disable node");
+    let began = Instant::now();
     site.run();
-    site.tor().wait_route(BLOCK);
-    assert_eq!([service, range].map(|prefix| paths(&site, prefix)), [0, 0], "{}", site.log());
     site.await_report("says what waits", held);
-    for prefix in [service, range] {
+    wait_for("the time of initial tables would be over, had it begun at the start", PATIENCE, || {
+        ensure(began.elapsed() > Duration::from_secs(12), || format!("{:?}", began.elapsed()))
+    });
+    site.await_report("still says what waits: nobody was there", held);
+    site.tor().expect("enable node");
+    // From the session on the dead peer is waited for, 10 s; both are looked at at once.
+    let there = wait_for("the node's block is on the wire", PATIENCE, || {
+        let there: Vec<String> = site.tor().routes(Family::Ipv4)?.into_iter().map(|route| route.prefix).collect();
+        ensure(there.iter().any(|prefix| prefix == BLOCK), || format!("{there:?}"))?;
+        Ok(there)
+    });
+    assert!(!EARLY.iter().any(|early| there.iter().any(|prefix| prefix == early)), "{there:?}: {}", site.log());
+    for prefix in EARLY {
         site.tor().wait_route(prefix);
     }
     site.await_report("has nothing that waits", |report| !held(report));
@@ -507,18 +505,72 @@ pub(crate) fn services_wait_for_routes(cluster: &Cluster) {
         site.log()
     );
     // The dead peer's table does not come this time either.
+    restart_without_gap(&mut site);
+    site.tor().wait_route(BLOCK);
+}
+
+/// A node of VXLAN pools has no route of ours in its kernel, and peers are told that it forwards as it did (F = 1): they keep
+/// addresses of services at a restart, and nothing takes them away.
+pub(crate) fn services_of_vxlan(cluster: &Cluster) {
+    let mut site = Site::prepare("kubernetes::wire::services_of_vxlan", cluster);
+    let objects = OBJECTS.replace("spec: {cidr: 10.20.0.0/16}", "spec: {cidr: 10.20.0.0/16, vxlanMode: Always}");
+    assert_ne!(objects, OBJECTS);
+    site.apply(&objects);
+    early_service(&site, "early-vxlan");
+    site.run();
+    for prefix in EARLY {
+        site.tor().wait_route(prefix);
+    }
+    dead_peer(&site);
+    site.await_report("has the dead peer", |report| report["peers"].to_string().contains("10.0.0.77"));
+    let of_ours = site.host().netns().run("ip", &["route", "show", "table", "all", "proto", "158"]);
+    assert_eq!(of_ours.trim(), "", "nothing of it says that the node forwards");
+    restart_without_gap(&mut site);
+}
+
+/// The address of a service, and the range that it is in.
+const EARLY: [&str; 2] = ["10.101.0.81/32", "10.101.0.0/16"];
+
+/// A service with an endpoint on the node, in a namespace of the case's own: one that ends takes nothing new.
+fn early_service(site: &Site, namespace: &str) {
+    site.apply(&format!("{{apiVersion: v1, kind: Namespace, metadata: {{name: {namespace}}}}}"));
+    site.apply(&format!(
+        "{{apiVersion: v1, kind: Service, metadata: {{name: front, namespace: {namespace}}}, spec: {{
+          type: NodePort, externalTrafficPolicy: Local, clusterIP: 10.101.0.81, clusterIPs: [10.101.0.81],
+          ports: [{{port: 80}}]}}}}"
+    ));
+    site.apply(&format!(
+        "{{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, addressType: IPv4, metadata: {{name: front-1, namespace: {namespace},
+          labels: {{kubernetes.io/service-name: front}}}}, ports: [{{port: 80}}],
+          endpoints: [{{addresses: [10.20.0.5], nodeName: {NODE}, conditions: {{ready: true}}}}]}}"
+    ));
+    site.apply(
+        "{apiVersion: projectcalico.org/v3, kind: BGPConfiguration, metadata: {name: default}, spec: {
+          nodeToNodeMeshEnabled: false, serviceClusterIPs: [{cidr: 10.101.0.0/16}]}}",
+    );
+}
+
+/// Nobody is there: its table never comes.
+fn dead_peer(site: &Site) {
+    site.apply(
+        "{apiVersion: projectcalico.org/v3, kind: BGPPeer, metadata: {name: dead}, spec: {peerIP: 10.0.0.77, asNumber: 65077}}",
+    );
+}
+
+/// The second start does not hold back what the first one did.
+fn restart_without_gap(site: &mut Site) {
     let before = site.tor().wait_established(ADDRESS).incarnation;
     site.restart();
     wait_for("the session is another one", PATIENCE, || {
-        let missing = [service, range].map(|prefix| paths(&site, prefix)).contains(&0);
+        let missing = EARLY.map(|prefix| paths(site, prefix)).contains(&0);
         assert!(!missing, "addresses of services were gone during a restart: {}", site.log());
         let session = site.tor().session(ADDRESS)?;
         ensure(session.established && session.incarnation != before, || format!("{session:?}"))
     });
-    for prefix in [BLOCK, service, range] {
+    for prefix in EARLY {
         site.tor().wait_route(prefix);
     }
-    site.await_report("has nothing that waits", |report| !held(report) && report["waiting_for"] == json!(null));
+    site.await_report("runs", |report| report["waiting_for"] == json!(null));
     let log = site.log();
     assert_eq!(log.matches("addresses of services wait until").count(), 1, "of two starts: {log}");
 }

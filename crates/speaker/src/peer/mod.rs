@@ -35,9 +35,11 @@ use heddle_bgp_fsm::{ConnectionId, Event, Peer};
 use heddle_rib::session::SessionHandles;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Sleep, sleep_until};
 
+use crate::FirstSession;
 use crate::clock::Clock;
 use crate::connection::Connection;
 use crate::fault;
@@ -78,6 +80,8 @@ pub(crate) struct Shared {
     pub missing_addresses: MissingAddresses,
     /// Whether what we forward by is what peers learned from us before.
     pub held_routes: HeldRoutes,
+    /// Whether there was a session.
+    pub first_session: watch::Sender<FirstSession>,
 }
 
 /// The task of one peer.
