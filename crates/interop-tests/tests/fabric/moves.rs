@@ -23,6 +23,7 @@ pub(crate) fn one_address_on_two_nodes() {
     for (from, to) in [(CALICOS[0], OURS[0]), (OURS[0], CALICOS[0])] {
         let address = addressing::pod(world.blocks(from), number);
         moves.put(from, address, NORMAL);
+        moves.all_have_heard(from, NORMAL);
         moves.everywhere(address, &[], Winner::Nobody);
         // The new node has it, for all but itself.
         moves.put(to, address, ELEVATED);
@@ -70,6 +71,7 @@ pub(crate) fn one_address_beside_older() {
     moves.put(ours, address, NORMAL);
     moves.put(calicos, address, NONE);
     moves.everywhere(address, &[calicos, ours], Winner::Nodes(&[calicos], NORMAL));
+    moves.all_have_heard(calicos, NONE);
     moves.everywhere(address, &[CALICOS[0], CALICOS[1], OURS[1]], Winner::Nobody);
     moves.take(ours, address, NORMAL);
     moves.everywhere(address, &[calicos], Winner::Nodes(&[calicos], NORMAL));
@@ -108,6 +110,16 @@ impl Moves<'_> {
                 self.mixture.await_winner(node, prefix, winner);
             }
         }
+    }
+
+    /// All others have what a node had to tell until now: they have an address that it borrowed just now, which stays.
+    #[track_caller]
+    fn all_have_heard(&self, node: &str, metric: u32) {
+        // One for each side.
+        let number = if CALICOS.contains(&node) { 50 } else { 51 };
+        let address = addressing::pod(self.world.blocks("node2"), number);
+        self.put(node, address, metric);
+        self.everywhere(address, &[node], Winner::Nodes(&[node], NORMAL));
     }
 
     /// A node gets the routes of a workload with this address, as Felix writes them.
