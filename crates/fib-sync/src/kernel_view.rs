@@ -201,7 +201,7 @@ impl KernelView {
                     .routes(prefix)
                     .iter()
                     .flat_map(|route| interfaces(&route.target))
-                    .filter(|leg| self.link_state(*leg) == Some(LinkState::Down) || self.is_without_ipv4(*leg))
+                    .filter(|leg| self.is_dead_to_ipv4(*leg))
                     .collect();
                 self.retain_routes(prefix, |route| !route.target.is_only_on(&down));
             }
@@ -240,6 +240,11 @@ impl KernelView {
             self.without_ipv4.insert(address.interface);
             self.drop_ipv4_routes(address.interface);
         }
+    }
+
+    /// Whether IPv4 routes do not lead over a link: it is down, or has lost its last IPv4 address.
+    pub(crate) fn is_dead_to_ipv4(&self, index: IfIndex) -> bool {
+        self.link_state(index) == Some(LinkState::Down) || self.is_without_ipv4(index)
     }
 
     /// Whether a link has lost its last IPv4 address.

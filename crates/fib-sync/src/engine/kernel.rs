@@ -233,9 +233,8 @@ impl FibSync {
         if !self.interfaces.remove(&index) {
             return;
         }
-        let links = self.view.links();
-        let dead = links.filter(|(leg, link)| link.state == LinkState::Down || self.view.is_without_ipv4(*leg));
-        let down: Vec<IfIndex> = dead.map(|(index, _)| index).chain([index]).collect();
+        let dead = self.view.links().map(|(leg, _)| leg).filter(|leg| self.view.is_dead_to_ipv4(*leg));
+        let down: Vec<IfIndex> = dead.chain([index]).collect();
         let mut still_used = false;
         let mut touched: Vec<Slot> = Vec::new();
         for slot in 0..self.table.slots() {
