@@ -39,6 +39,19 @@ impl Usage {
         kibibytes.unwrap_or_else(|| panic!("process {}: no {field} in\n{status}", self.0)) << 10
     }
 
+    /// How many calls have read a file so far, one of `/proc` for instance.
+    ///
+    /// # Panics
+    /// When the process is gone, or the kernel does not count.
+    #[track_caller]
+    #[must_use]
+    pub fn file_reads(self) -> u64 {
+        let text = fs::read_to_string(format!("/proc/{}/io", self.0));
+        let text = text.unwrap_or_else(|error| panic!("process {} runs: {error}", self.0));
+        let number = text.lines().find_map(|line| line.strip_prefix("syscr: ")?.parse().ok());
+        number.unwrap_or_else(|| panic!("the kernel counts: {text}"))
+    }
+
     /// How many descriptors it has open.
     ///
     /// # Panics

@@ -1,12 +1,12 @@
 //! A node with thousands of workload interfaces, as make daemons busy that look at all of them every two seconds (projectcalico/bird #95,
 //! #77, #102; projectcalico/calico #5942).
 
-use std::fs;
 use std::net::Ipv4Addr;
 use std::ops::Range;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
+use heddle_interop_tests::usage::Usage;
 use heddle_interop_tests::wait::{PATIENCE, ensure, wait_for};
 use heddle_netlink::{Leg, LinkIndex, Protocol, Route, Scope, VethEnd};
 use serde_json::Value;
@@ -26,36 +26,6 @@ const READS: u64 = 200;
 
 /// The kernel is read again when nobody has asked for it, but not sooner than this.
 const AUDIT: Duration = Duration::from_secs(60);
-
-/// What the node has used.
-#[derive(Clone, Copy, Debug)]
-struct Usage {
-    cpu: Duration,
-    /// Calls that read a file.
-    reads: u64,
-}
-
-impl Usage {
-    fn of(pid: u32) -> Self {
-        let threads = fs::read_dir(format!("/proc/{pid}/task")).expect("it runs");
-        let texts = threads.flatten().filter_map(|thread| fs::read_to_string(thread.path().join("schedstat")).ok());
-        let nanos = texts.filter_map(|text| text.split_whitespace().next()?.parse::<u64>().ok()).sum();
-        Self { cpu: Duration::from_nanos(nanos), reads: field(&format!("/proc/{pid}/io"), "syscr:") }
-    }
-
-    fn since(self, before: Self) -> Self {
-        Self { cpu: self.cpu.saturating_sub(before.cpu), reads: self.reads.saturating_sub(before.reads) }
-    }
-}
-
-/// A number in a file of `/proc`.
-#[track_caller]
-fn field(path: &str, name: &str) -> u64 {
-    let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"));
-    let line = text.lines().find_map(|line| line.strip_prefix(name));
-    let number = line.and_then(|rest| rest.split_whitespace().next()).and_then(|word| word.parse().ok());
-    number.unwrap_or_else(|| panic!("{path} has no {name}: {text}"))
-}
 
 /// Makes workload interfaces on `node1`, each with the route to its pod, in the pool and in no block.
 #[track_caller]
@@ -110,25 +80,25 @@ fn one_more_pod() {
     let pid = world.process("node1", None, |process| Ok(process.pid()));
     let fib = || world.show("node1", &["show", "node"]).expect("it answers")["fib"].clone();
     let number = |fib: &Value, name: &str| fib[name].as_u64().unwrap_or_else(|| panic!("no {name}: {fib}"));
-    let memory = field(&format!("/proc/{pid}/status"), "RssAnon:") / 1024;
-    let began = Usage::of(pid);
+    let usage = Usage(pid);
+    let memory = usage.memory("RssAnon") >> 20;
     println!(
         "{LINKS} workload interfaces: {:.1?} of CPU time until all are advertised, {memory} MiB of its own memory",
-        began.cpu
+        usage.cpu_time()
     );
     let (before, first) = (fib(), Instant::now());
-    let mut used = Vec::new();
+    let (mut used, read) = (Vec::new(), usage.file_reads());
     for pod in LINKS..LINKS + MORE {
-        let then = Usage::of(pid);
+        let then = usage.cpu_time();
         add(&world, pod..pod + 1);
         await_pods(&world, pod + 1);
-        used.push(Usage::of(pid).since(then));
+        used.push(usage.cpu_time().saturating_sub(then));
     }
+    // The node reads a setting of each interface when it is asked about itself.
+    let reads = usage.file_reads().saturating_sub(read);
     let (after, took) = (fib(), first.elapsed());
-    used.sort_by_key(|used| used.cpu);
-    let (median, most) = (used[used.len() / 2], used[used.len() - 1]);
-    let reads: u64 = used.iter().map(|used| used.reads).sum();
-    let (cpu, at_most) = (median.cpu, most.cpu);
+    used.sort();
+    let (cpu, at_most) = (used[used.len() / 2], used[used.len() - 1]);
     println!("one more pod: {cpu:.1?} of CPU time (median), {at_most:.1?} at most; {reads} reads of files for {MORE}");
     assert_eq!(number(&after, "writes"), number(&before, "writes"), "a pod of the node's own needs no route of ours");
     let readings = number(&after, "resyncs") - number(&before, "resyncs");
