@@ -44,11 +44,8 @@ pub(crate) fn nodes(store: &dyn Store) {
     site.tor().wait_route(BLOCK);
 }
 
-/// Communities of the BGPConfiguration reach the wire without a reset of the session.
-pub(crate) fn configuration(store: &dyn Store) {
-    let site = Site::start("kubernetes::wire::configuration", store);
-    let before = site.tor().wait_established(ADDRESS).incarnation;
-    assert!(site.tor().wait_route(BLOCK).attributes.communities.is_empty());
+/// The BGPConfiguration gives the block a community, which is on the wire then.
+fn give_community(site: &Site) {
     site.apply(
         "{apiVersion: projectcalico.org/v3, kind: BGPConfiguration, metadata: {name: default}, spec: {
           nodeToNodeMeshEnabled: false, prefixAdvertisements: [{cidr: 10.20.0.0/16, communities: ['65001:100']}]}}",
@@ -57,6 +54,14 @@ pub(crate) fn configuration(store: &dyn Store) {
         let route = site.tor().wait_route(BLOCK);
         ensure(route.attributes.communities == ["65001:100"], || format!("{route:?}"))
     });
+}
+
+/// Communities of the BGPConfiguration reach the wire without a reset of the session.
+pub(crate) fn configuration(store: &dyn Store) {
+    let site = Site::start("kubernetes::wire::configuration", store);
+    let before = site.tor().wait_established(ADDRESS).incarnation;
+    assert!(site.tor().wait_route(BLOCK).attributes.communities.is_empty());
+    give_community(&site);
     assert_eq!(site.tor().session(ADDRESS).map(|session| session.incarnation), Ok(before));
 }
 
@@ -150,14 +155,7 @@ pub(crate) fn secret_not_permitted(cluster: &Cluster) {
         said.contains("BGPPeer/third")
             && said.contains("kube-system/elsewhere, which does not exist or may not be read")
     });
-    site.apply(
-        "{apiVersion: projectcalico.org/v3, kind: BGPConfiguration, metadata: {name: default}, spec: {
-          nodeToNodeMeshEnabled: false, prefixAdvertisements: [{cidr: 10.20.0.0/16, communities: ['65001:100']}]}}",
-    );
-    wait_for("what else changes is on the wire", PATIENCE, || {
-        let route = site.tor().wait_route(BLOCK);
-        ensure(route.attributes.communities == ["65001:100"], || format!("{route:?}"))
-    });
+    give_community(&site);
     assert_eq!(site.tor().session(ADDRESS).map(|session| session.incarnation), Ok(before));
     assert!(!third.session(ADDRESS).is_ok_and(|session| session.established));
     site.apply(
